@@ -1,0 +1,1 @@
+"""ONNX in, .lrm out, with proof."""

@@ -1,0 +1,30 @@
+#include "kernels.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define ON_X86(f) f
+#else
+#define ON_X86(f) 0
+#endif
+#if defined(__aarch64__)
+#define ON_ARM(f) f
+#else
+#define ON_ARM(f) 0
+#endif
+#define ON_ANY(f) f
+
+static const struct entry {
+  enum lr_signature signature;
+  struct lr_kernel kernel;
+} table[] = {
+#define LR_KERNEL(signature, function, arch, isa, mr, nr, kr) \
+  {LR_SIG_##signature, {#function, (void (*)(void))ON_##arch(function), isa, mr, nr, kr}},
+#include "kernels.inc"
+#undef LR_KERNEL
+};
+
+const struct lr_kernel *lr_kernel_find(enum lr_signature s, uint32_t cpu) {
+  const struct lr_kernel *best = 0;
+  for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+    if (table[i].signature == s && !(table[i].kernel.isa & ~cpu)) best = &table[i].kernel;
+  return best;
+}

@@ -1,0 +1,67 @@
+/* Small things that all of the runtime uses: errors, memory, checked arithmetic, dtypes. */
+#pragma once
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "lite_runtime.h"
+
+#if defined(__GNUC__) || defined(__clang__)
+#define LR_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define LR_MUST_USE __attribute__((warn_unused_result))
+#else
+#define LR_PRINTF(fmt, args)
+#define LR_MUST_USE
+#endif
+
+/* Writes the sentence into `e` (may be NULL) and returns `s`, so that callers write `return lr_fail(e, LR_ERR_MODEL, ...)`. */
+lr_status lr_fail(lr_error *e, lr_status s, const char *format, ...) LR_PRINTF(3, 4);
+
+#define LR_TRY(call)              \
+  do {                            \
+    lr_status lr_try_ = (call);   \
+    if (lr_try_) return lr_try_;  \
+  } while (0)
+
+/* Allocator used by one model or session. Freed memory of size 0 or NULL is fine. lr_alloc returns zeroed memory. */
+extern const lr_allocator lr_malloc_allocator;
+void *lr_alloc(const lr_allocator *a, size_t bytes, size_t align);
+void lr_free(const lr_allocator *a, void *p);
+
+/* *r = a op b; true when the result does not fit (the value of *r is then unspecified). */
+static inline bool lr_mul_overflows(uint64_t a, uint64_t b, uint64_t *r) { return __builtin_mul_overflow(a, b, r); }
+static inline bool lr_add_overflows(uint64_t a, uint64_t b, uint64_t *r) { return __builtin_add_overflow(a, b, r); }
+
+static inline size_t lr_align_up(size_t n, size_t align) { return (n + align - 1) & ~(align - 1); }
+
+#define LR_ALIGN 64                       /* of every buffer that kernels see */
+#define LR_MAX_BYTES ((uint64_t)1 << 40)  /* of one tensor; keeps every later product in 64 bits */
+
+/* Size of one element in bytes (1 for the 4-bit types, whose tensors the CPU does not compute on), 0 for an unknown code. */
+size_t lr_dtype_size(int32_t dtype);
+const char *lr_dtype_name(int32_t dtype); /* "f32", ...; "?" for an unknown code */
+
+/* A size, or unknown: -1 anonymous, <= -2 a symbol (equal symbols are equal sizes). */
+typedef int64_t lr_dim;
+
+/* Type of a tensor: dtype 0 means absent. */
+struct lr_type {
+  int32_t dtype;
+  int32_t rank;
+  lr_dim dim[LR_MAX_RANK];
+};
+
+/* Elements / bytes of a type whose dims are all known. The type was checked with lr_type_check. */
+static inline int64_t lr_type_count(const struct lr_type *t) {
+  int64_t n = 1;
+  for (int32_t i = 0; i < t->rank; i++) n *= t->dim[i];
+  return n;
+}
+static inline size_t lr_type_bytes(const struct lr_type *t) { return (size_t)lr_type_count(t) * lr_dtype_size(t->dtype); }
+bool lr_type_known(const struct lr_type *t); /* no unknown dim */
+/* Checks rank, dtype and that the size of the known dims stays below LR_MAX_BYTES; false otherwise. */
+bool lr_type_check(const struct lr_type *t);
+/* "f32 [1 3 224 ?]" into buf; returns buf. */
+const char *lr_type_text(const struct lr_type *t, char *buf, size_t size);

@@ -1,0 +1,134 @@
+/* What an operator is: `infer` for all devices, and per device an implementation with bind, prepare and run. */
+#pragma once
+#include "graph.h"
+
+/* ---- infer: shapes and dtypes, and every static check ---- */
+struct lr_infer {
+  const char *name;          /* of the node, for messages */
+  const void *attrs;         /* struct lr_<op>_attrs */
+  const struct lr_program *program; /* checked; n == 0 when there is none */
+  int32_t n_in, n_own, n_out;
+  const struct lr_type *in;  /* n_in; dtype 0: absent */
+  const void *const *value;  /* n_in; data of inputs whose values are known now, else NULL; dense */
+  struct lr_type *out;       /* n_out; to be filled */
+  lr_error *error;
+};
+/* `<op> '<name>': <message>` */
+lr_status lr_infer_fail(const struct lr_infer *c, lr_status s, const char *format, ...) LR_PRINTF(3, 4);
+/* Reads element i of a known i32/i64 input. */
+int64_t lr_infer_int(const struct lr_infer *c, int32_t input, int64_t i);
+/* Broadcasts b into a (numpy rules) on lr_dim: false when they clash. Unknown against 1 or n: n when n > 1, else unknown. */
+bool lr_broadcast(struct lr_type *a, const struct lr_type *b);
+/* Result dtype of the program when it starts with `acc` in register 0 (0 for none). Checks types, definition before use, operand
+ * numbers and that operands broadcast into *y (elementwise: y is also made by broadcasting, so start with rank 0). */
+lr_status lr_program_infer(const struct lr_infer *c, int32_t acc_dtype, struct lr_type *y);
+
+struct lr_op {
+  const char *name;
+  const char *inputs;  /* "x w b?" */
+  const char *outputs;
+  int32_t n_own;       /* -1: variadic */
+  bool post;           /* may carry a program */
+  int32_t n_attrs;
+  const uint32_t *defaults;
+  lr_status (*infer)(struct lr_infer *c);
+};
+extern const struct lr_op lr_ops[]; /* by code; name NULL where there is no such operator. Generated. */
+extern const int32_t lr_n_ops;
+
+/* ---- views: where a tensor is during a run ---- */
+struct lr_view {
+  void *data;
+  int32_t dtype, rank;
+  int64_t dim[LR_MAX_RANK];
+  int64_t stride[LR_MAX_RANK]; /* in elements */
+};
+static inline int64_t lr_view_count(const struct lr_view *v) {
+  int64_t n = 1;
+  for (int32_t i = 0; i < v->rank; i++) n *= v->dim[i];
+  return n;
+}
+bool lr_view_dense(const struct lr_view *v); /* row-major without gaps (dims of 1 may have any stride) */
+/* Copies src to dst: same dims and dtype, any strides. */
+void lr_view_copy(const struct lr_view *dst, const struct lr_view *src);
+
+/* ---- bind: once per model and node (CPU: under the model's lock), to pack weights ---- */
+struct lr_bind {
+  struct lr_model *model;
+  const struct lr_subgraph *graph;
+  const struct lr_node *node;
+  void **slot;      /* the operator's own; NULL at first; read it in prepare and run */
+  lr_error *error;
+};
+/* Constant data of input i of the node, or NULL when it is not a constant. Dense, canonical order. On failure to make it
+ * (hash mismatch, memory) *status is set. */
+const void *lr_bind_const(const struct lr_bind *b, int32_t i, lr_status *status);
+/* Memory that lives as long as the model (zeroed, 64-byte aligned), NULL when out of memory. */
+void *lr_bind_alloc(const struct lr_bind *b, size_t bytes);
+
+/* Packed weights: the model's cache is keyed by (tensor, descriptor). When the file has an encoding with this descriptor its
+ * bytes are used in place, else pack() makes them once. `bytes` is the size of the packed form. */
+struct lr_packing { uint32_t kind, version, nr, kr, block; };
+typedef void (*lr_pack_fn)(const void *user, const void *dense, void *packed);
+lr_status lr_weights_get(const struct lr_bind *b, int32_t input, const struct lr_packing *p, size_t bytes, lr_pack_fn pack,
+                         const void *user, const void **packed);
+
+/* ---- prepare: once per plan and node; all shapes are known ---- */
+struct lr_prepare {
+  struct lr_bind bind;            /* for weights that depend on shapes */
+  const struct lr_view *in, *out; /* shapes, dtypes and strides; data is not valid yet */
+  int32_t n_in, n_out;
+  int32_t threads;                /* scratch must be enough for this many */
+  size_t scratch;                 /* to be filled: bytes of scratch for the step (64-byte aligned) */
+  void *params;                   /* the step's own, from lr_prepare_alloc */
+  const char *kernel;             /* to be filled: name of the chosen kernel, static string */
+};
+void *lr_prepare_alloc(struct lr_prepare *p, size_t bytes); /* zeroed; lives as long as the plan; NULL: out of memory */
+lr_status lr_prepare_fail(const struct lr_prepare *p, lr_status s, const char *format, ...) LR_PRINTF(3, 4);
+
+/* ---- run ---- */
+struct lr_run {
+  const struct lr_model *model;
+  const struct lr_node *node;
+  const struct lr_view *in, *out; /* in[i].data == NULL: absent */
+  int32_t n_in, n_out;
+  void *slot, *params, *scratch;
+  struct lr_pool *pool;
+  const struct lr_custom *custom; /* for `custom` nodes */
+  lr_error *error;
+};
+/* `<op> '<name>': <message>` */
+lr_status lr_run_fail(const struct lr_run *r, lr_status s, const char *format, ...) LR_PRINTF(3, 4);
+/* Runs body(context, i, thread) for i < n on the pool; thread is 0..threads-1 and unique among those running at once. */
+void lr_parallel(struct lr_pool *pool, int32_t n, void (*body)(void *context, int32_t i, int32_t thread), void *context);
+
+enum {
+  LR_IMPL_STRIDED_IN = 1,  /* inputs 0..n_own-1 and operands may have any strides, else they are dense */
+  LR_IMPL_STRIDED_OUT = 2, /* outputs may have any strides with the last one 1, else they are dense */
+  LR_IMPL_INPLACE = 4,     /* output 0 may be the memory of an input of the same type and strides */
+  LR_IMPL_VIEW = 8,        /* output k is a view of input 0 without copying, see `view`; run copies when it may not be */
+  LR_IMPL_LAST_DENSE = 16  /* with STRIDED_IN: the last dim must have stride 1 */
+};
+struct lr_impl {
+  uint32_t flags;
+  lr_status (*bind)(struct lr_bind *b);       /* may be NULL */
+  lr_status (*prepare)(struct lr_prepare *p); /* may be NULL */
+  lr_status (*run)(struct lr_run *r);
+  /* LR_IMPL_VIEW: fills out's stride and returns the offset in elements from in's data, or -1 when this cannot be a view. */
+  int64_t (*view)(const struct lr_node *node, const void *const *value, const struct lr_view *in, int32_t k,
+                  struct lr_view *out);
+};
+extern const struct lr_impl *const lr_cpu_impls[]; /* by code; NULL: not in this build. Generated. */
+
+/* ---- epilogues: for operators that compute tiles in f32 or i32 ---- */
+/* Runs node's program over a tile of `rows` x `n` accumulators (f32 or i32, row stride acc_stride elements) and stores into
+ * y. The tile covers the last-dim elements col..col+n-1 of `rows` output rows; row r is at the coordinates of `row + r` when
+ * output dims 0..rank-2 are counted row-major. `tmp` has LR_EPILOGUE_TMP bytes of the calling thread. The accumulator is
+ * overwritten when it is of the arithmetic's type. y->data is written at the same coordinates. */
+#define LR_EPILOGUE_CHUNK 256
+#define LR_EPILOGUE_TMP (LR_REGISTERS * LR_EPILOGUE_CHUNK * 8 * 2)
+void lr_epilogue(const struct lr_program *p, const struct lr_view *operands, int32_t acc_dtype, void *acc,
+                 int64_t acc_stride, const struct lr_view *y, int64_t row, int64_t rows, int64_t col, int64_t n, void *tmp);
+/* True when the program is only clamping in f32 (relu, clip with immediates, or empty): then [*lo, *hi] says it all and the
+ * kernel does it in registers. */
+bool lr_program_is_clamp(const struct lr_program *p, float *lo, float *hi);

@@ -1,0 +1,130 @@
+"""Every operator of the file format, once.
+
+Read by tools/gen.py at build time (C enum, attribute structs, name table, dispatch table) and by the converter at run
+time (checks, writer, docs). Codes are given by hand and never reused.
+
+`inputs` / `outputs`: names in order; `b?` may be absent (index -1 in the file), `x*` stands for one or more (last only).
+`post`: the node may carry a post-op program (see postops.py) whose operands are the inputs after the operator's own;
+a node whose own optional inputs are absent still keeps their places (-1) when operands follow.
+Attributes are 32-bit words in the file, in the order given here; trailing words equal to their defaults are trimmed.
+Axes are counted from the front and never negative in the file (the frontend resolves them); ranks are at most 8.
+Images are N H W C (rank 4) or N W C (rank 3): channels last.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_RANK = 8
+
+
+@dataclass(frozen=True)
+class Attr:
+    name: str
+    type: str  # "i32", "u32", "f32" or "enum"
+    default: float | int
+    doc: str
+    values: tuple[str, ...] = ()  # names of an enum, coded 0, 1, ...
+
+
+@dataclass(frozen=True)
+class Op:
+    code: int
+    name: str
+    inputs: str
+    outputs: str
+    attrs: tuple[Attr, ...]
+    doc: str
+    post: bool = False
+
+    @property
+    def n_in(self) -> int:
+        """Number of the operator's own inputs, -1 when variadic."""
+        return -1 if "*" in self.inputs else len(self.inputs.split())
+
+
+def I(name: str, default: int, doc: str) -> Attr:  # noqa: E743
+    return Attr(name, "i32", default, doc)
+
+
+def U(name: str, default: int, doc: str) -> Attr:
+    return Attr(name, "u32", default, doc)
+
+
+def F(name: str, default: float, doc: str) -> Attr:
+    return Attr(name, "f32", default, doc)
+
+
+def E(name: str, doc: str, *values: str) -> Attr:
+    return Attr(name, "enum", 0, doc, values)
+
+
+_WINDOW = (
+    I("stride_h", 1, "1 to 4096"), I("stride_w", 1, "1 to 4096"),
+    I("pad_top", 0, "0 to 65536"), I("pad_left", 0, ""), I("pad_bottom", 0, ""), I("pad_right", 0, ""),
+    I("dilation_h", 1, "1 to 4096"), I("dilation_w", 1, "1 to 4096"),
+    E("auto_pad", "same_*: pads follow from the input's size, pad_* are ignored", "explicit", "same_upper", "same_lower"),
+)
+_CONV = _WINDOW + (
+    I("groups", 1, "divides input and output channels"),
+    I("x_zero", 0, "zero point of integer x (also the padding value)"),
+    I("w_zero", 0, "zero point of integer w"),
+)
+_POOL = (I("kernel_h", 1, "1 to 65536"), I("kernel_w", 1, "1 to 65536")) + _WINDOW + (
+    U("ceil_mode", 0, "1: output sizes round up"),
+)
+
+OPS = {
+    o.name: o
+    for o in (
+        Op(1, "elementwise", "x*", "y", (), "y = program(x...) with numpy broadcasting; see postops.py", post=True),
+        Op(2, "conv", "x w b?", "y", _CONV,
+           "Convolution. x [N H W C] or [N W C]; w [O kh kw C/groups] or [O kw C/groups]; b [O]. f32, f16, or i8/u8 x "
+           "with i8 w and i32 b and accumulator", post=True),
+        Op(3, "conv_transpose", "x w b?", "y", _CONV + (I("output_pad_h", 0, ""), I("output_pad_w", 0, "")),
+           "Transposed convolution. w [O kh kw C/groups] where O counts all groups", post=True),
+        Op(4, "matmul", "a b c?", "y",
+           (U("trans_a", 0, "a is [... K M]"), U("trans_b", 0, "b is [... N K]"),
+            I("a_zero", 0, "zero point of integer a"), I("b_zero", 0, "zero point of integer b")),
+           "y[... M N] = a[... M K] b[... K N] + c[N]; leading dims broadcast; both ranks >= 2. f32, f16, or i8/u8 with "
+           "i32 c and accumulator", post=True),
+        Op(5, "max_pool", "x", "y", _POOL, "Maximum over a window; padding never wins"),
+        Op(6, "avg_pool", "x", "y", _POOL + (U("count_include_pad", 0, "1: padding counts in the divisor"),),
+           "Mean over a window"),
+        Op(7, "reduce", "x", "y",
+           (E("kind", "", "sum", "mean", "max", "min", "prod", "sum_square", "l1", "l2", "log_sum", "log_sum_exp"),
+            U("axes", 0, "bit mask of reduced axes; 0: reduce nothing"), U("keep_dims", 1, "")),
+           "Reduction over axes"),
+        Op(8, "softmax", "x", "y", (I("axis", 0, ""), U("log", 0, "1: log-softmax")), "Softmax over one axis"),
+        Op(9, "layer_norm", "x scale? bias?", "y",
+           (I("axis", 0, "first normalised axis"), F("epsilon", 1e-5, ""), E("kind", "", "layer", "rms")),
+           "Normalisation over axes axis..rank-1; scale and bias have the shape of those axes"),
+        Op(10, "transpose", "x", "y", (U("perm", 0, "4 bits an axis: y's axis i is x's axis (perm >> 4 i) & 15"),),
+           "Permutes axes"),
+        Op(11, "reshape", "x shape", "y", (U("allow_zero", 0, "1: 0 means zero, not copy"),),
+           "shape: i64 [rank]; 0 copies x's dim, one -1 is inferred"),
+        Op(12, "squeeze", "x", "y", (U("axes", 0, "bit mask of x's axes to drop; each must be 1"),), ""),
+        Op(13, "unsqueeze", "x", "y", (U("axes", 0, "bit mask of y's axes that are new"),), ""),
+        Op(14, "flatten", "x", "y", (I("axis", 1, ""),), "To two dims: product of dims before axis, product of the rest"),
+        Op(15, "concat", "x*", "y", (I("axis", 0, ""),), "Joins along one axis; dtypes equal"),
+        Op(16, "slice", "x starts ends axes? steps?", "y", (),
+           "ONNX Slice: i64 vectors; negative values count from the end, out of range clamps"),
+        Op(17, "gather", "x indices", "y", (I("axis", 0, ""),), "i32/i64 indices, negative counts from the end"),
+        Op(18, "shape", "x", "y", (I("start", 0, ""), I("end", 2**31 - 1, "")), "x's dims start..end-1 as i64 [n]"),
+        Op(19, "expand", "x shape", "y", (), "Broadcasts x with shape (i64 [rank]) in both directions"),
+        Op(20, "pad", "x pads value?", "y", (E("mode", "", "constant", "reflect", "edge", "wrap"),),
+           "pads: i64 [2 rank], begins then ends, negative crops; value: scalar of x's dtype"),
+        Op(21, "resize", "x scales? sizes?", "y",
+           (E("mode", "", "nearest", "linear", "cubic"),
+            E("coordinates", "", "half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel",
+              "half_pixel_symmetric", "tf_half_pixel_for_nn"),
+            E("nearest", "", "round_prefer_floor", "round_prefer_ceil", "floor", "ceil"),
+            F("cubic_a", -0.75, ""), U("exclude_outside", 0, "")),
+           "scales: f32 [rank] or sizes: i64 [rank], exactly one; for each axis of x in x's own order"),
+        Op(22, "split", "x sizes?", "y*", (I("axis", 0, ""),),
+           "sizes: i64 [outputs], else equal parts (the last one smaller)"),
+        Op(23, "identity", "x", "y", (), "y = x"),
+        Op(24, "custom", "x*", "y*", (), "The user's callback, found by Node.custom_name; data in Node.custom_data"),
+        Op(25, "delegate", "x*", "y*", (), "Subgraph for an accelerator; run on the CPU when no device takes it"),
+    )
+}
+BY_CODE = {o.code: o for o in OPS.values()}

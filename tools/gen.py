@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Write the C view of spec/: operator codes, attribute structs, post-op codes, schema slots, dispatch tables.
+
+usage: gen.py OUT_H OUT_C OPS     OPS: "all", "none" or a comma-separated list of the operators to build in
+"""
+import importlib.util
+import struct
+import sys
+from pathlib import Path
+
+SPEC = Path(__file__).resolve().parent.parent / "spec"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, SPEC / f"{name}.py")
+    mod = importlib.util.module_from_spec(spec)
+    sys.modules[name] = mod
+    spec.loader.exec_module(mod)
+    return mod
+
+
+def word(attr):
+    if attr.type == "f32":
+        return struct.unpack("<I", struct.pack("<f", attr.default))[0]
+    return int(attr.default) & 0xFFFFFFFF
+
+
+def header(ops, postops, schema):
+    out = ["/* Generated from spec/. */", "#pragma once", "#include <stdint.h>", "enum lr_op_code {"]
+    out += [f"  LR_OP_{o.name.upper()} = {o.code}, /* {o.doc} */" for o in ops.values()]
+    out += ["};", f"#define LR_OP_LIMIT {max(o.code for o in ops.values()) + 1}"]
+    for o in ops.values():
+        for a in o.attrs:
+            if a.type == "enum":
+                out += [f"enum lr_{o.name}_{a.name} {{"]
+                out += [f"  LR_{o.name.upper()}_{a.name.upper()}_{v.upper()} = {i}," for i, v in enumerate(a.values)]
+                out += [f"  LR_{o.name.upper()}_{a.name.upper()}_LIMIT = {len(a.values)}", "};"]
+        if o.attrs:
+            ctype = {"i32": "int32_t", "u32": "uint32_t", "f32": "float", "enum": "uint32_t"}
+            out += [f"struct lr_{o.name}_attrs {{"]
+            out += [f"  {ctype[a.type]} {a.name}; /* default {a.default}. {a.doc} */" for a in o.attrs] + ["};"]
+    out += ["enum lr_postop {"] + [f"  LR_POST_{p.name.upper()} = {p.code}, /* {p.doc} */" for p in postops.values()]
+    out += ["};", f"#define LR_POST_LIMIT {max(p.code for p in postops.values()) + 1}"]
+    for t in schema.tables.values():
+        if not t.struct:
+            out += [f"enum lr_fb_{t.name.lower()} {{"]
+            out += [f"  LR_FB_{t.name.upper()}_{f.name.upper()} = {f.id}," for f in t.fields.values()] + ["};"]
+    out += [f'#define LR_FB_IDENTIFIER "{schema.identifier}"']
+    # facts of post-ops: arity, allowed dtypes as a bit mask by code, bool result
+    codes = {d.name: d.code for d in load("dtypes").DTYPES.values()}
+    out += ["/* X(code, name, arity, mask of dtypes (1 << lr_dtype), result is bool) */", "#define LR_POSTOPS(X) \\"]
+    rows = [f"  X({p.code}, {p.name}, {p.arity}, 0x{sum(1 << codes[d] for d in p.dtypes):x}, {int(p.result == 'bool')})"
+            for p in postops.values()]
+    return "\n".join(out + [" \\\n".join(rows), ""])
+
+
+def table(ops, built):
+    names = [o.name for o in ops.values() if o.name in built]
+    out = ["/* Generated from spec/. */", '#include "op.h"']
+    for n in names:
+        out += [f"lr_status lr_infer_{n}(struct lr_infer *c);", f"extern const struct lr_impl lr_cpu_{n};"]
+    for o in ops.values():
+        if o.attrs:
+            out += [f"static const uint32_t defaults_{o.name}[] = {{{', '.join(f'0x{word(a):x}u' for a in o.attrs)}}};"]
+    out += ["const struct lr_op lr_ops[] = {"]
+    for o in ops.values():
+        d = f"defaults_{o.name}" if o.attrs else "0"
+        infer = f"lr_infer_{o.name}" if o.name in built else "0"
+        out += [f'  [{o.code}] = {{"{o.name}", "{o.inputs}", "{o.outputs}", {o.n_in}, {int(o.post)}, {len(o.attrs)}, '
+                f"{d}, {infer}}},"]
+    out += ["};", "const int32_t lr_n_ops = LR_OP_LIMIT;", "const struct lr_impl *const lr_cpu_impls[LR_OP_LIMIT] = {"]
+    return "\n".join(out + [f"  [LR_OP_{n.upper()}] = &lr_cpu_{n}," for n in names] + ["  [0] = 0", "};", ""])
+
+
+def main():
+    out_h, out_c, wanted = sys.argv[1:]
+    ops = load("ops").OPS
+    built = set(ops) if wanted == "all" else set() if wanted == "none" else set(wanted.split(","))
+    if built - set(ops):
+        sys.exit(f"gen.py: unknown operators in -Dops: {', '.join(sorted(built - set(ops)))}")
+    Path(out_h).write_text(header(ops, load("postops").POSTOPS, load("fbs").load()))
+    Path(out_c).write_text(table(ops, built))
+
+
+main()
