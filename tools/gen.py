@@ -62,12 +62,15 @@ def table(ops, built):
     for o in ops.values():
         if o.attrs:
             out += [f"static const uint32_t defaults_{o.name}[] = {{{', '.join(f'0x{word(a):x}u' for a in o.attrs)}}};"]
+            rows = (f'{{"{a.name}", {int(a.type == "f32")}, {len(a.values)}}}' for a in o.attrs)
+            out += [f"static const struct lr_attr attrs_{o.name}[] = {{{', '.join(rows)}}};"]
     out += ["const struct lr_op lr_ops[] = {"]
     for o in ops.values():
         d = f"defaults_{o.name}" if o.attrs else "0"
+        attrs = f"attrs_{o.name}" if o.attrs else "0"
         infer = f"lr_infer_{o.name}" if o.name in built else "0"
         out += [f'  [{o.code}] = {{"{o.name}", "{o.inputs}", "{o.outputs}", {o.n_in}, {int(o.post)}, {len(o.attrs)}, '
-                f"{d}, {infer}}},"]
+                f"{d}, {infer}, {attrs}}},"]
     out += ["};", "const int32_t lr_n_ops = LR_OP_LIMIT;", "const struct lr_impl *const lr_cpu_impls[LR_OP_LIMIT] = {"]
     return "\n".join(out + [f"  [LR_OP_{n.upper()}] = &lr_cpu_{n}," for n in names] + ["  [0] = 0", "};", ""])
 

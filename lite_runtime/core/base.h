@@ -65,3 +65,5 @@ bool lr_type_known(const struct lr_type *t); /* no unknown dim */
 bool lr_type_check(const struct lr_type *t);
 /* "f32 [1 3 224 ?]" into buf; returns buf. */
 const char *lr_type_text(const struct lr_type *t, char *buf, size_t size);
+/* "[1 3 224 ?]" into buf (200 bytes hold any); returns buf. */
+const char *lr_dims_text(int32_t rank, const int64_t *dim, char *buf, size_t size);

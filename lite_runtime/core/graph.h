@@ -15,8 +15,6 @@ struct lr_instr {
   uint8_t dtype;  /* type of the arithmetic */
   uint8_t dst;    /* register 0..3 */
   uint8_t src[3]; /* references, LR_SRC_* */
-  uint8_t src_dtype[3]; /* filled by lr_program_check */
-  uint8_t dst_dtype;    /* filled by lr_program_check */
   uint32_t imm[3];
 };
 struct lr_program {
@@ -82,6 +80,12 @@ struct lr_subgraph {
 
 /* ---- the model ---- */
 struct lr_weights; /* cache of packed weights, weights.c */
+#define LR_CHUNK_BYTES ((uint64_t)1 << 20) /* of a section: each has its own hash */
+struct lr_section {
+  uint64_t offset, bytes; /* in the file */
+  const uint8_t *hashes;  /* one u64 a chunk, of any alignment */
+  uint8_t *checked;       /* atomic, one a chunk: its hash was right; NULL: nothing is left to check */
+};
 struct lr_model {
   lr_allocator alloc;
   uint32_t cpu;     /* instruction sets that may be used */
@@ -100,6 +104,8 @@ struct lr_model {
   struct lr_source *source; /* how the bytes are held, model.c */
   void *arena;              /* all the structs above */
   int32_t refs;             /* atomic */
+  int32_t n_sections;
+  struct lr_section *sections;
 };
 
 /* Adds a reference; lr_model_close drops one. */

@@ -10,8 +10,9 @@ struct lr_infer {
   int32_t n_in, n_own, n_out;
   const struct lr_type *in;  /* n_in; dtype 0: absent */
   const void *const *value;  /* n_in; data of inputs whose values are known now, else NULL; dense */
-  struct lr_type *out;       /* n_out; to be filled */
+  struct lr_type *out;       /* n_out; to be filled (`custom`, `delegate`: holds the declared types, which stay) */
   lr_error *error;
+  const char *op;            /* name of the operator, for messages */
 };
 /* `<op> '<name>': <message>` */
 lr_status lr_infer_fail(const struct lr_infer *c, lr_status s, const char *format, ...) LR_PRINTF(3, 4);
@@ -19,10 +20,16 @@ lr_status lr_infer_fail(const struct lr_infer *c, lr_status s, const char *forma
 int64_t lr_infer_int(const struct lr_infer *c, int32_t input, int64_t i);
 /* Broadcasts b into a (numpy rules) on lr_dim: false when they clash. Unknown against 1 or n: n when n > 1, else unknown. */
 bool lr_broadcast(struct lr_type *a, const struct lr_type *b);
-/* Result dtype of the program when it starts with `acc` in register 0 (0 for none). Checks types, definition before use, operand
- * numbers and that operands broadcast into *y (elementwise: y is also made by broadcasting, so start with rank 0). */
+/* Sets y->dtype to the result of the program when it starts with `acc` in register 0 (0 for none: elementwise). Checks types,
+ * definition before use, operand numbers and that operands broadcast into y's dims (elementwise: y's dims are made by
+ * broadcasting). Without a program y->dtype becomes acc_dtype. Epilogues do not divide integers by anything but immediates. */
 lr_status lr_program_infer(const struct lr_infer *c, int32_t acc_dtype, struct lr_type *y);
 
+struct lr_attr {
+  char name[22];
+  uint8_t is_float; /* must be finite */
+  uint8_t n_values; /* of an enum, else 0 */
+};
 struct lr_op {
   const char *name;
   const char *inputs;  /* "x w b?" */
@@ -32,6 +39,7 @@ struct lr_op {
   int32_t n_attrs;
   const uint32_t *defaults;
   lr_status (*infer)(struct lr_infer *c);
+  const struct lr_attr *attrs; /* n_attrs */
 };
 extern const struct lr_op lr_ops[]; /* by code; name NULL where there is no such operator. Generated. */
 extern const int32_t lr_n_ops;
@@ -114,21 +122,28 @@ struct lr_impl {
   lr_status (*bind)(struct lr_bind *b);       /* may be NULL */
   lr_status (*prepare)(struct lr_prepare *p); /* may be NULL */
   lr_status (*run)(struct lr_run *r);
-  /* LR_IMPL_VIEW: fills out's stride and returns the offset in elements from in's data, or -1 when this cannot be a view. */
-  int64_t (*view)(const struct lr_node *node, const void *const *value, const struct lr_view *in, int32_t k,
+  /* LR_IMPL_VIEW: fills out's stride and returns the offset in elements from in[0]'s data, or -1 when this cannot be a view.
+   * in: all inputs of the node (their data is not looked at, `value` is); out: output k, its dims filled. */
+  int64_t (*view)(const struct lr_node *node, const struct lr_view *in, const void *const *value, int32_t k,
                   struct lr_view *out);
 };
 extern const struct lr_impl *const lr_cpu_impls[]; /* by code; NULL: not in this build. Generated. */
 
-/* ---- epilogues: for operators that compute tiles in f32 or i32 ---- */
-/* Runs node's program over a tile of `rows` x `n` accumulators (f32 or i32, row stride acc_stride elements) and stores into
- * y. The tile covers the last-dim elements col..col+n-1 of `rows` output rows; row r is at the coordinates of `row + r` when
- * output dims 0..rank-2 are counted row-major. `tmp` has LR_EPILOGUE_TMP bytes of the calling thread. The accumulator is
- * overwritten when it is of the arithmetic's type. y->data is written at the same coordinates. */
-#define LR_EPILOGUE_CHUNK 256
-#define LR_EPILOGUE_TMP (LR_REGISTERS * LR_EPILOGUE_CHUNK * 8 * 2)
-void lr_epilogue(const struct lr_program *p, const struct lr_view *operands, int32_t acc_dtype, void *acc,
-                 int64_t acc_stride, const struct lr_view *y, int64_t row, int64_t rows, int64_t col, int64_t n, void *tmp);
+/* ---- epilogues: for operators that compute tiles of accumulators (any dtype, mostly f32 or i32) ---- */
+/* A node's program, bound to kernels, types and strides for one step; made in prepare, read only afterwards. */
+struct lr_rows;
+/* acc_dtype: of the accumulator that register 0 starts with. Operands are inputs n_own... of the node, y is out[0]. Without a
+ * program the accumulator is copied, and converted when y's dtype is another. */
+lr_status lr_epilogue_prepare(struct lr_prepare *p, int32_t acc_dtype, const struct lr_rows **e);
+/* Runs the program over a tile of `rows` x `n` accumulators (row stride acc_stride elements) and stores into y. The tile
+ * covers the last-dim elements col..col+n-1 of `rows` output rows; row r is at the coordinates of `row + r` when output dims
+ * 0..rank-2 are counted row-major. operands: views of inputs n_own... now (r->in + n_own) and y: r->out; only their `data` is
+ * read. `tmp` has LR_EPILOGUE_TMP bytes of the calling thread. acc is not changed, and may be y's memory (acc then lies where
+ * y's rows are) when it is of y's dtype. Long rows are cheapest, so call it for many columns at once. */
+#define LR_EPILOGUE_CHUNK 512
+#define LR_EPILOGUE_TMP ((LR_REGISTERS + 3) * LR_EPILOGUE_CHUNK * 8)
+void lr_epilogue(const struct lr_rows *e, const struct lr_view *operands, const void *acc, int64_t acc_stride,
+                 const struct lr_view *y, int64_t row, int64_t rows, int64_t col, int64_t n, void *tmp);
 /* True when the program is only clamping in f32 (relu, clip with immediates, or empty): then [*lo, *hi] says it all and the
  * kernel does it in registers. */
 bool lr_program_is_clamp(const struct lr_program *p, float *lo, float *hi);

@@ -1,0 +1,176 @@
+"""The source model as the converted one sees it, and the inputs on which both are run."""
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+
+from .. import CancelledError, Session
+from .feeds import Port, kinds, make, sizes
+from .measure import LIMITS, Result, judge, tensor_error
+from .reference import Clock, Feeds, Reference, TimeLimit, first_line
+
+STATE_STEPS = 4  # runs one after the other, for models with states
+NOISE = 0.25  # a reference should differ from itself by less than this part of the limit
+SEARCH = 0.4  # part of the time that looking for good inputs may take
+OTHER_SIZES = 3  # tried for the case of another size
+
+
+@dataclass
+class Case:
+    """Inputs of one or (with states) several runs in a row, and what the reference gives for them.
+
+    noise: how far the reference is from itself when it computes in another order, by the measure of `tensor_error`.
+    """
+
+    shapes: dict[str, tuple[int, ...]]
+    kind: str
+    steps: list[Feeds]
+    expected: list[Feeds]
+    noise: float = 0.0
+
+
+class Source:
+    """The source model as the converted one sees it: which inputs are fed, fixed by `set`, or states."""
+
+    def __init__(self, model: onnx.ModelProto, session: Session, set: Mapping[str, Any] | None = None,
+                 state: Mapping[str, str] | None = None, dims: Mapping[str, int] | None = None) -> None:
+        self.model, self.state, self.dims = model, dict(state or {}), dict(dims or {})
+        ours = {t.name: t for t in session.inputs}
+        states = {t.name: t for t in session.states}
+        initializers = {t.name for t in model.graph.initializer}
+        self.ports: list[Port] = []
+        self.fixed: Feeds = {}
+        self.zeros: Feeds = {}
+        for i in model.graph.input:
+            t = i.type.tensor_type
+            if i.name in ours:
+                self.ports.append(Port(i.name, ours[i.name].dtype, ours[i.name].shape))
+            elif i.name in states:
+                self.zeros[i.name] = np.zeros([int(d or 0) for d in states[i.name].shape], states[i.name].dtype)
+            elif set and i.name in set:
+                value = np.asarray(set[i.name], onnx.helper.tensor_dtype_to_np_dtype(t.elem_type))
+                rank = len(t.shape.dim)
+                self.fixed[i.name] = value.reshape((1,) * rank) if value.size == 1 and value.ndim != rank else value
+            elif i.name not in initializers:  # nothing depends on it
+                shape = tuple(d.dim_param or (d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else None)
+                              for d in t.shape.dim)
+                self.ports.append(Port(i.name, np.dtype(onnx.helper.tensor_dtype_to_np_dtype(t.elem_type)), shape))
+        self.inputs = [p.name for p in self.ports if p.name in ours]
+        have = {t.name for t in session.outputs}
+        self.outputs = [o.name for o in model.graph.output if o.name in have or o.name not in self.state]
+
+    def expect(self, reference: Reference, steps: list[Feeds], clock: Clock) -> list[Feeds]:
+        """The reference's outputs of each step, states fed back."""
+        results, states = [], dict(self.zeros)
+        for feeds in steps:
+            out = reference.run({**feeds, **self.fixed, **states}, clock)
+            for name in out:
+                out[name] = np.asarray(out[name])
+            states = {i: out[o] for o, i in self.state.items()}
+            results.append(out)
+        return results
+
+    def judge(self, session: Session, case: Case, precision: str, clock: Clock) -> list[Result]:
+        """Runs the converted model on a case; the worst result of each output and state over the steps."""
+        worst: dict[str, Result] = {}
+        session.reset_state()
+        for feeds, expected in zip(case.steps, case.expected, strict=True):
+            try:
+                got = session.run({n: feeds[n] for n in self.inputs}, timeout=clock.remaining())
+            except CancelledError as e:
+                raise TimeLimit from e
+            got |= {f"state {i}": session.state(i) for i in self.state.values()}
+            want = {n: expected[n] for n in self.outputs} | {f"state {i}": expected[o] for o, i in self.state.items()}
+            for name, reference in want.items():
+                if name not in got:
+                    result = Result(name, "equal", math.inf, 0, False, "it is no output of the converted model")
+                else:
+                    result = judge(name, reference, got[name], precision)
+                if name not in worst or badness(result) > badness(worst[name]):
+                    worst[name] = result
+        return list(worst.values())
+
+
+def badness(r: Result) -> tuple[bool, float]:
+    """Sorts results: the larger, the worse."""
+    return not r.ok, -r.value if r.kind == "cosine" else r.value
+
+
+class Cases:
+    """Finds inputs on which the reference runs and is exact itself.
+
+    Some are useless for a proof: where a reference's own rounding is larger than the limit (sigmoids of white noise
+    that all end near zero) nobody can be compared with it. So each case is computed twice, in another order, and those
+    that differ little are preferred.
+    """
+
+    def __init__(self, source: Source, reference: Reference, precision: str, seed: int, clock: Clock) -> None:
+        self.source, self.reference, self.seed, self.clock = source, reference, seed, clock
+        self.twin = None if precision == "quantized" else reference.twin(clock)
+        self.limit = NOISE * LIMITS.get(precision, math.inf)
+        self.trials = list(sizes(source.ports, source.dims))
+        self.why = ""  # the first thing that the reference said against a trial
+
+    def first(self) -> Case | None:
+        """The first case that is exact, else the one that is least inexact."""
+        best: Case | None = None
+        until = self.clock.elapsed + SEARCH * self.clock.remaining()
+        while self.trials and not (best and self.clock.elapsed > until):
+            case = self._best_kind(self.trials.pop(0), self.seed)
+            if case and (best is None or case.noise < best.noise):
+                best = case
+            if best and best.noise <= self.limit:
+                break
+        return best
+
+    def again(self, case: Case) -> Case | None:
+        """A case of the same size with other values."""
+        return min((c for i in (1, 2) if (c := self._try(case.shapes, case.kind, self.seed + i))),
+                   key=lambda c: c.noise, default=None)
+
+    def other_size(self) -> Case | None:
+        """An exact case of another size, where the model has open dims."""
+        for shapes in self.trials[:OTHER_SIZES]:
+            case = self._best_kind(shapes, self.seed + 3)
+            if case and case.noise <= self.limit:
+                return case
+        return None
+
+    def _best_kind(self, shapes: dict[str, tuple[int, ...]], seed: int) -> Case | None:
+        best: Case | None = None
+        for kind in kinds(self.source.ports):
+            if best and kind in ("ones", "zeros"):  # these are for integers that must be valid, and prove little
+                break
+            case = self._try(shapes, kind, seed)
+            if case and (best is None or case.noise < best.noise):
+                best = case
+            if best and best.noise <= self.limit:
+                break
+        return best
+
+    def _try(self, shapes: dict[str, tuple[int, ...]], kind: str, seed: int) -> Case | None:
+        n = STATE_STEPS if self.source.state else 1
+        steps = [make(self.source.ports, shapes, seed * 1000 + i, kind) for i in range(n)]
+        try:
+            case = Case(shapes, kind, steps, self.source.expect(self.reference, steps, self.clock))
+            if self.twin:
+                other = self.source.expect(self.twin, steps, self.clock)
+                case.noise = max((_difference(a[n], b[n]) for a, b in zip(case.expected, other, strict=True)
+                                  for n in self.source.outputs), default=0.0)
+            return case
+        except TimeLimit:
+            raise
+        except Exception as e:  # whatever the reference raises on sizes or values that do not fit the model
+            self.why = self.why or first_line(e)
+            return None
+
+
+def _difference(a: np.ndarray, b: np.ndarray) -> float:
+    if a.dtype.kind == "f":
+        return tensor_error(a, b)
+    return 0.0 if np.array_equal(a, b) else math.inf

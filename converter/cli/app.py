@@ -1,0 +1,80 @@
+"""The group of commands, and how errors become one line and an exit code."""
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+
+from ... import Error, __version__
+from ..errors import ConvertError
+from . import check, compare, convert, run_model, show
+from .output import clean
+
+EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog="Each command has --help with examples.")
+@click.version_option(__version__, prog_name="lite-opt")
+def cli() -> None:
+    """Convert ONNX models to .lrm files, and look at, run and compare them."""
+
+
+for module in (convert, check, show, run_model, compare):
+    cli.add_command(module.command)
+
+
+def run(args: Sequence[str]) -> int:
+    """Runs a command line; the exit code: 0, 1 for an error, 2 for wrong usage."""
+    # needed even when the command line cannot be parsed
+    debug, as_json = "--debug" in args, "--json" in args
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, terminate)  # so that temporary files are removed
+    try:
+        result = cli.main(args=list(args), prog_name="lite-opt", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.UsageError as e:
+        where = e.ctx.command_path if e.ctx else "lite-opt"
+        return _fail(f"{e.format_message()}; see: {where} --help", as_json, EXIT_USAGE)
+    except click.ClickException as e:
+        return _fail(e.format_message(), as_json, EXIT_ERROR)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", as_json, EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+        return EXIT_ERROR
+    except ModuleNotFoundError as e:
+        if debug:
+            traceback.print_exc()
+        text = f"the package '{e.name}' is missing; run: pip install 'lite-runtime[convert]'"
+        return _fail(text, as_json, EXIT_ERROR)
+    except (ConvertError, Error, OSError, MemoryError) as e:
+        if debug:
+            traceback.print_exc()
+        return _fail(_words(e), as_json, EXIT_ERROR)
+    except Exception as e:  # a bug of ours
+        if debug:
+            traceback.print_exc()
+        text = f"internal error ({type(e).__name__}: {e}); run again with --debug and report what it prints"
+        return _fail(text, as_json, EXIT_ERROR)
+
+
+def _words(e: BaseException) -> str:
+    if isinstance(e, OSError) and not isinstance(e, Error) and e.strerror:
+        return f"{e.filename}: {e.strerror.lower()}" if e.filename else e.strerror.lower()
+    return str(e) or type(e).__name__
+
+
+def _fail(message: str, as_json: bool, code: int) -> int:
+    if as_json:
+        print(json.dumps({"error": message}))
+    print(f"error: {clean(message)}", file=sys.stderr)
+    return code

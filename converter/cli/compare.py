@@ -1,0 +1,78 @@
+"""lite-opt compare: every layer against the source model."""
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ... import Session
+from ..errors import ConvertError
+from .options import common, conversion, gather_feeds, inputs
+from .output import human_shape, print_json, print_table, progress, say
+
+EXAMPLES = """
+\b
+Examples:
+  lite-opt compare model.onnx                      (converts in memory)
+  lite-opt compare model.onnx model.lrm --input x=image.npy
+  lite-opt compare silero.onnx --set sr=16000 --state stateN=state
+"""
+
+
+@click.command("compare", epilog=EXAMPLES)
+@click.argument("model", type=click.Path())
+@click.argument("file", type=click.Path(), required=False)
+@conversion
+@inputs
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True,
+              help="Seconds that it may take.")
+@common
+@click.pass_context
+def command(ctx: click.Context, model: str, file: str | None, set_: dict[str, Any], state: dict[str, str],
+            dims: dict[str, int], files: tuple[str, ...], shapes: dict[str, tuple[int, ...]], seed: int, timeout: float,
+            as_json: bool) -> int:
+    """Compare every layer of FILE with the ONNX MODEL that it was converted from.
+
+    Give --set, --state and --dim as for the conversion. Without FILE the model is converted in memory. Exit code 1 when
+    a layer is outside of its limit.
+    """
+    from ..api import convert
+    from ..compare import compare_model
+
+    with progress() as tell:
+        if file is None:
+            tell("converting")
+            data = convert(model, verify=False, set=set_, state=state, dim=dims)
+        else:
+            with Session(file), open(file, "rb") as f:  # the session verifies it
+                data = f.read()
+        feeds = None
+        if files or shapes:
+            with Session(data) as session:
+                feeds = gather_feeds(session, files, shapes, seed)
+        tell("running both models")
+        layers = compare_model(model, data, feeds, set=set_, state=state, dims=dims, timeout=timeout, seed=seed)
+    if not layers:
+        raise ConvertError("compare: no tensor of the file has the name of one of the model's; is it of that model?")
+    wrong = [x for x in layers if not x.result.ok]
+    if as_json:
+        print_json({"layers": layers_as_dicts(layers), "ok": not wrong})
+        return bool(wrong)
+    print_table("", [">step", "op", "node", "tensor", "shape", "measure", ">value", ">limit"],
+                [[x.step, x.op, x.node, x.result.name, human_shape(x.shape), x.result.kind,
+                  x.result.why or f"{x.result.value:.2e}", f"{x.result.limit:g}"] for x in layers],
+                lambda i: not layers[i].result.ok)
+    if wrong:
+        first = wrong[0].node
+        say(f"{len(wrong)} of {len(layers)} layers are outside of their limits; the first is node '{first}'", "red")
+    else:
+        worst = max((x.result.value for x in layers if x.result.kind == "error"), default=0.0)
+        say(f"all {len(layers)} layers are right; the largest error is {worst:.2e}", "green")
+    return bool(wrong)
+
+
+def layers_as_dicts(layers: list[Any]) -> list[dict[str, Any]]:
+    """Plain data for JSON."""
+    return [{"step": x.step, "node": x.node, "op": x.op, "kernel": x.kernel, "tensor": x.result.name,
+             "shape": list(x.shape), "measure": x.result.kind, "value": x.result.value, "limit": x.result.limit,
+             "ok": x.result.ok, "why": x.result.why} for x in layers]

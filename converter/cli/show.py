@@ -1,0 +1,114 @@
+"""lite-opt show: what is in a file."""
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from ... import Session, Step, TensorInfo
+from ...spec.ops import BY_CODE
+from ..errors import ConvertError
+from .options import _shapes, common
+from .output import human_bytes, human_shape, print_json, print_table, say
+
+EXAMPLES = """
+\b
+Examples:
+  lite-opt show model.lrm
+  lite-opt show model.lrm --nodes
+  lite-opt show model.lrm --shape x=1,3,640,640     (plans for that size)
+  lite-opt show model.lrm --json | jq .memory
+"""
+
+
+@click.command("show", epilog=EXAMPLES)
+@click.argument("file", type=click.Path())
+@click.option("--nodes", is_flag=True, help="List all nodes.")
+@click.option("--tensors", is_flag=True, help="List all tensors.")
+@click.option("--shape", "shapes", multiple=True, metavar="INPUT=1,3,64,64", callback=_shapes,
+              help="Shape of an input, for the plan. May be repeated.")
+@common
+def command(file: str, nodes: bool, tensors: bool, shapes: dict[str, tuple[int, ...]], as_json: bool) -> None:
+    """Show what is in FILE: inputs, outputs, nodes, tensors, sizes, and the memory plan."""
+    from ..lower.reader import read
+
+    with Session(file) as session:  # verifies the file
+        with open(file, "rb") as f:
+            data = f.read()
+        model = read(data)
+        facts = _facts(file, data, model, session, shapes)
+    if as_json:
+        print_json(facts)
+        return
+    say(f"{file}: {human_bytes(facts['bytes'])}, format {facts['version']}, by {facts['producer']}")
+    rows = [[role, t["name"], t["dtype"], human_shape(t["shape"])]
+            for role in ("inputs", "outputs", "states") for t in facts[role]]
+    print_table("", ["role", "name", "dtype", "shape"], [[r[0][:-1], *r[1:]] for r in rows])
+    weights = facts["weights"]
+    say(f"{len(facts['nodes'])} nodes, {len(facts['tensors'])} tensors, {weights['count']} constants of "
+        f"{human_bytes(weights['bytes'])}")
+    if facts["memory"] is None:
+        say("the plan depends on the inputs' shapes; give them with --shape")
+    else:
+        say(f"memory of a session: {human_bytes(facts['memory'])}")
+    if facts["metadata"]:
+        print_table("metadata", ["key", "value"], [[k, _short(v)] for k, v in facts["metadata"].items()])
+    if nodes:
+        print_table("nodes", [">#", "op", "name", "outputs", "kernel"],
+                    [[i, n["op"], n["name"], "  ".join(n["outputs"]), n["kernel"]]
+                     for i, n in enumerate(facts["nodes"])])
+    if tensors:
+        print_table("tensors", [">#", "name", "dtype", "shape", "lifetime", ">bytes"],
+                    [[i, t["name"], t["dtype"], human_shape(t["shape"]), t["lifetime"], t["bytes"] or ""]
+                     for i, t in enumerate(facts["tensors"])])
+
+
+def _facts(file: str, data: bytes, model: dict[str, Any], session: Session,
+           shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
+    from ..dtypes import BY_CODE as DTYPE
+
+    main = model["subgraphs"][0]
+    lifetimes = ("temp", "const", "input", "output", "state")
+
+    def dims(t: dict[str, Any]) -> list[int | str | None]:
+        return [d if d >= 0 else None if d == -1 else model["symbols"][-2 - d] for d in t["dims"] or ()]
+
+    tensors = [{"name": t["name"] or "", "dtype": DTYPE[t["dtype"]].name, "shape": dims(t),
+                "lifetime": lifetimes[t["lifetime"]], "bytes": sum(e["size"] for e in t["encodings"] or ()),
+                "encodings": len(t["encodings"] or ())} for t in main["tensors"]]
+    plan = _plan(session, shapes)
+    steps = {s.node: s for s in plan or ()}
+    nodes = []
+    for n in main["nodes"]:
+        step = steps.get(n["name"])
+        outputs = [f"{t['dtype']} {human_shape(t['shape'])}" for t in (tensors[i] for i in n["outputs"])]
+        nodes.append({"op": BY_CODE[n["op"]].name, "name": n["name"], "inputs": list(n["inputs"] or ()),
+                      "outputs": outputs, "sources": list(n["sources"] or ()), "kernel": step.kernel if step else ""})
+    consts = [t for t in tensors if t["lifetime"] == "const"]
+    return {
+        "file": os.path.abspath(file), "bytes": len(data), "version": model["version"], "producer": model["producer"],
+        "inputs": [_info(t) for t in session.inputs], "outputs": [_info(t) for t in session.outputs],
+        "states": [_info(t) for t in session.states], "metadata": session.metadata,
+        "weights": {"count": len(consts), "bytes": sum(t["bytes"] for t in consts)},
+        "nodes": nodes, "tensors": tensors, "memory": session.memory if plan is not None else None,
+    }
+
+
+def _plan(session: Session, shapes: dict[str, tuple[int, ...]]) -> list[Step] | None:
+    """The steps, or None when the shapes of some inputs are open."""
+    for name in shapes:
+        if name not in [t.name for t in session.inputs]:
+            raise ConvertError(f"--shape: the model has no input '{name}'")
+    if any(t.name not in shapes and not all(isinstance(d, int) for d in t.shape) for t in session.inputs):
+        return None
+    session.resize(shapes)
+    return session.steps()
+
+
+def _info(t: TensorInfo) -> dict[str, Any]:
+    return {"name": t.name, "dtype": str(t.dtype), "shape": list(t.shape)}
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:60]}... ({len(text)} characters)"

@@ -1,0 +1,135 @@
+"""Elementwise operators, casts and activations: nodes named like the post-ops of spec/postops.py."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...spec.dtypes import DTYPES
+from ..ir import Value
+from .context import OPS, Context, onnx_op
+from .tensors import dtype_of
+
+_UNARY = {
+    "Abs": "abs", "Acos": "acos", "Acosh": "acosh", "Asin": "asin", "Asinh": "asinh", "Atan": "atan", "Atanh": "atanh",
+    "BitwiseNot": "bit_not", "Ceil": "ceil", "Cos": "cos", "Cosh": "cosh", "Erf": "erf", "Exp": "exp", "Floor": "floor",
+    "HardSwish": "hard_swish", "IsNaN": "is_nan", "Log": "log", "Mish": "mish", "Neg": "neg", "Not": "not",
+    "Reciprocal": "reciprocal", "Relu": "relu", "Round": "round", "Sigmoid": "sigmoid", "Sign": "sign", "Sin": "sin",
+    "Sinh": "sinh", "Softplus": "softplus", "Softsign": "softsign", "Sqrt": "sqrt", "Tan": "tan", "Tanh": "tanh",
+}
+_BINARY = {
+    "Add": "add", "And": "and", "BitwiseAnd": "bit_and", "BitwiseOr": "bit_or", "BitwiseXor": "bit_xor", "Div": "div",
+    "Equal": "equal", "Greater": "greater", "GreaterOrEqual": "greater_equal", "Less": "less", "LessOrEqual": "less_equal",
+    "Mul": "mul", "Or": "or", "PRelu": "leaky_relu", "Sub": "sub", "Xor": "xor",
+}
+# one tensor and attributes, which become scalar constants
+_WITH_ATTRIBUTES = {
+    "Celu": ("celu", ("alpha",)), "Elu": ("elu", ("alpha",)), "HardSigmoid": ("hard_sigmoid", ("alpha", "beta")),
+    "LeakyRelu": ("leaky_relu", ("alpha",)), "Selu": ("selu", ("alpha", "gamma")), "Shrink": ("shrink", ("lambd", "bias")),
+    "ThresholdedRelu": ("thresholded_relu", ("alpha",)),
+}
+
+
+def _simple(op: str, n: int) -> Callable[[Context], Value]:
+    return lambda c: c.add(op, *(c.input(i) for i in range(n)))
+
+
+def _with_attributes(op: str, names: tuple[str, ...]) -> Callable[[Context], Value]:
+    return lambda c: c.add(op, c.input(0), *(c.scalar(c.attr(a), c.input(0).dtype) for a in names))
+
+
+OPS.update({name: _simple(op, 1) for name, op in _UNARY.items()})
+OPS.update({name: _simple(op, 2) for name, op in _BINARY.items()})
+OPS.update({name: _with_attributes(op, names) for name, (op, names) in _WITH_ATTRIBUTES.items()})
+
+
+@onnx_op("Sum", "Mean", "Max", "Min")
+def variadic(c: Context) -> Value:
+    op = {"Max": "max", "Min": "min"}.get(c.op, "add")
+    y = c.input(0)
+    for i in range(1, len(c.inputs)):
+        y = c.add(op, y, c.input(i))
+    if c.op == "Mean" and len(c.inputs) > 1:
+        y = c.add("div", y, c.scalar(len(c.inputs), y.dtype))
+    return c.add("identity", y) if len(c.inputs) == 1 else y
+
+
+@onnx_op("Where")
+def where(c: Context) -> Value:
+    if c.input(0).dtype != "bool":
+        raise c.refuse(f"the condition has dtype {c.input(0).dtype}, it must be bool")
+    return c.add("select", c.input(0), c.input(1), c.input(2))
+
+
+@onnx_op("Cast", "CastLike")
+def cast(c: Context) -> Value:
+    to = dtype_of(c.attr("to"), "the dtype to cast to") if c.op == "Cast" else c.input(1).dtype
+    return c.add("cast", c.input(0), to=to)
+
+
+@onnx_op("Clip")
+def clip(c: Context) -> Value:
+    x = c.input(0)
+    if c.opset < 11:
+        low, high = (c.scalar(c.attr(a), x.dtype) for a in ("min", "max"))
+    else:
+        low, high = (v if v is None else _scalar_input(c, v) for v in (c.opt(1), c.opt(2)))
+    if low is not None and high is not None:
+        return c.add("clip", x, low, high)
+    if low is not None:
+        return c.add("max", x, low)
+    return c.add("min", x, high) if high is not None else c.add("identity", x)
+
+
+def _scalar_input(c: Context, v: Value) -> Value:
+    """A bound: some exporters write shape [1] for a scalar."""
+    if v.rank == 0:
+        return v
+    if v.const is not None and v.const.size == 1:
+        return c.reshape_const(v, ())
+    raise c.refuse(f"a bound has shape {list(v.shape)}, it must be a scalar")
+
+
+@onnx_op("Pow")
+def power(c: Context) -> Value:
+    x, y = c.input(0), c.input(1)
+    if x.dtype == y.dtype:
+        return c.add("pow", x, y)
+    if DTYPES[x.dtype].name[0] == "f" or y.dtype[0] != "f":
+        return c.add("pow", x, c.cast(y, x.dtype))
+    return c.add("cast", c.add("pow", c.cast(x, y.dtype), y), to=x.dtype)  # an integer to a fractional power
+
+
+@onnx_op("Mod")
+def mod(c: Context) -> Value:
+    return c.add("fmod" if c.attr("fmod") else "mod", c.input(0), c.input(1))
+
+
+@onnx_op("BitShift")
+def bit_shift(c: Context) -> Value:
+    direction = c.attr("direction")
+    if direction not in ("LEFT", "RIGHT"):
+        raise c.refuse(f"direction '{direction}' is not LEFT or RIGHT")
+    return c.add(f"shift_{direction.lower()}", c.input(0), c.input(1))
+
+
+@onnx_op("IsInf")
+def is_inf(c: Context) -> Value:
+    x = c.input(0)
+    wanted = [c.scalar(1 if c.attr(a) else 0, x.dtype) for a in ("detect_positive", "detect_negative")]
+    return c.add("is_inf", x, *wanted)
+
+
+@onnx_op("Gelu")
+def gelu(c: Context) -> Value:
+    kinds = {"none": "gelu", "tanh": "gelu_tanh"}
+    kind = c.attr("approximate")
+    if kind not in kinds:
+        raise c.refuse(f"approximation '{kind}' is not one of {', '.join(kinds)}")
+    return c.add(kinds[kind], c.input(0))
+
+
+@onnx_op("Swish")
+def swish(c: Context) -> Value:
+    x, alpha = c.input(0), c.attr("alpha")
+    if alpha == 1:
+        return c.add("silu", x)
+    return c.add("mul", x, c.add("sigmoid", c.add("mul", x, c.scalar(alpha, x.dtype))))

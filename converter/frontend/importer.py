@@ -1,0 +1,229 @@
+"""ONNX graph -> Graph: scopes, functions, branches, and the collection of everything that is not supported."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import onnx
+
+from ..errors import ConvertError, Problem
+from ..ir import Graph, Node, Shape, Value
+from .context import OPS, Context, NotSupported
+from .structure import (
+    Attributes,
+    ModelError,
+    attributes,
+    body_of,
+    check_signature,
+    domain,
+    has_body,
+    opsets,
+    ordered,
+    schema_of,
+    unique_tensors,
+)
+from .tensors import array_of, dtype_of, shape_of
+
+MAX_DEPTH = 64  # of functions in functions and branches in branches
+MAX_NODES = 1_000_000  # a few functions that call each other twice may mean more nodes than a machine holds
+ABSENT = Value("", "", ())  # an optional input that is not given
+
+FunctionKey = tuple[str, str, str]  # domain, name, overload
+Found = Value | None  # None: it could not be imported
+
+
+@dataclass(eq=False)
+class Scope:
+    """The names visible in a graph or a function body."""
+
+    parent: Scope | None
+    opsets: dict[str, int]
+    prefix: str = ""
+    attrs: Attributes | None = None  # of the function call; None outside of functions
+    depth: int = 0
+    calls: frozenset[FunctionKey] = frozenset()
+    values: dict[str, Found] = field(default_factory=dict)
+    tensors: dict[str, onnx.TensorProto] = field(default_factory=dict)  # initializers, read when first used
+
+    def find(self, name: str) -> Scope | None:
+        """The scope that knows a name."""
+        scope: Scope | None = self
+        while scope is not None and name not in scope.values and name not in scope.tensors:
+            scope = scope.parent
+        return scope
+
+    def inner(self, prefix: str) -> Scope:
+        """The scope of a branch: it sees the outer names."""
+        if self.depth >= MAX_DEPTH:
+            raise ModelError(f"node '{prefix[:80]}': graphs are nested more than {MAX_DEPTH} deep; export a simpler model")
+        return Scope(self, self.opsets, prefix, self.attrs, self.depth + 1, self.calls)
+
+
+class Importer:
+    """Imports the nodes of one model into `graph`; what cannot be is collected in `problems`."""
+
+    def __init__(self, model: onnx.ModelProto, infer: Callable[[Node], list[tuple[str, Shape]]]) -> None:
+        self.model = model
+        self.graph = Graph(infer)
+        self.problems: list[Problem] = []
+        self.root = Scope(None, opsets(model.opset_import))
+        self._functions = {(domain(f.domain), f.name, f.overload): f for f in model.functions}
+        self._names: set[str] = set()  # tensor names in use, over all scopes
+        self._count = 0
+        self._types: dict[str, onnx.TypeProto.Tensor] | None = None
+
+    # names
+
+    def reserve(self, names: Iterable[str]) -> None:
+        """Names of the model's own graph, which inner ones must not take."""
+        self._names.update(names)
+
+    def _unique(self, name: str, scope: Scope) -> str:
+        """The name of a tensor of an inner graph, made different from all others."""
+        if not name or scope is self.root:
+            return name
+        unique, n = name, 1
+        while unique in self._names:
+            unique = f"{scope.prefix}/{name}" + (f".{n}" if n > 1 else "")
+            n += 1
+        self._names.add(unique)
+        return unique
+
+    def lookup(self, name: str, scope: Scope, where: str) -> Found:
+        """The value of a name; initializers are read here. ModelError when nothing defines it."""
+        owner = scope.find(name)
+        if owner is None:
+            raise ModelError(f"{where}: '{name}' is not defined by any node, input or initializer; the model is damaged")
+        if name not in owner.values:
+            owner.values[name] = None
+            array = array_of(owner.tensors[name], f"initializer '{name}'")
+            owner.values[name] = self.graph.const(array, self._unique(name, owner))
+        return owner.values[name]
+
+    # bodies
+
+    def body(self, nodes: Sequence[onnx.NodeProto], scope: Scope) -> None:
+        """Imports the nodes of a graph or function, in an order in which every value is defined before its use."""
+        self._count += len(nodes)
+        if self._count > MAX_NODES:
+            raise ModelError(f"model: it has more than {MAX_NODES} nodes once its functions are expanded; export a simpler "
+                             "model")
+        for node in ordered(nodes, {*scope.values, *scope.tensors}, scope.prefix or "graph"):
+            self._node(node, scope)
+
+    def inline_graph(self, graph: onnx.GraphProto, c: Context) -> list[Found]:
+        """The outputs of a branch, imported in place."""
+        scope = c.scope.inner(c.name)
+        scope.tensors = unique_tensors(graph, f"node '{c.name}'")
+        if graph.input or len(graph.output) != len(c.node.output):
+            raise c.refuse(f"a branch has {len(graph.input)} inputs and {len(graph.output)} outputs, none and "
+                           f"{len(c.node.output)} are needed", "the model is damaged")
+        start = len(self.graph.nodes)
+        self.body(graph.node, scope)
+        results = [self._result(o.name, scope, c.name) for o in graph.output]
+        self._rename(results, c.out_names, start)
+        return results
+
+    def _inline_function(self, f: onnx.FunctionProto, node: onnx.NodeProto, name: str, inputs: Sequence[Found],
+                         attrs: Attributes, scope: Scope) -> list[Found]:
+        """The outputs of a call of a function, imported in place. `inputs` may hold ABSENT."""
+        key = (domain(f.domain), f.name, f.overload)
+        if key in scope.calls:
+            raise ModelError(f"node '{name[:80]}': function '{f.name}' calls itself; export the model without functions")
+        if len(inputs) > len(f.input) or len(node.output) > len(f.output):
+            raise NotSupported(f"it has {len(inputs)} inputs and {len(node.output)} outputs, the function {len(f.input)} and "
+                               f"{len(f.output)}", "the model is damaged")
+        inner = scope.inner(name)
+        inner.parent, inner.calls = None, scope.calls | {key}
+        inner.opsets = opsets(f.opset_import) if f.opset_import else scope.opsets
+        inner.attrs = {a.name: a for a in f.attribute_proto}
+        inner.attrs.update((n, a) for n, a in attrs.items() if n in f.attribute or n in inner.attrs)
+        inner.values = dict.fromkeys(f.input, ABSENT)
+        inner.values.update(zip(f.input, inputs, strict=False))
+        start = len(self.graph.nodes)
+        self.body(f.node, inner)
+        results = [self._result(o, inner, name) for o in f.output[:len(node.output)]]
+        self._rename(results, [self._unique(o, scope) for o in node.output], start)
+        return results
+
+    def _rename(self, values: Sequence[Found], names: Sequence[str], start: int) -> None:
+        """Gives results of an inlined body, whose nodes are those from `start` on, the names that the caller knows."""
+        inside = set(map(id, self.graph.nodes[start:]))
+        for v, name in zip(values, names, strict=True):
+            if v is not None and name and id(v.node) in inside and v.perm is None:
+                v.name = name
+
+    def _result(self, name: str, scope: Scope, where: str) -> Found:
+        v = self.lookup(name, scope, f"node '{where}': output of its body")
+        if v is ABSENT:
+            raise NotSupported("an output of its body is an input that is absent", "the model is damaged")
+        return v
+
+    # one node
+
+    def _node(self, node: onnx.NodeProto, scope: Scope) -> None:
+        name = node.name or f"{node.op_type}_{next((o for o in node.output if o), '')}"
+        name = f"{scope.prefix}/{name}" if scope.prefix else name
+        try:
+            inputs = [self.lookup(i, scope, f"node '{name}' ({node.op_type})") if i else ABSENT for i in node.input]
+            outputs = self._import(node, name, inputs, scope)
+            if any(o for o in node.output[len(outputs):]):
+                raise NotSupported(f"only {len(outputs)} of its {len(node.output)} outputs can be computed")
+        except ModelError:
+            raise
+        except (NotSupported, ConvertError) as e:
+            self._problem(name, node, e)
+            outputs = [self._guess(o) if scope is self.root else None for o in node.output]
+        scope.values.update((o, v) for o, v in zip(node.output, outputs, strict=False) if o)
+
+    def _problem(self, name: str, node: onnx.NodeProto, e: Exception) -> None:
+        op = f"{node.domain}.{node.op_type}" if domain(node.domain) else node.op_type
+        why, fix = (e.why, e.fix) if isinstance(e, NotSupported) else (str(e), "")
+        self.problems.append(Problem(name, op, why, fix))
+
+    def _import(self, node: onnx.NodeProto, name: str, inputs: list[Found], scope: Scope) -> list[Found]:
+        """The outputs of one node; all None when an input could not be imported and the node itself is fine."""
+        attrs = attributes(node, scope.attrs)
+        space = domain(node.domain)
+        function = self._functions.get((space, node.op_type, node.overload))
+        if function is not None:
+            return self._inline_function(function, node, name, inputs, attrs, scope)
+        if space:
+            raise NotSupported(f"operators of '{space}' are not supported", "export the model with ONNX's own operators")
+        opset = scope.opsets.get("", 0)
+        schema = schema_of(node.op_type, opset)
+        importer = OPS.get(node.op_type)
+        if importer is None and not has_body(schema):
+            raise NotSupported("the operator is not supported", "replace it by supported ones, which docs/ops.md lists")
+        check_signature(schema, node, attrs)
+        if None in inputs:
+            return [None] * len(node.output)
+        present = [None if v is ABSENT else v for v in inputs]
+        if importer is None:
+            function = body_of(schema, opset, node, attrs, present)
+            return self._inline_function(function, node, name, inputs, attrs, scope)
+        c = Context(self.graph, node, name, opset, present, attrs, schema, [self._unique(o, scope) for o in node.output],
+                    self, scope)
+        result = importer(c)
+        outputs = result if isinstance(result, list) else [result]
+        for v, out in zip(outputs, c.out_names, strict=False):
+            if v is not None and not v.name:
+                v.name = out
+        return outputs
+
+    def _guess(self, name: str) -> Found:
+        """A stand-in for a value that could not be imported, so that the nodes after it can be checked too."""
+        if self._types is None:
+            model = self.model
+            try:
+                if model.ByteSize() < 2**28:
+                    model = onnx.shape_inference.infer_shapes(model)
+            except Exception:  # noqa: BLE001  the model is known to be faulty; this only helps to find more faults
+                pass
+            infos = [*model.graph.value_info, *model.graph.output]
+            self._types = {i.name: i.type.tensor_type for i in infos if i.type.HasField("tensor_type")}
+        found = self._types.get(name)
+        try:
+            return None if found is None else Value(name, dtype_of(found.elem_type, name), shape_of(found, name))
+        except ConvertError:
+            return None

@@ -1,0 +1,127 @@
+"""Normalisations and softmax."""
+from __future__ import annotations
+
+import numpy as np
+
+from ..dtypes import to_numpy
+from ..ir import Value
+from .context import Context, Part, onnx_op
+
+
+@onnx_op("BatchNormalization")
+def batch_norm(c: Context) -> Value:
+    """x * s + t with s = scale / sqrt(variance + epsilon), t = bias - mean * s."""
+    x = c.input(0)
+    if x.rank < 2:
+        raise c.refuse(f"an input of rank {x.rank} is not supported")
+    if c.attr("training_mode", 0) or any(c.out_names[1:]):
+        raise c.refuse("it is in training mode", "export the model for inference")
+    if c.attr("spatial", 1) != 1:
+        raise c.refuse("statistics per element (spatial = 0) are not supported", "export with opset 9 or newer")
+    params = [c.input(i) for i in range(1, 5)]
+    if len({v.shape for v in params if v.const is not None} | {(x.shape[1],)} if isinstance(x.shape[1], int) else ()) > 1:
+        raise c.refuse(f"its parameters have shapes {[list(v.shape) for v in params]}, the input has {x.shape[1]} channels")
+    epsilon = c.attr("epsilon")
+    if all(v.const is not None for v in params):
+        s, t = _fold_statistics(c, [v.const for v in params], epsilon)
+        s, t = (c.graph.const(v.astype(to_numpy(x.dtype))) for v in (s, t))
+    else:
+        scale, bias, mean, variance = (c.cast(v, x.dtype) for v in params)
+        s = c.add("div", scale, c.add("sqrt", c.add("add", variance, c.scalar(epsilon, x.dtype))))
+        t = c.add("sub", bias, c.add("mul", mean, s))
+    shaped = [_channels(c, v, x.rank) for v in (s, t)]
+    return c.add("add", c.add("mul", x, shaped[0]), shaped[1])
+
+
+def _fold_statistics(c: Context, params: list[np.ndarray], epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+    """Factor and offset of a batch normalisation; in double, rounded once: the same bytes on every machine."""
+    if any(p.ndim != 1 or p.shape != params[0].shape for p in params):
+        raise c.refuse(f"its parameters have shapes {[list(p.shape) for p in params]}, equal vectors are needed")
+    scale, bias, mean, variance = (p.astype(np.float64) for p in params)
+    with np.errstate(all="ignore"):
+        s = scale / np.sqrt(variance + epsilon)
+        t = bias - mean * s
+    if not (np.all(np.isfinite(s)) and np.all(np.isfinite(t))):
+        raise c.refuse("variance + epsilon is not positive, or a parameter is not finite", "the model is damaged")
+    return s, t
+
+
+def _channels(c: Context, v: Value, rank: int) -> Value:
+    """[C] as [1 C 1 ...]."""
+    if v.rank != 1:
+        raise c.refuse(f"a parameter of rank {v.rank}, one number per channel is needed")
+    return c.unsqueeze(v, [0, *range(2, rank)])
+
+
+def _affine(c: Context, y: Value, scale: Value, bias: Value | None, rank: int) -> Value:
+    """y * scale + bias, one number per channel."""
+    y = c.add("mul", y, _channels(c, c.cast(scale, y.dtype), rank))
+    return y if bias is None else c.add("add", y, _channels(c, c.cast(bias, y.dtype), rank))
+
+
+@onnx_op("InstanceNormalization")
+def instance_norm(c: Context) -> Value:
+    x = c.input(0)
+    if x.rank < 3:
+        raise c.refuse(f"an input of rank {x.rank} is not supported")
+    y = c.add("layer_norm", x, None, None, axis=2, epsilon=c.attr("epsilon"))
+    return _affine(c, y, c.input(1), c.input(2), x.rank)
+
+
+@onnx_op("GroupNormalization")
+def group_norm(c: Context) -> Value:
+    x, scale, bias = c.input(0), c.input(1), c.input(2)
+    groups, channels = c.attr_int("num_groups", 1, 1), x.shape[1] if x.rank >= 3 else None
+    if x.rank < 3 or not isinstance(channels, int) or channels % groups:
+        raise c.refuse(f"an input of shape {list(x.shape)} cannot be split into {groups} groups of channels")
+    if not all(isinstance(d, int) for d in x.shape[2:]):
+        size = c.add("reshape", x, c.shape_vector(x, [Part(0), groups, -1]))
+    else:
+        size = c.reshape(x, [Part(0), groups, channels // groups * int(np.prod(x.shape[2:], dtype=np.int64))])
+    y = c.add("layer_norm", size, None, None, axis=2, epsilon=c.attr("epsilon"))
+    if c.opset < 21:  # one number per group
+        y = _affine(c, y, scale, bias, 3)
+    y = c.reshape(y, [Part(i) for i in range(x.rank)], of=x)
+    return y if c.opset < 21 else _affine(c, y, scale, bias, x.rank)
+
+
+@onnx_op("LayerNormalization", "RMSNormalization")
+def layer_norm(c: Context) -> Value:
+    x, scale, bias = c.input(0), c.input(1), c.opt(2)
+    if any(c.out_names[1:]):
+        raise c.refuse("its outputs Mean and InvStdDev are not supported")
+    axis = c.axis(x.rank, -1)
+    attrs = {"axis": axis, "epsilon": c.attr("epsilon"), "kind": "rms" if c.op == "RMSNormalization" else "layer"}
+    if all(v is None or _matches(v, x, axis) for v in (scale, bias)):
+        return c.add("layer_norm", x, scale, bias, **attrs)
+    y = c.add("layer_norm", x, None, None, **attrs)
+    y = c.add("mul", y, c.cast(scale, y.dtype))
+    return y if bias is None else c.add("add", y, c.cast(bias, y.dtype))
+
+
+def _matches(v: Value, x: Value, axis: int) -> bool:
+    """Whether v has x's dtype and the shape of its axes from `axis` on, without broadcasting."""
+    return v.dtype == x.dtype and v.rank == x.rank - axis and all(
+        a == b or not isinstance(b, int) and a != 1 for a, b in zip(v.shape, x.shape[axis:], strict=True))
+
+
+@onnx_op("LpNormalization")
+def lp_norm(c: Context) -> Value:
+    x, p = c.input(0), c.attr("p")
+    if p not in (1, 2):
+        raise c.refuse(f"p = {p} is not supported; 1 and 2 are")
+    norm = c.add("reduce", x, kind=f"l{p}", axes=1 << c.axis(x.rank, -1), keep_dims=1)
+    return c.add("div", x, norm)
+
+
+@onnx_op("Softmax", "LogSoftmax")
+def softmax(c: Context) -> Value:
+    x, attrs = c.input(0), {"log": 1} if c.op == "LogSoftmax" else {}
+    if x.rank == 0:
+        raise c.refuse("a scalar has no axis")
+    axis = c.axis(x.rank)
+    # before opset 13 the input is seen as a matrix: the axes before `axis`, and the rest
+    if c.opset >= 13 or all(d == 1 for d in x.shape[axis + 1:]):
+        return c.add("softmax", x, axis=axis, **attrs)
+    y = c.add("softmax", c.add("flatten", x, axis=axis), axis=1, **attrs)
+    return c.reshape(y, [Part(i) for i in range(x.rank)], of=x)

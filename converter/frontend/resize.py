@@ -1,0 +1,97 @@
+"""Resize and Upsample."""
+from __future__ import annotations
+
+import numpy as np
+
+from ..ir import Value
+from .context import Context, Part, onnx_op
+
+_MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic": "cubic"}
+_COORDINATES = ("half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel", "half_pixel_symmetric",
+                "tf_half_pixel_for_nn")
+_NEAREST = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+
+
+@onnx_op("Upsample")
+def upsample(c: Context) -> Value:
+    x = c.input(0)
+    if c.opset < 9:
+        scales = c.graph.const(np.array(c.attr("scales"), np.float32))
+    else:
+        scales = c.input(1)
+    return _resize(c, x, scales, None, coordinates="asymmetric", nearest="floor")
+
+
+@onnx_op("Resize")
+def resize(c: Context) -> Value:
+    x = c.input(0)
+    if c.opset < 11:
+        return _resize(c, x, c.input(1), None, coordinates="asymmetric", nearest=_nearest_10(c))
+    coordinates = _one_of(c, "coordinate_transformation_mode", _COORDINATES)
+    nearest = _one_of(c, "nearest_mode", _NEAREST)
+    if c.attr("antialias", 0):
+        raise c.refuse("antialias is not supported", "export with antialias = 0")
+    if c.attr("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise c.refuse(f"keep_aspect_ratio_policy '{c.attr('keep_aspect_ratio_policy')}' is not supported", "use stretch")
+    scales, sizes = (None if v is None or v.shape == (0,) else v for v in (c.opt(2), c.opt(3)))
+    axes = c.attr("axes")
+    if axes is not None:
+        scales, sizes = _all_axes(c, x, scales, sizes, c.resolve_axes(axes, x.rank))
+    if sizes is not None:
+        sizes = c.cast(sizes, "i64")
+    extra = {}
+    if _MODES.get(c.attr("mode")) == "cubic":
+        extra["cubic_a"] = c.attr("cubic_coeff_a")
+    if c.attr("exclude_outside"):
+        extra["exclude_outside"] = 1
+    return _resize(c, x, scales, sizes, coordinates=coordinates, nearest=nearest, **extra)
+
+
+def _one_of(c: Context, name: str, known: tuple[str, ...]) -> str:
+    value = c.attr(name)
+    if value not in known:
+        raise c.refuse(f"{name} '{value}' is not supported", f"use one of {', '.join(known)}")
+    return value
+
+
+def _nearest_10(c: Context) -> str:
+    """Opset 10 does not say how nearest rounds; as ONNX Runtime does it: down where it enlarges, up where it shrinks."""
+    scales = c.input(1).const
+    if c.attr("mode") != "nearest" or scales is None or not np.any(scales < 1):
+        return "floor"
+    if np.any(scales > 1):
+        raise c.refuse("enlarging one axis and shrinking another is not supported", "export with opset 11 or newer")
+    return "ceil"
+
+
+def _all_axes(c: Context, x: Value, scales: Value | None, sizes: Value | None,
+              axes: list[int]) -> tuple[Value | None, Value | None]:
+    """Scales or sizes of some axes, completed for the others."""
+    given = next((v for v in (scales, sizes) if v is not None), None)
+    if given is None or given.shape != (len(axes),):
+        raise c.refuse(f"{len(axes)} scales or sizes are needed, one for each of the axes {axes}")
+    place = {axis: k for k, axis in enumerate(axes)}
+    if scales is not None:
+        order = c.ints_const([place.get(i, len(axes)) for i in range(x.rank)])
+        padded = c.add("concat", scales, c.graph.const(np.ones(1, np.float32)), axis=0)
+        return c.add("gather", padded, order, axis=0), sizes
+    order = c.ints_const([place.get(i, len(axes) + i) for i in range(x.rank)])
+    own = c.shape_vector(x, [Part(i) for i in range(x.rank)])
+    return None, c.add("gather", c.add("concat", c.cast(sizes, "i64"), own, axis=0), order, axis=0)
+
+
+def _resize(c: Context, x: Value, scales: Value | None, sizes: Value | None, **attrs: object) -> Value:
+    mode = _MODES.get(c.attr("mode"))
+    if mode is None:
+        raise c.refuse(f"mode '{c.attr('mode')}' is not one of nearest, linear, cubic")
+    if (scales is None) == (sizes is None):
+        raise c.refuse("exactly one of scales and sizes is needed")
+    if scales is not None and scales.dtype != "f32":
+        raise c.refuse(f"scales of dtype {scales.dtype} are not supported", "use f32")
+    given = sizes if scales is None else scales
+    if given.shape != (x.rank,):
+        raise c.refuse(f"its scales or sizes have shape {list(given.shape)}, an input of rank {x.rank} needs [{x.rank}]")
+    if scales is not None and scales.const is not None and not (np.isfinite(scales.const) & (scales.const > 0)).all():
+        raise c.refuse(f"scales {scales.const.tolist()} are not positive numbers")
+    inputs = [scales] if sizes is None else [None, sizes]
+    return c.add("resize", x, *inputs, mode=mode, **attrs)

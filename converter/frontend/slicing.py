@@ -1,0 +1,86 @@
+"""Operators that take parts of a tensor or add to it."""
+from __future__ import annotations
+
+import numpy as np
+
+from ..ir import Value
+from .context import Context, onnx_op
+
+
+@onnx_op("Slice")
+def slice_(c: Context) -> Value:
+    x = c.input(0)
+    if c.opset < 10:
+        starts, ends, axes = c.attr("starts"), c.attr("ends"), c.attr("axes")
+        if len(starts) != len(ends) or axes is not None and len(axes) != len(starts):
+            raise c.refuse(f"starts {starts}, ends {ends} and axes {axes} have different lengths")
+        axes = list(range(len(starts))) if axes is None else axes
+        bounds, steps = [c.ints_const(starts), c.ints_const(ends)], None
+    else:
+        bounds, axes = [c.ints_value(1), c.ints_value(2)], c.const_ints(3)
+        steps = c.ints_value(4) if c.opt(4) is not None else None
+    if axes is None and steps is not None:
+        n = bounds[0].shape[0]
+        axes = list(range(n)) if isinstance(n, int) and n <= x.rank else None
+    at = None if axes is None else c.ints_const(c.resolve_axes(axes, x.rank))
+    return c.add("slice", x, *bounds, *(v for v in (at, steps) if v is not None))
+
+
+@onnx_op("Gather")
+def gather(c: Context) -> Value:
+    x, indices = c.input(0), c.input(1)
+    if indices.dtype not in ("i32", "i64"):
+        raise c.refuse(f"indices of dtype {indices.dtype} are not supported", "use i32 or i64")
+    return c.add("gather", x, indices, axis=c.axis(x.rank))
+
+
+@onnx_op("Split")
+def split(c: Context) -> list[Value | None]:
+    x, n = c.input(0), len(c.node.output)
+    axis = c.axis(x.rank)
+    sizes = c.attr("split") if "split" in c.schema.attributes else c.const_ints(1)
+    count = c.attr("num_outputs", n)
+    if count != n or sizes is not None and (len(sizes) != n or min(sizes) < 0):
+        raise c.refuse(f"it has {n} outputs, sizes {sizes} and num_outputs {count}; they must agree")
+    size = x.shape[axis]
+    if isinstance(size, int):
+        if sizes is None:
+            part = size // n if c.opset < 18 else -(-size // n)
+            sizes = [min(part, max(size - i * part, 0)) for i in range(n)]
+        if sum(sizes) != size:
+            raise c.refuse(f"the parts {sizes} do not add up to the size {size} of axis {axis}")
+    outputs = c.add("split", x, None if sizes is None else c.ints_const(sizes), axis=axis, n_outputs=n)
+    return outputs if n > 1 else [outputs]
+
+
+@onnx_op("Pad")
+def pad(c: Context) -> Value:
+    x, mode = c.input(0), c.attr("mode")
+    if mode not in ("constant", "reflect", "edge", "wrap"):
+        raise c.refuse(f"mode '{mode}' is not one of constant, reflect, edge, wrap")
+    if c.opset < 11:
+        pads, value = c.ints_const(c.attr("pads")), c.scalar(c.attr("value"), x.dtype)
+    else:
+        pads, value = _pads(c, x.rank), c.opt(2)
+        if value is not None and value.rank:
+            if value.const is None or value.const.size != 1:
+                raise c.refuse(f"its value has shape {list(value.shape)}, it must be a scalar")
+            value = c.reshape_const(value, ())
+    n = pads.shape[0]
+    if isinstance(n, int) and n != 2 * x.rank:
+        raise c.refuse(f"it has {n} pads, an input of rank {x.rank} needs {2 * x.rank}")
+    return c.add("pad", x, pads, *([value] if mode == "constant" and value is not None else []), mode=mode)
+
+
+def _pads(c: Context, rank: int) -> Value:
+    """Input 1 for all axes (from opset 18 on, input 3 may name some)."""
+    axes = c.const_ints(3)
+    if axes is None:
+        return c.ints_value(1)
+    given, axes = c.const_ints(1), c.resolve_axes(axes, rank)
+    if len(given) != 2 * len(axes):
+        raise c.refuse(f"it has {len(given)} pads for {len(axes)} axes, {2 * len(axes)} are needed")
+    pads = np.zeros(2 * rank, np.int64)
+    for k, axis in enumerate(axes):
+        pads[axis], pads[rank + axis] = given[k], given[len(axes) + k]
+    return c.graph.const(pads)

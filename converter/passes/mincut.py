@@ -1,0 +1,72 @@
+"""Minimum cut of a small graph by blocking flows (Dinic, 1970)."""
+from __future__ import annotations
+
+from collections import deque
+
+INFINITE = 1 << 60
+
+
+class MinCut:
+    """Nodes are numbers; 0 is the source side's end, 1 the sink side's."""
+
+    def __init__(self) -> None:
+        self.edges: list[list[int]] = [[], []]  # of each node: indices into `to` and `room`
+        self.to: list[int] = []
+        self.room: list[int] = []
+
+    def node(self) -> int:
+        self.edges.append([])
+        return len(self.edges) - 1
+
+    def edge(self, a: int, b: int, capacity: int) -> None:
+        """Costs `capacity` when a is on the source's side and b is not."""
+        if a == b or capacity <= 0:
+            return
+        for u, v, c in ((a, b, capacity), (b, a, 0)):
+            self.edges[u].append(len(self.to))
+            self.to.append(v)
+            self.room.append(c)
+
+    def source_side(self) -> set[int]:
+        """The nodes on the source's side of the smallest of all minimum cuts."""
+        while True:
+            level = self._levels()
+            if 1 not in level:
+                return set(level)
+            place = [0] * len(self.edges)
+            while self._push(level, place):
+                pass
+
+    def _levels(self) -> dict[int, int]:
+        level, queue = {0: 0}, deque([0])
+        while queue:
+            u = queue.popleft()
+            for e in self.edges[u]:
+                if self.room[e] > 0 and self.to[e] not in level:
+                    level[self.to[e]] = level[u] + 1
+                    queue.append(self.to[e])
+        return level
+
+    def _push(self, level: dict[int, int], place: list[int]) -> bool:
+        """Sends flow along one shortest path, found without recursion."""
+        path: list[int] = []
+        u = 0
+        while u != 1:
+            while place[u] < len(self.edges[u]):
+                e = self.edges[u][place[u]]
+                if self.room[e] > 0 and level.get(self.to[e], -1) == level[u] + 1:
+                    break
+                place[u] += 1
+            else:
+                if not path:
+                    return False
+                u = self.to[path.pop() ^ 1]
+                place[u] += 1
+                continue
+            path.append(e)
+            u = self.to[e]
+        flow = min(self.room[e] for e in path)
+        for e in path:
+            self.room[e] -= flow
+            self.room[e ^ 1] += flow
+        return True

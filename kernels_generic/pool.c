@@ -1,0 +1,66 @@
+/* Plain C kernels of pooling and of weighted sums of rows. Loops over taps are outside, so that those over channels become
+ * vectors; y holds the result so far. */
+#include <string.h>
+
+#include "f16.h"
+#include "kernels.h"
+
+#define MAXPOOL(name, type)                                             \
+  void name(size_t n, size_t ks, const void *const *a, void *out) {     \
+    type *restrict y = out;                                                      \
+    memcpy(y, a[0], n * sizeof *y);                                     \
+    for (size_t s = 1; s < ks; s++) {                                   \
+      const type *restrict x = a[s];                                            \
+      for (size_t j = 0; j < n; j++) y[j] = WINS(x[j], y[j]) ? x[j] : y[j]; \
+    }                                                                   \
+  }
+
+#define WINS(x, y) ((x) > (y) || (x) != (x))
+MAXPOOL(lr_f32_maxpool__c, float)
+#undef WINS
+#define WINS(x, y) ((x) > (y))
+MAXPOOL(lr_s8_maxpool__c, int8_t)
+MAXPOOL(lr_u8_maxpool__c, uint8_t)
+#undef WINS
+/* f16 bits as integers in the order of the values: negative ones are mirrored; NaN is above or below all numbers */
+static inline int32_t order(uint16_t h) { return h & 0x8000 ? -(int32_t)(h & 0x7fff) : (int32_t)h; }
+static inline int is_nan(uint16_t h) { return (h & 0x7fff) > 0x7c00; }
+#define WINS(x, y) (is_nan(x) || (!is_nan(y) && order(x) > order(y)))
+MAXPOOL(lr_f16_maxpool__c, uint16_t)
+#undef WINS
+
+void lr_f32_avgpool__c(size_t n, size_t ks, const void *const *a, float divisor, void *out) {
+  float *y = out;
+  memcpy(y, a[0], n * sizeof *y);
+  for (size_t s = 1; s < ks; s++) {
+    const float *x = a[s];
+    for (size_t j = 0; j < n; j++) y[j] += x[j];
+  }
+  for (size_t j = 0; j < n; j++) y[j] /= divisor;
+}
+
+void lr_f16_avgpool__c(size_t n, size_t ks, const void *const *a, float divisor, void *out) {
+  enum { CHUNK = 64 };
+  uint16_t *y = out;
+  for (size_t at = 0; at < n; at += CHUNK) {
+    size_t m = n - at < CHUNK ? n - at : CHUNK;
+    float sum[CHUNK] = {0};
+    for (size_t s = 0; s < ks; s++) {
+      const uint16_t *x = (const uint16_t *)a[s] + at;
+      for (size_t j = 0; j < m; j++) sum[j] += lr_f16_to_f32(x[j]);
+    }
+    for (size_t j = 0; j < m; j++) y[at + j] = lr_f16_from_f32(sum[j] / divisor);
+  }
+}
+
+void lr_f32_wsum__c(size_t n, size_t ks, const float *const *a, const float *w, float *y) {
+  enum { CHUNK = 64 };
+  for (size_t at = 0; at < n; at += CHUNK) {
+    size_t m = n - at < CHUNK ? n - at : CHUNK;
+    float sum[CHUNK];
+    for (size_t j = 0; j < m; j++) sum[j] = w[0] * a[0][at + j];
+    for (size_t s = 1; s < ks; s++)
+      for (size_t j = 0; j < m; j++) sum[j] += w[s] * a[s][at + j];
+    memcpy(y + at, sum, m * sizeof sum[0]);
+  }
+}

@@ -1,0 +1,123 @@
+#include "base.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#ifdef _WIN32
+#include <malloc.h>
+#endif
+
+/* Length of the well-formed UTF-8 sequence at s (RFC 3629: no overlong forms, no surrogates, at most
+ * U+10FFFF), 0 if none. */
+static int32_t utf8_length(const unsigned char *s) {
+  if (s[0] < 0x80) return s[0] >= 0x20 && s[0] != 0x7f;
+  int32_t n = s[0] >= 0xc2 && s[0] <= 0xdf   ? 2
+              : (s[0] & 0xf0) == 0xe0        ? 3
+              : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
+                                             : 0;
+  for (int32_t i = 1; i < n; i++)
+    if ((s[i] & 0xc0) != 0x80) return 0; /* stops at the NUL too */
+  if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)) return 0;
+  if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) return 0;
+  return n;
+}
+
+lr_status lr_fail(lr_error *e, lr_status s, const char *format, ...) {
+  if (!e) return s;
+  va_list args;
+  va_start(args, format);
+  int n = vsnprintf(e->message, sizeof e->message, format, args);
+  va_end(args);
+  if (n < 0) e->message[0] = 0;
+  /* names come from files and callers: whatever they hold, the message is one line of valid UTF-8 */
+  for (unsigned char *p = (unsigned char *)e->message; *p;) {
+    int32_t k = utf8_length(p);
+    if (!k) *p = '?';
+    p += k ? k : 1;
+  }
+  return s;
+}
+
+static void *default_alloc(void *user, size_t bytes, size_t align) {
+  if (align < sizeof(void *)) align = sizeof(void *);
+#ifdef _WIN32
+  return _aligned_malloc(bytes, align);
+#else
+  void *p = NULL;
+  return posix_memalign(&p, align, bytes) ? NULL : p;
+#endif
+}
+
+static void default_free(void *user, void *p) {
+#ifdef _WIN32
+  _aligned_free(p);
+#else
+  free(p);
+#endif
+}
+
+const lr_allocator lr_malloc_allocator = {default_alloc, default_free, NULL};
+
+void *lr_alloc(const lr_allocator *a, size_t bytes, size_t align) {
+  void *p = a->alloc(a->user, bytes ? bytes : 1, align);
+  if (p) memset(p, 0, bytes);
+  return p;
+}
+
+void lr_free(const lr_allocator *a, void *p) {
+  if (p) a->free(a->user, p);
+}
+
+static const struct {
+  const char *name;
+  uint8_t size;
+} dtypes[] = {
+    [LR_F32] = {"f32", 4},   [LR_F16] = {"f16", 2}, [LR_BF16] = {"bf16", 2}, [LR_F64] = {"f64", 8},
+    [LR_I8] = {"i8", 1},     [LR_U8] = {"u8", 1},   [LR_I16] = {"i16", 2},   [LR_U16] = {"u16", 2},
+    [LR_I32] = {"i32", 4},   [LR_U32] = {"u32", 4}, [LR_I64] = {"i64", 8},   [LR_U64] = {"u64", 8},
+    [LR_BOOL] = {"bool", 1}, [LR_I4] = {"i4", 1},   [LR_U4] = {"u4", 1},
+};
+
+static bool dtype_known(int32_t dtype) {
+  return dtype > 0 && dtype < (int32_t)(sizeof dtypes / sizeof dtypes[0]);
+}
+
+size_t lr_dtype_size(int32_t dtype) { return dtype_known(dtype) ? dtypes[dtype].size : 0; }
+
+const char *lr_dtype_name(int32_t dtype) { return dtype_known(dtype) ? dtypes[dtype].name : "?"; }
+
+bool lr_type_known(const struct lr_type *t) {
+  for (int32_t i = 0; i < t->rank; i++)
+    if (t->dim[i] < 0) return false;
+  return true;
+}
+
+bool lr_type_check(const struct lr_type *t) {
+  uint64_t bytes = lr_dtype_size(t->dtype);
+  if (!bytes || t->rank < 0 || t->rank > LR_MAX_RANK) return false;
+  for (int32_t i = 0; i < t->rank; i++) {
+    /* a dim of 0 counts as 1: strides and products of some of the dims must not overflow either */
+    if (t->dim[i] > 0 && lr_mul_overflows(bytes, (uint64_t)t->dim[i], &bytes)) return false;
+    if (bytes > LR_MAX_BYTES) return false;
+  }
+  return true;
+}
+
+const char *lr_type_text(const struct lr_type *t, char *buf, size_t size) {
+  char dims[200];
+  snprintf(buf, size, "%s %s", lr_dtype_name(t->dtype), lr_dims_text(t->rank, t->dim, dims, sizeof dims));
+  return buf;
+}
+
+const char *lr_dims_text(int32_t rank, const int64_t *dim, char *buf, size_t size) {
+  size_t n = (size_t)snprintf(buf, size, "[");
+  for (int32_t i = 0; i < rank && n < size; i++) {
+    const char *gap = i ? " " : "";
+    if (dim[i] < 0)
+      n += (size_t)snprintf(buf + n, size - n, "%s?", gap);
+    else
+      n += (size_t)snprintf(buf + n, size - n, "%s%lld", gap, (long long)dim[i]);
+  }
+  if (n < size) snprintf(buf + n, size - n, "]");
+  return buf;
+}

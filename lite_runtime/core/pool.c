@@ -1,0 +1,311 @@
+/* Worker threads. One job at a time: the caller publishes it in `state`, works on it itself as thread 0,
+ * closes it and waits for those who joined; workers that wake up late find it closed and are not waited for.
+ * When the pool is busy with another session's job the caller works alone. Nothing is allocated here but in
+ * lr_pool_open. */
+#include "pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#ifdef _WIN32
+#include <windows.h>
+#else
+#include <sched.h>
+#include <unistd.h>
+#endif
+
+#include "float_mode.h"
+#include "op.h"
+
+enum {
+  MAX_THREADS = 256,
+  STACK_BYTES = 1 << 20,
+  SPINS = 2000 /* some 10 to 100 microseconds: the time between two steps of a small model */
+};
+#define ACTIVE ((uint64_t)0xffff) /* state: workers in the job, */
+#define OPEN ((uint64_t)1 << 16)  /* whether more may join, */
+#define EPOCH ((uint64_t)1 << 17) /* and the number of the job */
+
+struct job {
+  void (*body)(void *context, int32_t i, int32_t thread);
+  void *context;
+  int32_t n;
+  lr_float_mode mode;   /* the caller's: results must not depend on who computes them */
+  _Atomic int64_t next; /* may run past n */
+};
+
+struct worker {
+  lr_pool *pool;
+  int32_t index; /* 1 to threads - 1 */
+  pthread_t thread;
+};
+
+struct lr_pool {
+  lr_allocator alloc;
+  int32_t refs; /* atomic */
+  int32_t threads, started, spins;
+  lr_parallel_fn parallel_for;
+  void *user;
+  atomic_bool busy;
+  _Alignas(LR_ALIGN) _Atomic uint64_t state;
+  _Alignas(LR_ALIGN) struct job job;
+  _Alignas(LR_ALIGN) atomic_int sleepers; /* workers that wait for `wake` */
+  atomic_bool caller_sleeps, stop;
+  pthread_mutex_t lock;
+  pthread_cond_t wake, done;
+  struct worker *worker;
+};
+
+/* The pool whose job this thread is in: a call from inside a body runs inline, under the same thread number.
+ */
+static _Thread_local struct {
+  const lr_pool *pool;
+  int32_t thread;
+} inside;
+
+static void relax(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+static lr_float_mode current_mode(void) {
+  lr_float_mode m = lr_float_mode_enter();
+  lr_float_mode_leave(m);
+  return m;
+}
+
+/* Tiles, one after the other, until none is left. */
+static void work(const lr_pool *p, struct job *j, int32_t thread) {
+  const lr_pool *outer = inside.pool;
+  int32_t outer_thread = inside.thread;
+  inside.pool = p;
+  inside.thread = thread;
+  for (int64_t i; (i = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed)) < j->n;)
+    j->body(j->context, (int32_t)i, thread);
+  inside.pool = outer;
+  inside.thread = outer_thread;
+}
+
+/* ---- workers ---- */
+static bool has_news(lr_pool *p, uint64_t seen) {
+  uint64_t s = atomic_load(&p->state);
+  return atomic_load(&p->stop) || ((s & OPEN) && s / EPOCH != seen);
+}
+
+static void wait_for_news(lr_pool *p, uint64_t seen) {
+  for (int32_t i = 0; i < p->spins; i++, relax())
+    if (has_news(p, seen)) return;
+  pthread_mutex_lock(&p->lock);
+  atomic_fetch_add(&p->sleepers, 1);
+  while (!has_news(p, seen)) pthread_cond_wait(&p->wake, &p->lock);
+  atomic_fetch_sub(&p->sleepers, 1);
+  pthread_mutex_unlock(&p->lock);
+}
+
+static void leave(lr_pool *p) {
+  uint64_t s = atomic_fetch_sub(&p->state, 1) - 1;
+  if ((s & (OPEN | ACTIVE)) || !atomic_load(&p->caller_sleeps)) return;
+  pthread_mutex_lock(&p->lock);
+  pthread_cond_signal(&p->done);
+  pthread_mutex_unlock(&p->lock);
+}
+
+static void *worker_main(void *arg) {
+  const struct worker *w = arg;
+  lr_pool *p = w->pool;
+  for (uint64_t seen = 0;;) {
+    wait_for_news(p, seen);
+    if (atomic_load(&p->stop)) return NULL;
+    uint64_t s = atomic_load(&p->state);
+    while ((s & OPEN) && !atomic_compare_exchange_weak(&p->state, &s, s + 1)) relax();
+    if (!(s & OPEN)) continue;
+    seen = s / EPOCH; /* joined: the job stays until we leave */
+    lr_float_mode_leave(p->job.mode);
+    work(p, &p->job, w->index);
+    leave(p);
+  }
+}
+
+/* ---- callers ---- */
+static void wake_workers(lr_pool *p, int32_t wanted) {
+  int32_t asleep = atomic_load(&p->sleepers);
+  if (!asleep) return;
+  pthread_mutex_lock(&p->lock);
+  if (wanted >= asleep)
+    pthread_cond_broadcast(&p->wake);
+  else
+    for (int32_t i = 0; i < wanted; i++) pthread_cond_signal(&p->wake);
+  pthread_mutex_unlock(&p->lock);
+}
+
+static void wait_for_workers(lr_pool *p) {
+  for (int32_t i = 0; i < p->spins; i++, relax())
+    if (!(atomic_load(&p->state) & ACTIVE)) return;
+  pthread_mutex_lock(&p->lock);
+  atomic_store(&p->caller_sleeps, true);
+  while (atomic_load(&p->state) & ACTIVE) pthread_cond_wait(&p->done, &p->lock);
+  atomic_store(&p->caller_sleeps, false);
+  pthread_mutex_unlock(&p->lock);
+}
+
+static void run_on_workers(lr_pool *p, int32_t n, void (*body)(void *context, int32_t i, int32_t thread),
+                           void *context) {
+  struct job *j = &p->job;
+  j->body = body;
+  j->context = context;
+  j->n = n;
+  j->mode = current_mode();
+  atomic_store_explicit(&j->next, 0, memory_order_relaxed);
+  uint64_t epoch = atomic_load(&p->state) / EPOCH + 1;
+  atomic_store(&p->state, epoch * EPOCH | OPEN);
+  wake_workers(p, n - 1);
+  work(p, j, 0);
+  atomic_fetch_and(&p->state, ~OPEN);
+  wait_for_workers(p);
+}
+
+/* The app's threads: each of its calls takes tiles until none is left, so it may run fewer of them at once
+ * than promised. */
+struct app_job {
+  const lr_pool *pool;
+  struct job job;
+};
+
+static void app_body(void *context, int32_t i) {
+  struct app_job *a = context;
+  lr_float_mode mine = current_mode();
+  lr_float_mode_leave(a->job.mode);
+  work(a->pool, &a->job, i);
+  lr_float_mode_leave(mine);
+}
+
+static void run_on_app(lr_pool *p, int32_t n, void (*body)(void *context, int32_t i, int32_t thread),
+                       void *context) {
+  struct app_job a = {.pool = p, .job = {.body = body, .context = context, .n = n, .mode = current_mode()}};
+  p->parallel_for(p->user, app_body, &a, n < p->threads ? n : p->threads);
+  work(p, &a.job, 0); /* should it have done nothing */
+}
+
+void lr_parallel(struct lr_pool *p, int32_t n, void (*body)(void *context, int32_t i, int32_t thread),
+                 void *context) {
+  if (p && n > 1 && p->threads > 1 && inside.pool != p) {
+    if (p->parallel_for) {
+      run_on_app(p, n, body, context);
+      return;
+    }
+    if (!atomic_exchange(&p->busy, true)) {
+      run_on_workers(p, n, body, context);
+      atomic_store(&p->busy, false);
+      return;
+    }
+  }
+  int32_t thread = p && inside.pool == p ? inside.thread : 0;
+  const lr_pool *outer = inside.pool;
+  int32_t outer_thread = inside.thread;
+  inside.pool = p; /* a busy pool may become free meanwhile; nested calls stay inline all the same */
+  inside.thread = thread;
+  for (int32_t i = 0; i < n; i++) body(context, i, thread);
+  inside.pool = outer;
+  inside.thread = outer_thread;
+}
+
+/* ---- opening and closing ---- */
+static int32_t cores(void) {
+#if defined(_WIN32)
+  SYSTEM_INFO info;
+  GetSystemInfo(&info);
+  long n = (long)info.dwNumberOfProcessors;
+#elif defined(__linux__)
+  cpu_set_t set; /* what this process may use, not what the machine has */
+  long n = sched_getaffinity(0, sizeof set, &set) ? sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&set);
+#else
+  long n = sysconf(_SC_NPROCESSORS_ONLN);
+#endif
+  return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : (int32_t)n;
+}
+
+static bool start_worker(struct worker *w) {
+  pthread_attr_t attr;
+  if (pthread_attr_init(&attr)) return false;
+  pthread_attr_setstacksize(&attr, STACK_BYTES); /* some C libraries give much less */
+#ifndef _WIN32
+  sigset_t all, old; /* signals are the app's business: none is delivered to our threads */
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+#endif
+  int failed = pthread_create(&w->thread, &attr, worker_main, w);
+#ifndef _WIN32
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+#endif
+  pthread_attr_destroy(&attr);
+  return !failed;
+}
+
+static lr_status start_workers(lr_pool *p, lr_error *error) {
+  p->worker = lr_alloc(&p->alloc, (size_t)p->threads * sizeof *p->worker, LR_ALIGN);
+  if (!p->worker) return lr_fail(error, LR_ERR_MEMORY, "pool: out of memory");
+  p->spins = p->threads <= cores()
+                 ? SPINS
+                 : 0; /* with more threads than cores spinning keeps the others from working */
+  while (p->started < p->threads - 1) {
+    struct worker *w = &p->worker[p->started];
+    *w = (struct worker){.pool = p, .index = p->started + 1};
+    if (!start_worker(w))
+      return lr_fail(error, LR_ERR_MEMORY, "pool: the system allows only %d of %d threads; use fewer",
+                     p->started + 1, p->threads);
+    p->started++;
+  }
+  return LR_OK;
+}
+
+static void destroy(lr_pool *p) {
+  pthread_mutex_lock(&p->lock);
+  atomic_store(&p->stop, true);
+  pthread_cond_broadcast(&p->wake);
+  pthread_mutex_unlock(&p->lock);
+  for (int32_t i = 0; i < p->started; i++) pthread_join(p->worker[i].thread, NULL);
+  pthread_cond_destroy(&p->wake);
+  pthread_cond_destroy(&p->done);
+  pthread_mutex_destroy(&p->lock);
+  lr_free(&p->alloc, p->worker);
+  lr_free(&p->alloc, p);
+}
+
+lr_status lr_pool_open(const lr_pool_options *options, lr_pool **pool, lr_error *error) {
+  if (!pool) return lr_fail(error, LR_ERR_ARGUMENT, "pool: the result pointer is NULL");
+  lr_pool_options o = {0};
+  if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+  if (o.threads < 0 || o.threads > MAX_THREADS)
+    return lr_fail(error, LR_ERR_ARGUMENT, "pool: threads is %d; use 1 to %d, or 0 for one a core", o.threads,
+                   MAX_THREADS);
+  const lr_allocator *alloc = &lr_malloc_allocator;
+  lr_pool *p = lr_alloc(alloc, sizeof *p, LR_ALIGN);
+  if (!p) return lr_fail(error, LR_ERR_MEMORY, "pool: out of memory");
+  p->alloc = *alloc;
+  p->refs = 1;
+  p->threads = o.threads ? o.threads : cores();
+  p->parallel_for = o.parallel_for;
+  p->user = o.user;
+  if (pthread_mutex_init(&p->lock, NULL) || pthread_cond_init(&p->wake, NULL) ||
+      pthread_cond_init(&p->done, NULL)) {
+    lr_free(alloc, p);
+    return lr_fail(error, LR_ERR_MEMORY, "pool: the system has no more locks");
+  }
+  lr_status status = p->parallel_for ? LR_OK : start_workers(p, error);
+  if (status)
+    destroy(p);
+  else
+    *pool = p;
+  return status;
+}
+
+int32_t lr_pool_threads(const lr_pool *p) { return p ? p->threads : 1; }
+
+void lr_pool_retain(lr_pool *p) { __atomic_add_fetch(&p->refs, 1, __ATOMIC_RELAXED); }
+
+void lr_pool_close(lr_pool *p) {
+  if (p && !__atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL)) destroy(p);
+}

@@ -1,0 +1,130 @@
+/* A session and its plan. The plan is the graph for one set of input shapes: a list of steps and a place for each tensor.
+ *
+ * plan.c     flattens the graph into steps, infers shapes, computes what is known at plan time
+ * memory.c   decides views, in-place steps, strides into concatenations; lays tensors out in the arena
+ * run.c      executes; session.c is the API */
+#pragma once
+#include <stdatomic.h>
+
+#include "arena.h"
+#include "device.h"
+#include "op.h"
+
+enum lr_place {
+  LR_AT_NOWHERE,  /* not used by any step */
+  LR_AT_ARENA,    /* temp, in the plan's arena */
+  LR_AT_CONST,    /* in the file */
+  LR_AT_INPUT,    /* the caller's or the session's buffer of input `io` */
+  LR_AT_OUTPUT,   /* the caller's or the session's buffer of output `io` */
+  LR_AT_STATE,    /* the session's state `io` */
+  LR_AT_PLAN,     /* computed at plan time; `data` is in the plan */
+  LR_AT_DYNAMIC   /* shape depends on values: own buffer, sized in each run */
+};
+
+struct lr_plan_tensor {
+  const struct lr_graph_tensor *def;
+  const struct lr_subgraph *graph; /* where def lives (for constants) */
+  int32_t def_index;
+  struct lr_type type;
+  enum lr_place place;
+  int32_t io;        /* index of the input, output or state */
+  const void *value; /* data when it is known at plan time, else NULL */
+  bool made;         /* has a producer step */
+  /* memory.c */
+  int32_t root;      /* the tensor whose memory this is a part of; itself when it has its own */
+  int64_t offset;    /* in elements, from root's start */
+  int64_t stride[LR_MAX_RANK];
+  int32_t producer;  /* step, -1 none */
+  int32_t first, last; /* steps of its life; of a root: of all that lie in it */
+  bool viewed;       /* others lie in it */
+  bool apart;        /* never a view: becomes a state, which it must not overlap */
+  size_t arena_offset;
+  void *buffer;      /* LR_AT_DYNAMIC: own memory */
+  size_t capacity;
+};
+
+struct lr_plan_step {
+  const struct lr_subgraph *graph;
+  const struct lr_node *node;
+  const struct lr_impl *impl;     /* NULL: on a device */
+  int32_t n_in, n_out;
+  int32_t *in, *out;              /* plan tensors; in[] may be -1 */
+  struct lr_view *view;           /* n_in, then n_out */
+  void *slot, *params, *scratch;
+  size_t scratch_bytes, scratch_offset;
+  const char *kernel;
+  const char *reason;
+  const struct lr_custom *custom;
+  bool dynamic;                   /* infer, prepare and memory happen in each run */
+  bool nothing;                   /* all outputs are views: nothing to do */
+  struct lr_arena arena;          /* dynamic: params of this run */
+  size_t scratch_capacity;        /* dynamic */
+  const struct lr_device *device; /* with `program` and one handle an input and output */
+  void *program;
+  void **handle, **host;
+};
+
+struct lr_plan {
+  struct lr_arena arena; /* of structs and values */
+  int32_t n_tensors, max_tensors, n_steps, max_steps;
+  struct lr_plan_tensor *tensor;
+  struct lr_plan_step *step;
+  int32_t *out;          /* tensor of each graph output */
+  void *memory;          /* activations and scratch */
+  size_t bytes;
+  bool ready;
+  bool resolved;         /* views have their addresses */
+};
+
+/* An input, output or state of the session. */
+struct lr_io {
+  const struct lr_graph_tensor *def;
+  int32_t tensor;       /* index in the main subgraph, which is also that in the plan */
+  struct lr_type type;  /* input: as resized; output: of the plan or the last run */
+  void *bound;          /* the caller's memory */
+  size_t bound_bytes;
+  void *own;
+  size_t capacity;
+  bool copied;          /* output: copied at the end of the run, because its tensor lives elsewhere */
+};
+
+struct lr_session {
+  lr_model *model;
+  lr_allocator alloc;
+  lr_pool *pool;
+  uint64_t limit, held; /* bytes */
+  bool keep_all, require_devices;
+  struct lr_custom *customs;
+  int32_t n_customs;
+  const struct lr_device **devices;
+  int32_t n_devices;
+  struct lr_io *io[3]; /* by lr_role */
+  int32_t n_io[3];
+  int64_t *symbols;    /* values that the input shapes give them, -1 unknown */
+  struct lr_plan plan;
+  atomic_int cancelled, running;
+};
+
+/* Memory counted against the session's limit; the message says what it was for. */
+lr_status lr_session_alloc(lr_session *s, size_t bytes, const char *what, void **p, lr_error *error);
+void lr_session_free(lr_session *s, void *p, size_t bytes);
+
+/* Checks that all inputs have shapes, binds symbols, sizes the states and makes the plan. */
+lr_status lr_session_plan_now(lr_session *s, lr_error *error);
+
+lr_status lr_plan_make(lr_session *s, lr_error *error);
+void lr_plan_clear(lr_session *s);
+/* Calls the node's infer with these types and values; for `custom` the user's. Checks the result's sizes. */
+lr_status lr_plan_infer(const lr_session *s, const struct lr_plan_step *step, const struct lr_type *in,
+                        const void *const *value, struct lr_type *out, lr_error *error);
+/* Calls bind and prepare of a step whose types, strides are set; params come from `arena`. */
+lr_status lr_plan_prepare(lr_session *s, struct lr_plan_step *step, struct lr_arena *arena, lr_error *error);
+
+/* Views, in-place steps and strides, before prepare; then, when scratch sizes are known, addresses in the arena. */
+lr_status lr_memory_plan(lr_session *s, lr_error *error);
+lr_status lr_memory_assign(lr_session *s, lr_error *error);
+/* Row-major strides. */
+void lr_dense_strides(const struct lr_type *t, int64_t *stride);
+
+/* Makes sure that an input, output or state has `bytes` bytes of memory of its own. */
+lr_status lr_io_own(lr_session *s, struct lr_io *io, size_t bytes, lr_error *error);

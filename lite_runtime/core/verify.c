@@ -1,0 +1,276 @@
+/* Meaning: each tensor is made once and before its use, delegates form a tree, this build has all operators,
+ * and the types that shape inference finds are those that the file declares. What plan.c and run.c take for
+ * granted is checked here. */
+#include "loader.h"
+#include "node.h"
+#include "weights.h"
+
+#include <stdio.h>
+
+enum {
+  MAX_VALUE_BYTES = 64 * 1024
+}; /* of constants that shape inference looks at; plan.c has the same limit */
+
+/* Room for the work on one graph at a time. */
+struct verifier {
+  struct lr_loader *l;
+  struct lr_type *type; /* of each tensor, as far as inferred */
+  bool *there;          /* tensors that have a value by now */
+  struct lr_type *ports;
+  const void **value;
+  int32_t graph; /* index of the graph at hand */
+};
+
+static lr_status graph_fail(const struct verifier *v, int32_t tensor, const char *what) {
+  const struct lr_subgraph *g = &v->l->model->subgraphs[v->graph];
+  return lr_fail(v->l->error, LR_ERR_MODEL,
+                 "%s: graph %d '%.60s': tensor %d '%.100s' %s; convert the model again", v->l->where,
+                 v->graph, g->name, tensor, g->tensors[tensor].name, what);
+}
+
+/* ---- what there is before the first node ---- */
+static lr_status check_inputs(struct verifier *v, const struct lr_subgraph *g) {
+  int32_t declared = 0;
+  for (int32_t i = 0; i < g->n_tensors; i++) {
+    const struct lr_graph_tensor *t = &g->tensors[i];
+    v->type[i] = t->type;
+    v->there[i] = t->lifetime == LR_LIFE_CONST || t->lifetime == LR_LIFE_STATE;
+    declared += t->lifetime == LR_LIFE_INPUT;
+    if (t->lifetime == LR_LIFE_STATE && v->graph)
+      return graph_fail(v, i, "is a state, which only the main graph may have");
+  }
+  for (int32_t i = 0; i < g->n_in; i++) {
+    if (g->tensors[g->in[i]].lifetime != LR_LIFE_INPUT)
+      return graph_fail(v, g->in[i], "is in the list of inputs but not one");
+    if (v->there[g->in[i]]) return graph_fail(v, g->in[i], "is twice in the list of inputs");
+    v->there[g->in[i]] = true;
+  }
+  if (declared == g->n_in) return LR_OK;
+  for (int32_t i = 0; i < g->n_tensors; i++)
+    if (g->tensors[i].lifetime == LR_LIFE_INPUT && !v->there[i])
+      return graph_fail(v, i, "is an input that the list of inputs lacks");
+  return LR_OK;
+}
+
+/* ---- types ---- */
+static bool same_or_unknown(const struct lr_type *a, const struct lr_type *b) {
+  if (a->dtype != b->dtype || a->rank != b->rank) return false;
+  for (int32_t i = 0; i < a->rank; i++)
+    if (a->dim[i] >= 0 && b->dim[i] >= 0 && a->dim[i] != b->dim[i]) return false;
+  return true;
+}
+
+static lr_status type_fail(const struct verifier *v, const struct lr_node *n, int32_t tensor,
+                           const char *what, const struct lr_type *a, const char *other,
+                           const struct lr_type *b) {
+  char x[160], y[160];
+  return lr_node_fail(v->l->error, LR_ERR_MODEL, n->op, n->name, "%s '%.80s' is %s, %s %s", what,
+                      v->l->model->subgraphs[v->graph].tensors[tensor].name, lr_type_text(a, x, sizeof x),
+                      other, lr_type_text(b, y, sizeof y));
+}
+
+/* Values of small constants, as plan.c gives them. */
+static lr_status constant_value(struct verifier *v, const struct lr_subgraph *g, int32_t tensor,
+                                const void **value) {
+  const struct lr_graph_tensor *t = &g->tensors[tensor];
+  *value = NULL;
+  if (t->lifetime != LR_LIFE_CONST || lr_type_bytes(&t->type) > MAX_VALUE_BYTES) return LR_OK;
+  return lr_weights_dense(v->l->model, g, tensor, value, v->l->error);
+}
+
+static lr_status infer_node(struct verifier *v, const struct lr_subgraph *g, const struct lr_node *n) {
+  struct lr_type *in = v->ports, *out = v->ports + n->n_in;
+  for (int32_t i = 0; i < n->n_in; i++) {
+    in[i] = n->in[i] < 0 ? (struct lr_type){0} : v->type[n->in[i]];
+    v->value[i] = NULL;
+    if (n->in[i] >= 0) LR_TRY(constant_value(v, g, n->in[i], &v->value[i]));
+  }
+  for (int32_t i = 0; i < n->n_out; i++) out[i] = g->tensors[n->out[i]].type;
+  struct lr_infer c = {.name = n->name,
+                       .attrs = n->attrs,
+                       .program = &n->program,
+                       .n_in = n->n_in,
+                       .n_own = n->n_own,
+                       .n_out = n->n_out,
+                       .in = in,
+                       .value = v->value,
+                       .out = out,
+                       .error = v->l->error,
+                       .op = lr_ops[n->op].name};
+  LR_TRY(lr_ops[n->op].infer(&c));
+  for (int32_t i = 0; i < n->n_out; i++) {
+    const struct lr_graph_tensor *t = &g->tensors[n->out[i]];
+    if (!lr_type_check(&out[i]))
+      return lr_node_fail(v->l->error, LR_ERR_MODEL, n->op, n->name, "output %d would be too large", i);
+    bool binding = t->lifetime == LR_LIFE_OUTPUT; /* callers see it; the dims of others are hints */
+    if (out[i].dtype != t->type.dtype || (binding && !same_or_unknown(&out[i], &t->type)))
+      return type_fail(v, n, n->out[i], "output", &out[i], "the file says", &t->type);
+    v->type[n->out[i]] = out[i];
+  }
+  return LR_OK;
+}
+
+/* ---- nodes ---- */
+static lr_status check_delegate(const struct verifier *v, const struct lr_subgraph *g,
+                                const struct lr_node *n) {
+  const struct lr_subgraph *body = &v->l->model->subgraphs[n->subgraphs[0]];
+  if (n->n_in != body->n_in || n->n_out != body->n_out)
+    return lr_node_fail(v->l->error, LR_ERR_MODEL, n->op, n->name,
+                        "it has %d inputs and %d outputs, its graph has %d and %d", n->n_in, n->n_out,
+                        body->n_in, body->n_out);
+  for (int32_t i = 0; i < n->n_in + n->n_out; i++) {
+    int32_t outer = i < n->n_in ? n->in[i] : n->out[i - n->n_in],
+            inner = i < n->n_in ? body->in[i] : body->out[i - n->n_in];
+    if (!same_or_unknown(&g->tensors[outer].type, &body->tensors[inner].type))
+      return type_fail(v, n, outer, i < n->n_in ? "input" : "output", &g->tensors[outer].type,
+                       "its graph says", &body->tensors[inner].type);
+  }
+  return LR_OK;
+}
+
+static lr_status check_node(struct verifier *v, const struct lr_subgraph *g, const struct lr_node *n) {
+  for (int32_t i = 0; i < n->n_in; i++)
+    if (n->in[i] >= 0 && !v->there[n->in[i]])
+      return lr_node_fail(v->l->error, LR_ERR_MODEL, n->op, n->name,
+                          "input %d '%.100s' is read before it is made", i, g->tensors[n->in[i]].name);
+  if (n->op == LR_OP_DELEGATE) LR_TRY(check_delegate(v, g, n));
+  LR_TRY(infer_node(v, g, n));
+  for (int32_t i = 0; i < n->n_out; i++) {
+    uint8_t life = g->tensors[n->out[i]].lifetime;
+    if (v->there[n->out[i]] || (life != LR_LIFE_TEMP && life != LR_LIFE_OUTPUT))
+      return lr_node_fail(v->l->error, LR_ERR_MODEL, n->op, n->name, "output %d '%.100s' %s", i,
+                          g->tensors[n->out[i]].name,
+                          v->there[n->out[i]] ? "is made already" : "cannot be written");
+    v->there[n->out[i]] = true;
+  }
+  return LR_OK;
+}
+
+/* ---- what there must be at the end ---- */
+static lr_status check_outputs(struct verifier *v, const struct lr_subgraph *g) {
+  for (int32_t i = 0; i < g->n_out; i++) {
+    if (!v->there[g->out[i]]) return graph_fail(v, g->out[i], "is an output that nothing makes");
+    uint8_t life = g->tensors[g->out[i]].lifetime;
+    if (v->graph && life != LR_LIFE_OUTPUT && life != LR_LIFE_TEMP)
+      return graph_fail(v, g->out[i], "is an output of a delegate but made by none of its nodes");
+  }
+  if (!v->graph) return LR_OK; /* a model may give the same tensor out twice; a delegate may not */
+  memset(v->there, 0, (size_t)g->n_tensors * sizeof *v->there);
+  for (int32_t i = 0; i < g->n_out; i++) {
+    if (v->there[g->out[i]]) return graph_fail(v, g->out[i], "is an output of a delegate twice");
+    v->there[g->out[i]] = true;
+  }
+  return LR_OK;
+}
+
+static lr_status check_states(struct verifier *v, const struct lr_subgraph *g) {
+  for (int32_t i = 0; i < g->n_tensors; i++) {
+    const struct lr_graph_tensor *t = &g->tensors[i];
+    int32_t k = t->state_source;
+    if (t->lifetime != LR_LIFE_STATE || k == -1) continue;
+    if (k < 0 || k >= g->n_tensors)
+      return graph_fail(v, i, "is a state whose new value is no tensor of the graph");
+    if (!v->there[k]) return graph_fail(v, i, "is a state whose new value nothing makes");
+    /* states are updated one after the other: one that is read as another's new value would be the updated
+     * one */
+    if (k != i && g->tensors[k].lifetime == LR_LIFE_STATE)
+      return graph_fail(v, i, "is a state whose new value is another state");
+    if (!same_or_unknown(&v->type[k], &t->type)) {
+      char x[160], y[160];
+      return lr_fail(v->l->error, LR_ERR_MODEL,
+                     "%s: state '%.100s' is %s, its new value '%.100s' is %s; convert the model again",
+                     v->l->where, t->name, lr_type_text(&t->type, x, sizeof x), g->tensors[k].name,
+                     lr_type_text(&v->type[k], y, sizeof y));
+    }
+  }
+  return LR_OK;
+}
+
+static lr_status check_graph(struct verifier *v, int32_t index) {
+  const struct lr_subgraph *g = &v->l->model->subgraphs[v->graph = index];
+  LR_TRY(check_inputs(v, g));
+  for (int32_t i = 0; i < g->n_nodes; i++) LR_TRY(check_node(v, g, &g->nodes[i]));
+  LR_TRY(check_states(v, g));
+  return check_outputs(v, g);
+}
+
+/* ---- the whole ---- */
+/* One message with all operators that the graph needs and this build lacks. */
+static lr_status check_built(const struct lr_loader *l) {
+  bool missing[LR_OP_LIMIT] = {false};
+  int32_t n = 0;
+  for (int32_t g = 0; g < l->model->n_subgraphs; g++)
+    for (int32_t i = 0; i < l->model->subgraphs[g].n_nodes; i++) {
+      enum lr_op_code op = l->model->subgraphs[g].nodes[i].op;
+      if ((lr_ops[op].infer && lr_cpu_impls[op]) || missing[op]) continue;
+      missing[op] = true;
+      n++;
+    }
+  if (!n) return LR_OK;
+  char list[300] = "";
+  size_t used = 0;
+  for (int32_t op = 0; op < LR_OP_LIMIT && used + 24 < sizeof list; op++)
+    if (missing[op])
+      used += (size_t)snprintf(list + used, sizeof list - used, "%s%.20s", used ? ", " : "", lr_ops[op].name);
+  return lr_fail(l->error, LR_ERR_UNSUPPORTED,
+                 "%s: operator%s %s %s not in this build; build the runtime with %s", l->where,
+                 n > 1 ? "s" : "", list, n > 1 ? "are" : "is", n > 1 ? "them" : "it");
+}
+
+/* Each graph but the first is the body of one delegate, so that the plan is as large as the file says; no
+ * deeper than the limit, so that code may recurse. */
+static lr_status check_tree(const struct lr_loader *l, int32_t *parent) {
+  const lr_model *m = l->model;
+  for (int32_t g = 0; g < m->n_subgraphs; g++) parent[g] = -1;
+  for (int32_t g = 0; g < m->n_subgraphs; g++)
+    for (int32_t i = 0; i < m->subgraphs[g].n_nodes; i++) {
+      const struct lr_node *n = &m->subgraphs[g].nodes[i];
+      if (n->op != LR_OP_DELEGATE) continue;
+      if (parent[n->subgraphs[0]] >= 0)
+        return lr_node_fail(l->error, LR_ERR_MODEL, n->op, n->name,
+                            "its graph %u is that of another delegate too", n->subgraphs[0]);
+      parent[n->subgraphs[0]] = g;
+    }
+  for (int32_t g = 1; g < m->n_subgraphs; g++) {
+    int32_t depth = 0, p = g;
+    while (p > 0 && depth <= LR_MAX_NESTING) {
+      p = parent[p];
+      depth++;
+    }
+    if (p) /* unused, or so deep that it may be its own body */
+      return lr_fail(l->error, LR_ERR_MODEL, "%s: graph %d '%.100s' is %s; convert the model again", l->where,
+                     g, m->subgraphs[g].name, p < 0 ? "used by no delegate" : "nested too deeply");
+  }
+  return LR_OK;
+}
+
+static lr_status verify_with(struct verifier *v, int32_t *parent) {
+  LR_TRY(check_built(v->l));
+  LR_TRY(check_tree(v->l, parent));
+  for (int32_t i = 0; i < v->l->model->n_subgraphs; i++) LR_TRY(check_graph(v, i));
+  return LR_OK;
+}
+
+lr_status lr_verify(struct lr_loader *l) {
+  const lr_model *m = l->model;
+  size_t tensors = 1;
+  for (int32_t i = 0; i < m->n_subgraphs; i++)
+    if ((size_t)m->subgraphs[i].n_tensors > tensors) tensors = (size_t)m->subgraphs[i].n_tensors;
+  enum { PORTS = LR_MAX_INPUTS + LR_MAX_OUTPUTS + 8 }; /* absent own inputs may come on top */
+  struct verifier v = {.l = l};
+  v.type = lr_alloc(&m->alloc, tensors * sizeof *v.type, LR_ALIGN);
+  v.there = lr_alloc(&m->alloc, tensors * sizeof *v.there, LR_ALIGN);
+  v.ports = lr_alloc(&m->alloc, PORTS * sizeof *v.ports, LR_ALIGN);
+  v.value = lr_alloc(&m->alloc, PORTS * sizeof *v.value, LR_ALIGN);
+  int32_t *parent = lr_alloc(&m->alloc, (size_t)m->n_subgraphs * sizeof *parent, LR_ALIGN);
+  lr_status status =
+      v.type && v.there && v.ports && v.value && parent
+          ? verify_with(&v, parent)
+          : lr_fail(l->error, LR_ERR_MEMORY, "%s: out of memory to verify the graph", l->where);
+  lr_free(&m->alloc, v.type);
+  lr_free(&m->alloc, v.there);
+  lr_free(&m->alloc, v.ports);
+  lr_free(&m->alloc, v.value);
+  lr_free(&m->alloc, parent);
+  return status;
+}

@@ -1,0 +1,74 @@
+/* Views, and the sentences of operators' errors. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "copy.h"
+#include "op.h"
+
+bool lr_view_dense(const struct lr_view *v) {
+  int64_t run = 1;
+  bool dense = true;
+  for (int32_t i = v->rank - 1; i >= 0; i--) {
+    if (v->dim[i] == 0) return true; /* there is nothing that could lie apart */
+    if (v->dim[i] != 1 && v->stride[i] != run) dense = false;
+    run *= v->dim[i];
+  }
+  return dense;
+}
+
+void lr_view_copy(const struct lr_view *dst, const struct lr_view *src) {
+  if (dst->data == src->data) return;
+  struct lr_copy c;
+  lr_copy_init(&c, dst, src);
+  lr_copy_run(&c, dst->data, src->data, 0, c.n_tiles);
+}
+
+/* ---- errors: `<op> '<name>': <message>` ---- */
+static lr_status fail(lr_error *e, lr_status s, const char *op, const char *name, const char *format,
+                      va_list args) {
+  if (!e) return s;
+  char what[sizeof e->message];
+  if (vsnprintf(what, sizeof what, format, args) < 0) what[0] = 0;
+  /* a long name must not push the message out of the buffer */
+  return lr_fail(e, s, "%s%s'%.150s': %s", op, *op ? " " : "", name, what);
+}
+
+static const char *op_name(const struct lr_node *n) {
+  return n->op > 0 && (int32_t)n->op < lr_n_ops && lr_ops[n->op].name ? lr_ops[n->op].name : "?";
+}
+
+lr_status lr_infer_fail(const struct lr_infer *c, lr_status s, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fail(c->error, s, c->op ? c->op : "", c->name ? c->name : "", format, args);
+  va_end(args);
+  return s;
+}
+
+lr_status lr_prepare_fail(const struct lr_prepare *p, lr_status s, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fail(p->bind.error, s, op_name(p->bind.node), p->bind.node->name, format, args);
+  va_end(args);
+  return s;
+}
+
+lr_status lr_run_fail(const struct lr_run *r, lr_status s, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fail(r->error, s, op_name(r->node), r->node->name, format, args);
+  va_end(args);
+  return s;
+}
+
+int64_t lr_infer_int(const struct lr_infer *c, int32_t input, int64_t i) {
+  const void *v = c->value[input]; /* any alignment: it may lie in a file */
+  if (c->in[input].dtype == LR_I32) {
+    int32_t x;
+    memcpy(&x, (const char *)v + i * 4, sizeof x);
+    return x;
+  }
+  int64_t x;
+  memcpy(&x, (const char *)v + i * 8, sizeof x);
+  return x;
+}

@@ -1,0 +1,119 @@
+#include "move.h"
+
+lr_status lr_move_input(const struct lr_infer *c, int32_t i) {
+  int32_t t = c->in[i].dtype;
+  if (!lr_dtype_size(t) || t == LR_I4 || t == LR_U4)
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "input %d has dtype %s; use one with whole bytes", i,
+                         lr_dtype_name(t));
+  return LR_OK;
+}
+
+lr_status lr_move_axis(const struct lr_infer *c, int32_t axis, int32_t limit) {
+  if (axis >= 0 && axis < limit) return LR_OK;
+  return lr_infer_fail(c, LR_ERR_MODEL, "axis is %d, but must be in [0, %d)", axis, limit);
+}
+
+lr_status lr_move_output(const struct lr_infer *c, int32_t k) {
+  char text[200];
+  if (lr_type_check(&c->out[k])) return LR_OK;
+  return lr_infer_fail(c, LR_ERR_MEMORY, "output %d would be %s, which is too large", k,
+                       lr_dims_text(c->out[k].rank, c->out[k].dim, text, sizeof text));
+}
+
+bool lr_dim_unify(lr_dim *a, lr_dim b) {
+  if (*a >= 0 && b >= 0) return *a == b;
+  if (b >= 0 || *a == -1) *a = b;
+  return true;
+}
+
+lr_dim lr_dim_product(const lr_dim *dim, int32_t n) {
+  uint64_t known = 1;
+  lr_dim unknown = 0;
+  int32_t n_unknown = 0;
+  bool large = false;
+  for (int32_t i = 0; i < n; i++) {
+    if (dim[i] == 0) return 0;
+    if (dim[i] < 0) {
+      unknown = dim[i];
+      n_unknown++;
+    } else {
+      large |= lr_mul_overflows(known, (uint64_t)dim[i], &known) || known > LR_MAX_BYTES;
+    }
+  }
+  if (large) return n_unknown ? -1 : INT64_MAX; /* refused by lr_type_check */
+  if (!n_unknown) return (lr_dim)known;
+  return n_unknown == 1 && known == 1 ? unknown : -1;
+}
+
+lr_status lr_ints_infer(const struct lr_infer *c, int32_t i, const char *name, struct lr_ints *v) {
+  *v = (struct lr_ints){0};
+  if (!lr_infer_has(c, i)) return LR_OK;
+  const struct lr_type *t = &c->in[i];
+  char text[240];
+  if (t->rank != 1 || (t->dtype != LR_I64 && t->dtype != LR_I32))
+    return lr_infer_fail(c, LR_ERR_MODEL, "%s is %s, but must be an i64 vector", name,
+                         lr_type_text(t, text, sizeof text));
+  bool sized = t->dim[0] >= 0;
+  *v = (struct lr_ints){sized ? c->value[i] : NULL, t->dtype, sized ? t->dim[0] : -1, 1};
+  return LR_OK;
+}
+
+struct lr_ints lr_ints_view(const struct lr_view *in, int32_t n, int32_t i, const void *data) {
+  if (i >= n || !in[i].dtype) return (struct lr_ints){0};
+  /* known values are dense, whatever strides the tensor has in the plan */
+  return (struct lr_ints){data ? data : in[i].data, in[i].dtype, in[i].rank ? in[i].dim[0] : 1,
+                          data || !in[i].rank ? 1 : in[i].stride[0]};
+}
+
+int64_t lr_ints_at(const struct lr_ints *v, int64_t i) {
+  if (v->dtype == LR_I32) {
+    int32_t x; /* memcpy: a value may lie unaligned in a file */
+    memcpy(&x, (const char *)v->data + i * v->stride * 4, sizeof x);
+    return x;
+  }
+  int64_t x;
+  memcpy(&x, (const char *)v->data + i * v->stride * 8, sizeof x);
+  return x;
+}
+
+void lr_view_strides(struct lr_view *v) {
+  int64_t n = 1;
+  for (int32_t i = v->rank - 1; i >= 0; i--) {
+    v->stride[i] = n;
+    n *= v->dim[i] > 0 ? v->dim[i] : 1;
+  }
+}
+
+bool lr_view_reshape(const struct lr_view *x, struct lr_view *y) {
+  lr_view_strides(y);
+  if (lr_view_dense(x)) return true;
+  int64_t dim[LR_MAX_RANK], stride[LR_MAX_RANK];
+  int32_t n = 0;
+  for (int32_t i = 0; i < x->rank; i++) {
+    if (x->dim[i] == 1) continue;
+    dim[n] = x->dim[i];
+    stride[n++] = x->stride[i];
+  }
+  /* match the shortest groups of dims that have the same product; within a group x must run on without a gap
+   */
+  for (int32_t i = 0, j = 0; i < n;) {
+    int32_t i0 = i, j0 = j;
+    int64_t nx = dim[i++], ny = 1;
+    while (nx != ny) {
+      if (ny < nx && j < y->rank)
+        ny *= y->dim[j++];
+      else if (ny > nx && i < n)
+        nx *= dim[i++];
+      else
+        return false;
+    }
+    for (int32_t k = i0; k < i - 1; k++)
+      if (stride[k] != stride[k + 1] * dim[k + 1]) return false;
+    int64_t s = stride[i - 1];
+    for (int32_t k = j - 1; k >= j0; k--) {
+      y->stride[k] = s;
+      s *= y->dim[k];
+    }
+  }
+  return true;
+}

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Writes small converted models for lr_fuzz to damage: composed ones and every twentieth row of the operator tests.
+
+usage: seeds.py OUT      needs the package installed
+"""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import parser
+
+import lite_runtime
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "ops"))
+import op_frame  # noqa: E402
+
+HEAD = '<ir_version: 8, opset_import: ["" : 17]>\n'
+# in ONNX's own text form; a constant that is not written out is in WEIGHTS
+TEXTS = {
+    "cnn": """cnn (float[N,3,16,W] x) => (float[N,10] y) {
+        a = Conv<kernel_shape=[3,3], pads=[1,1,1,1], strides=[2,2]>(x, w1, b1)
+        b = Relu(a)
+        c = Conv<kernel_shape=[3,3], pads=[1,1,1,1], group=8>(b, w2)
+        d = MaxPool<kernel_shape=[2,2], strides=[2,2]>(c)
+        e = Resize<mode="nearest">(d, , scales)
+        f = Concat<axis=1>(e, b)
+        g = Sigmoid(f)
+        h = Mul(f, g)
+        i = GlobalAveragePool(h)
+        j = Flatten(i)
+        k = Gemm(j, w3, b3)
+        y = Softmax<axis=1>(k)
+    }""",
+    "text": """text (int64[B,S] ids) => (float[B,S,8] y) {
+        a = Gather(table, ids)
+        q = MatMul(a, wq)
+        t = Transpose<perm=[0,2,1]>(a)
+        s = MatMul(q, t)
+        p = Softmax<axis=-1>(s)
+        v = MatMul(p, a)
+        r = Add(v, a)
+        y = LayerNormalization<axis=-1>(r, gamma, beta)
+    }""",
+    "values": """values (float[A,B] x, int64[2] starts, int64[2] ends, int64[K] where, int64[4] pads)
+            => (float[P,Q] y, int64[R] z) {
+        a = Slice(x, starts, ends)
+        b = Gather<axis=1>(x, where)
+        c = Concat<axis=1>(b, b)
+        d = Pad(a, pads)
+        y = Add(d, d)
+        n = Shape(c)
+        z = Mod(where, where)
+    }""",
+    "quantized": """quantized (float[1,4,8,8] x) => (float[1,6,6,6] y) {
+        a = QuantizeLinear(x, xs, xz)
+        b = DequantizeLinear(a, xs, xz)
+        c = DequantizeLinear<axis=0>(qw, ws, wz)
+        d = Conv<kernel_shape=[3,3]>(b, c)
+        e = QuantizeLinear(d, ys, yz)
+        y = DequantizeLinear(e, ys, yz)
+    }""",
+    "stream": """stream (float[1,6] x, float[1,6] s) => (float[1,6] y, float[1,6] n) {
+        a = MatMul(x, ws6)
+        b = Add(a, s)
+        n = Tanh(b)
+        y = Mul(n, x)
+    }""",
+}
+
+
+def weights() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(5)
+
+    def f(*shape: int) -> np.ndarray:
+        return rng.normal(0, 0.3, shape).astype(np.float32)
+
+    return {
+        "w1": f(8, 3, 3, 3), "b1": f(8), "w2": f(8, 1, 3, 3), "scales": np.array([1, 1, 2, 2], np.float32),
+        "w3": f(16, 10), "b3": f(10), "table": f(20, 8), "wq": f(8, 8), "gamma": f(8), "beta": f(8),
+        "xs": np.float32(0.05), "xz": np.uint8(128), "ys": np.float32(0.1), "yz": np.uint8(120),
+        "qw": rng.integers(-99, 99, (6, 4, 3, 3)).astype(np.int8), "ws": np.full(6, 0.01, np.float32),
+        "wz": np.zeros(6, np.int8), "ws6": f(6, 6),
+    }
+
+
+def composed() -> dict[str, onnx.ModelProto]:
+    """The models of TEXTS with their constants."""
+    models, arrays = {}, weights()
+    for name, text in TEXTS.items():
+        m = parser.parse_model(HEAD + text)
+        used = {i for n in m.graph.node for i in n.input}
+        constants = [onnx.numpy_helper.from_array(np.asarray(a), n) for n, a in arrays.items() if n in used]
+        m.graph.initializer.extend(constants)
+        models[name] = m
+    return models
+
+
+def main() -> int:
+    out = Path(sys.argv[1])
+    out.mkdir(parents=True, exist_ok=True)
+    for name, m in composed().items():
+        state = {"n": "s"} if name == "stream" else {}
+        (out / f"{name}.lrm").write_bytes(lite_runtime.convert(m, verify=False, state=state))
+    for i, r in list(enumerate(op_frame.rows()))[::20]:
+        m = op_frame.model(r, symbolic=i % 40 == 0 and r.dynamic, outputs=op_frame.reference(r))
+        (out / f"row{i}.lrm").write_bytes(lite_runtime.convert(m, verify=False))
+    print(f"{len(list(out.glob('*.lrm')))} seeds, {sum(p.stat().st_size for p in out.glob('*.lrm'))} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

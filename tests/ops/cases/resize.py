@@ -1,0 +1,75 @@
+"""Resize and Upsample."""
+
+import itertools
+
+import numpy as np
+from op_frame import Const, rand, row
+
+COORDINATES = ["half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel", "half_pixel_symmetric"]
+ROUNDING = ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]
+
+
+def resize(x, scales=None, sizes=None, opset=19, **attrs):
+    """Scales are f32, sizes i64 constants, one for each axis."""
+    s = Const(np.array(scales, np.float32)) if scales else None
+    return (
+        row("Resize", x, None, s, opset=opset, **attrs)
+        if sizes is None
+        else row("Resize", x, None, None, sizes, opset=opset, **attrs)
+    )
+
+
+X = (1, 3, 5, 6)
+ROWS = []
+for c, r in itertools.product(COORDINATES, ROUNDING):
+    ROWS += [
+        resize(rand(*X), [1, 1, 2, 2], mode="nearest", coordinate_transformation_mode=c, nearest_mode=r),
+        resize(rand(*X), [1, 1, 1.7, 0.6], mode="nearest", coordinate_transformation_mode=c, nearest_mode=r),
+    ]
+for c, mode in itertools.product(COORDINATES, ("linear", "cubic")):
+    ROWS += [
+        resize(rand(*X), [1, 1, 2, 2], mode=mode, coordinate_transformation_mode=c),
+        resize(rand(*X), [1, 1, 1.7, 0.6], mode=mode, coordinate_transformation_mode=c),
+        resize(rand(*X), sizes=[1, 3, 9, 4], mode=mode, coordinate_transformation_mode=c),
+    ]
+ROWS += [
+    resize(rand(*X), sizes=[1, 3, 10, 12], mode="nearest"),
+    resize(rand(*X), sizes=[1, 3, 1, 1], mode="linear"),
+    resize(rand(*X), sizes=[1, 3, 1, 1], mode="nearest", coordinate_transformation_mode="align_corners"),
+    resize(rand(*X), [1, 1, 2, 2], mode="cubic", cubic_coeff_a=-0.5),
+    resize(rand(*X), [1, 1, 0.8, 0.8], mode="cubic", exclude_outside=1),
+    resize(rand(2, 5), [2, 1.5], mode="linear"),
+    resize(rand(2, 5), [1, 3], mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric"),
+    resize(rand(1, 2, 3, 3, 3), [1, 1, 2, 2, 2], mode="nearest"),
+    resize(rand(1, 3, 5), [1, 1, 2], mode="linear"),
+    resize(rand(*X), [1, 1, 1, 1], mode="linear"),
+    resize(rand(*X, dtype="float16"), [1, 1, 2, 2], mode="nearest"),
+    resize(rand(*X, dtype="uint8", high=200), [1, 1, 2, 2], mode="nearest"),
+    resize(rand(*X, dtype="int8"), [1, 1, 2, 2], mode="nearest"),
+    row(
+        "Resize",
+        rand(1, 4, 7, 9),
+        Const(np.zeros(0, np.float32)),
+        Const(np.array([1, 1, 2, 2], np.float32)),
+        opset=11,
+        mode="nearest",
+        nearest_mode="floor",
+        coordinate_transformation_mode="asymmetric",
+    ),
+    resize(
+        rand(1, 70, 20, 20),
+        [1, 1, 2, 2],
+        mode="nearest",
+        nearest_mode="floor",
+        coordinate_transformation_mode="asymmetric",
+    ),
+    row("Resize", rand(*X), Const(np.zeros(0, np.float32)), Const(np.array([1, 1, 2, 2], np.float32)), opset=13),
+    row("Resize", rand(*X), Const(np.array([1, 1, 2, 3], np.float32)), opset=10),
+    row("Upsample", rand(*X), Const(np.array([1, 1, 2, 2], np.float32)), opset=9),
+    row("Upsample", rand(*X), opset=7, scales=[1.0, 1.0, 2.0, 2.0], mode="nearest"),
+    row("Upsample", rand(*X), opset=7, scales=[1.0, 1.0, 2.0, 3.0], mode="linear"),
+    row(
+        "Resize", rand(*X), None, rand(4, low=1, high=1) * np.array([1, 1, 2, 2], np.float32), opset=19, mode="nearest"
+    ),
+    row("Resize", rand(*X), None, None, np.array([1, 3, 7, 8]), opset=19, mode="linear"),
+]

@@ -1,0 +1,49 @@
+"""What is installed: every source file, and a package that works without the extras."""
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import lite_runtime
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def listed(meson: Path, folder: Path) -> set[Path]:
+    return {(folder / name).resolve() for name in re.findall(r"'([^']+\.(?:py|fbs|typed))'", meson.read_text())}
+
+
+def test_meson_lists_every_file():
+    converter = listed(ROOT / "converter/meson.build", ROOT / "converter")
+    python = listed(ROOT / "lite_runtime/python/meson.build", ROOT / "lite_runtime/python")
+    assert converter == {p.resolve() for d in ("converter", "spec") for p in (ROOT / d).rglob("*")
+                         if p.suffix in (".py", ".fbs") and "__pycache__" not in p.parts}
+    wanted = {p.resolve() for p in (ROOT / "lite_runtime/python").iterdir() if p.suffix in (".py", ".typed")}
+    assert {p for p in python if p.suffix == ".typed" or p.parent.name == "python"} == wanted
+
+
+def test_the_checkout_does_not_shadow_the_package():
+    assert not (ROOT / "lite_runtime/__init__.py").exists()
+    assert lite_runtime.__version__ == "0.1.0"
+
+
+@pytest.mark.parametrize("missing", ["onnx", "click", "flatbuffers"])
+def test_without_the_extras(missing):
+    """One sentence says what to install, and the runtime itself works."""
+    code = f"""
+import sys
+sys.modules[{missing!r}] = None
+import lite_runtime
+print(lite_runtime.Session)
+if {missing!r} == "click":
+    from lite_runtime.converter.cli import main
+    main()
+else:
+    lite_runtime.convert("model.onnx")
+"""
+    p = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert p.returncode == 1 and "Session" in p.stdout
+    assert f"the package '{missing}' is missing; run: pip install 'lite-runtime[convert]'" in p.stderr.splitlines()[-1]

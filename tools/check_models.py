@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Converts every .onnx file of a folder, runs it at two sizes where its inputs are dynamic (then again at the first),
+and compares each output with onnxruntime's. One line a model; exit code 1 when one is off. Needs the package installed.
+
+usage: check_models.py FOLDER [NAME ...] [--program "qemu-aarch64 -L /usr/aarch64-linux-gnu build/arm64/.../run_model"]
+
+--program: run the models with this command (the C program tests/models/run_model.c) instead of the Python binding.
+"""
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+
+import lite_runtime
+from lite_runtime.converter import feeds as fill
+from lite_runtime.converter.measure import judge
+
+Arrays = dict[str, np.ndarray]
+LIMIT = 1e-4
+
+
+@dataclass(frozen=True)
+class Case:
+    """What to run a model on. sizes: shapes of the inputs, run in turn; after them the first again.
+
+    set, state: options of convert; a model with states runs `calls` times at each size, each time from zero states.
+    """
+
+    sizes: tuple[dict[str, tuple[int, ...]], ...]
+    set: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, str] = field(default_factory=dict)
+    calls: int = 1
+
+
+def image(*sizes: tuple[int, ...]) -> Case:
+    return Case(tuple({"x": s} for s in sizes))
+
+
+def tokens(*sizes: tuple[int, int]) -> Case:
+    return Case(tuple({"input_ids": s, "attention_mask": s} for s in sizes))
+
+
+CASES = {
+    "ppocr4_det": image((1, 3, 320, 320), (1, 3, 192, 416)),
+    "ppocr4_rec": image((1, 3, 48, 320), (2, 3, 48, 200)),
+    "ppocr2_cls": image((1, 3, 48, 192), (2, 3, 32, 100)),
+    "minilm_l3": tokens((1, 16), (2, 37)),
+    "silero_v6_ifless": Case(({"input": (1, 576)}, {"input": (1, 1088)}), {"sr": 16000}, {"stateN": "state"}, 20),
+}
+NUMPY = {"tensor(float)": "float32", "tensor(double)": "float64"}  # else the name between the brackets
+
+
+def numpy_dtype(ort_type: str) -> np.dtype:
+    return np.dtype(NUMPY.get(ort_type, ort_type[7:-1]))
+
+
+def guess(session: onnxruntime.InferenceSession) -> Case:
+    """Two sizes that the model takes; one when its inputs are fixed. RuntimeError when none is found."""
+    ports = [fill.Port(i.name, numpy_dtype(i.type), tuple(i.shape)) for i in session.get_inputs()]
+    found = []
+    for shapes in fill.sizes(ports, {}):
+        try:
+            session.run(None, fill.make(ports, shapes, 1, "small"))
+        except Exception:  # whatever onnxruntime raises on sizes that the model cannot take
+            continue
+        found.append(shapes)
+        if len(found) == 2:
+            break
+    if not found:
+        raise RuntimeError("no input sizes were found that onnxruntime takes")
+    return Case(tuple(found))
+
+
+def inputs(session: onnxruntime.InferenceSession, shapes: dict[str, tuple[int, ...]], seed: int) -> Arrays:
+    """Seeded values: floats are normal, ids are up to 2,000, masks end in a few zeros."""
+    rng = np.random.default_rng(seed)
+    types = {i.name: numpy_dtype(i.type) for i in session.get_inputs()}
+    out: Arrays = {}
+    for name, shape in shapes.items():
+        dtype = types[name]
+        if dtype.kind == "f":
+            out[name] = rng.standard_normal(shape).astype(dtype)
+        elif "mask" in name:
+            out[name] = np.ones(shape, dtype)
+            out[name][..., shape[-1] - shape[-1] // 4:] = 0
+        else:
+            out[name] = rng.integers(0, 2000 if dtype.itemsize > 1 else 100, shape).astype(dtype)
+    return out
+
+
+def expected(session: onnxruntime.InferenceSession, case: Case, calls: list[Arrays]) -> list[Arrays]:
+    """onnxruntime's outputs for calls in a row, its states fed back by hand."""
+    names = [o.name for o in session.get_outputs()]
+    ports = {i.name: i for i in session.get_inputs()}
+    fixed = {n: np.array(v, numpy_dtype(ports[n].type)) for n, v in case.set.items()}
+    shapes = {n: tuple(d if isinstance(d, int) else 1 for d in i.shape) for n, i in ports.items()}
+    state = {i: np.zeros(shapes[i], np.float32) for i in case.state.values()}
+    out = []
+    for call in calls:
+        values = dict(zip(names, session.run(names, {**call, **fixed, **state}), strict=True))
+        state = {i: values[o] for o, i in case.state.items()}
+        out.append({n: v for n, v in values.items() if n not in case.state})
+    return out
+
+
+def run_here(data: bytes, rounds: list[list[Arrays]]) -> Iterator[list[Arrays]]:
+    with lite_runtime.Session(data) as session:
+        for calls in rounds:
+            session.reset_state()
+            yield [session.run({i.name: c[i.name] for i in session.inputs}) for c in calls]
+
+
+def run_program(program: str, data: bytes, rounds: list[list[Arrays]]) -> Iterator[list[Arrays]]:
+    """The same by run_model, in one process, on inputs and outputs in files. RuntimeError when it fails."""
+    with lite_runtime.Session(data) as session:
+        names, dtypes = [i.name for i in session.inputs], [o.dtype for o in session.outputs]
+        outputs = [o.name for o in session.outputs]
+    with tempfile.TemporaryDirectory() as d:
+        model, script, lines = Path(d, "m.lrm"), Path(d, "script"), []
+        model.write_bytes(data)
+        for r, calls in enumerate(rounds):
+            lines.append("reset")
+            for c, call in enumerate(calls):
+                for k, name in enumerate(names):
+                    file = Path(d, f"in.{r}.{c}.{k}")
+                    call[name].tofile(file)
+                    lines.append(f"input {k} {file} " + " ".join(map(str, call[name].shape)))
+                lines.append(f"run {d}/out.{r}.{c}")
+        script.write_text("\n".join(lines) + "\n")
+        p = subprocess.run([*shlex.split(program), model, script], capture_output=True, text=True)
+        if p.returncode:
+            raise RuntimeError(f"{(p.stderr.strip() or 'failed').splitlines()[-1]} (exit code {p.returncode})")
+        got: dict[tuple[str, str], np.ndarray] = {}
+        for line in p.stdout.splitlines():
+            prefix, k, _, *dims = line.split()
+            got[prefix, k] = np.fromfile(f"{prefix}.{k}", dtypes[int(k)]).reshape([int(n) for n in dims])
+        for r, calls in enumerate(rounds):
+            yield [{n: got[f"{d}/out.{r}.{c}", str(k)] for k, n in enumerate(outputs)} for c in range(len(calls))]
+
+
+def check(path: Path, program: str) -> tuple[bool, str]:
+    """Whether the model is right, and what was found in one line."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    reference = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    case = CASES.get(path.stem) or guess(reference)
+    data = lite_runtime.convert(str(path), verify=not program, set=case.set, state=case.state)
+    rounds = [[inputs(reference, s, 7 + i) for i in range(case.calls)] for s in case.sizes]
+    rounds += [rounds[0]] if len(rounds) > 1 else []
+    results = list(run_program(program, data, rounds) if program else run_here(data, rounds))
+    ok, worst, parts = True, 0.0, []
+    for k, shapes in enumerate(case.sizes):
+        error = 0.0
+        for want, got in zip(expected(reference, case, rounds[k]), results[k], strict=True):
+            for name, value in want.items():
+                r = judge(name, value, got[name])
+                ok = ok and r.ok and (r.kind == "equal" or r.value <= LIMIT)
+                error = max(error, r.value if r.kind == "error" or not r.ok else 0.0)
+        worst = max(worst, error)
+        parts.append(f"{'x'.join(map(str, next(iter(shapes.values()))))} {error:.1e}")
+    if len(results) > len(case.sizes):
+        same = all(np.array_equal(a[n], b[n], equal_nan=a[n].dtype.kind == "f")
+                   for a, b in zip(results[0], results[-1], strict=True) for n in a)
+        ok, parts = ok and same, parts + ["back: " + ("same values" if same else "OTHER VALUES")]
+    calls = f"  {case.calls} calls each" if case.calls > 1 else ""
+    return ok, f"worst error {worst:.1e} (limit {LIMIT:.0e})  [{', '.join(parts)}]{calls}"
+
+
+def main() -> int:
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("folder", type=Path)
+    ap.add_argument("names", nargs="*", help="only these models (file names without .onnx)")
+    ap.add_argument("--program", default="")
+    a = ap.parse_args()
+    paths = [p for p in sorted(a.folder.glob("*.onnx")) if not a.names or p.stem in a.names]
+    if not paths or {p.stem for p in paths} < set(a.names):
+        print(f"check_models.py: {a.folder}: no such models", file=sys.stderr)
+        return 1
+    bad = 0
+    for path in paths:
+        start = time.monotonic()
+        try:
+            ok, words = check(path, a.program)
+        except Exception as e:  # one model that fails must not hide the others
+            ok, words = False, f"{type(e).__name__}: {e}"
+        bad += not ok
+        print(f"{path.stem:18s} {'ok' if ok else 'FAILED':7s} {words}  {time.monotonic() - start:.1f} s", flush=True)
+    print(f"{len(paths) - bad} of {len(paths)} models are right (onnxruntime {onnxruntime.__version__}, "
+          f"onnx {onnx.__version__})")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

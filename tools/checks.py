@@ -1,0 +1,296 @@
+"""The steps of tools/test.py, which calls this with the Python and the environment that it made."""
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import environment
+
+ROOT = environment.ROOT
+BUILD = ROOT / "build"
+LOGS = BUILD / "logs"
+PY = sys.executable
+CROSS = ["--cross-file", str(ROOT / "tools" / "cross" / "aarch64-linux-gnu.ini")]
+ARM_RUNNER = "qemu-aarch64 -L /usr/aarch64-linux-gnu"
+MAX_EMPTY_RUNTIME = 60 * 1024  # bytes, stripped, arm64
+# the closing lines that pytest and meson print themselves
+CLOSING = re.compile(r"^(=+ .*(passed|failed|error|no tests ran).* =+|"
+                     r"(Ok|Expected Fail|Fail|Unexpected Pass|Skipped|Timeout|Ignored):\s+\d+\s*)$")
+
+
+models_made = False
+
+
+class Skip(Exception):
+    """The step cannot run here; the message says what is missing."""
+
+
+class Failed(Exception):
+    """The step failed; the message is the end of its output."""
+
+
+@dataclass
+class Run:
+    """One step under way: its log, and whether the long version is wanted."""
+
+    name: str
+    full: bool
+
+    @property
+    def log(self) -> Path:
+        return LOGS / f"{self.name}.log"
+
+    def sh(self, *command: str | Path, show: bool = True, timeout: int = 3600, **env: str) -> str:
+        """Runs a command, appends its output to the log, prints its closing lines, returns its output."""
+        words = [str(c) for c in command]
+        try:
+            r = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                               env=dict(os.environ, **env), cwd=ROOT, stdin=subprocess.DEVNULL, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"$ {shlex.join(words)}\nnot done after {timeout} s") from None
+        with self.log.open("a") as f:
+            f.write(f"$ {shlex.join(words)}\n{r.stdout}\n")
+        if show:
+            for line in r.stdout.splitlines():
+                if CLOSING.match(line):
+                    print(line, flush=True)
+        if r.returncode:
+            raise Failed(f"$ {shlex.join(words)}\n" + "\n".join(r.stdout.strip().splitlines()[-40:])
+                         + f"\nexit code {r.returncode}; whole output: {self.log.relative_to(ROOT)}")
+        return r.stdout
+
+    def need(self, *programs: str) -> None:
+        """Skip when one of the programs is not installed."""
+        missing = [p for p in programs if not shutil.which(p)]
+        if missing:
+            raise Skip(f"{', '.join(missing)} is not installed")
+
+    def build(self, name: str, *options: str, **env: str) -> Path:
+        """Configures and builds the C library and its tests in build/<name>; what is built already stays."""
+        folder = BUILD / name
+        if "-Dtests=true" in options:  # the runtime's C tests read models that the converter makes
+            options += (f"-Dtest_models={self.models()}",)
+        again = ["--reconfigure"] if (folder / "build.ninja").exists() else []
+        self.sh("meson", "setup", *again, folder, ROOT, "-Dpython=false", *options, **env)
+        self.sh("meson", "compile", "-C", folder, **env)
+        return folder
+
+    def models(self) -> Path:
+        """The folder of models for the C tests, made once a run by the installed package."""
+        global models_made
+        folder = BUILD / "test-models"
+        if not models_made:
+            self.sh(PY, "tests/runtime/make_models.py", folder)
+            models_made = True
+        return folder
+
+    def meson_test(self, folder: Path, *options: str, **env: str) -> None:
+        self.sh("meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", *options, **env)
+
+
+def compiler() -> list[str]:
+    return shlex.split(os.environ.get("CC", "")) or [next(c for c in ("gcc", "cc", "clang") if shutil.which(c))]
+
+
+# ---- steps: each raises Skip or Failed, or returns what it found in a few words ----
+def lint(t: Run) -> str:
+    t.sh(PY, "-m", "ruff", "check", ".")
+    return ""
+
+
+def package(t: Run) -> str:
+    environment.install(Path(PY), "package", dict(os.environ))
+    return t.sh(PY, "-c", "import lite_runtime; print(lite_runtime.__version__)").strip()
+
+
+def native(t: Run) -> str:
+    t.meson_test(t.build("native", "-Dtests=true"))
+    return shlex.join(compiler()[-1:])
+
+
+def clang(t: Run) -> str:
+    t.need("clang")
+    t.meson_test(t.build("clang", "-Dtests=true", CC="clang"))
+    return ""
+
+
+SANITIZE = ["-Dtests=true", "-Dbuildtype=debugoptimized", "-Db_lundef=false"]
+ASAN = [*SANITIZE, "-Db_sanitize=address,undefined", "-Dc_args=-fno-sanitize-recover=all"]
+
+
+def asan(t: Run) -> str:
+    t.need("gcc")
+    folder = t.build("asan", *ASAN, CC="gcc")
+    t.meson_test(folder, "--timeout-multiplier=4", UBSAN_OPTIONS="print_stacktrace=1")
+    return ""
+
+
+def tsan(t: Run) -> str:
+    t.need("gcc")
+    folder = t.build("tsan", *SANITIZE, "-Db_sanitize=thread", CC="gcc")
+    t.meson_test(folder, "--suite=runtime", "--timeout-multiplier=10", TSAN_OPTIONS="halt_on_error=1")
+    return ""
+
+
+def arm64(t: Run) -> str:
+    t.need("aarch64-linux-gnu-gcc", "qemu-aarch64")
+    folder = t.build("arm64", *CROSS, "-Dtests=true")
+    for cpu in ("cortex-a53", "max"):
+        print(f"on {cpu}:", flush=True)
+        t.meson_test(folder, "--timeout-multiplier=10", QEMU_CPU=cpu)
+    return "cortex-a53, max"
+
+
+def header(t: Run) -> str:
+    """The public header compiles alone, in C11 and in C++11, without a warning."""
+    plus = [[c] for c in ("g++", "clang++") if shutil.which(c)]
+    if not plus and compiler()[1:]:
+        plus = [[*("c++" if w == "cc" else w for w in compiler())]]  # zig c++
+    if not plus:
+        raise Skip("no C++ compiler is installed")
+    main = BUILD / "header.c"
+    main.write_text('#include "lite_runtime.h"\nint main(void) { return lr_version() == 0; }\n')
+    flags = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", f"-I{ROOT / 'lite_runtime' / 'include'}"]
+    t.sh(*compiler(), "-std=c11", *flags, "-x", "c", main)
+    t.sh(*plus[0], "-std=c++11", *flags, "-x", "c++", main)
+    return "C11 and C++11"
+
+
+def shared_library(folder: Path) -> Path:
+    """The library itself, not a link to it."""
+    return next(p for p in (folder / "lite_runtime").glob("liblite_runtime.so*") if p.is_file() and not p.is_symlink())
+
+
+def symbols(t: Run) -> str:
+    """The shared library exports lr_* and nothing else."""
+    from elftools.elf.elffile import ELFFile
+
+    library = shared_library(t.build("native", "-Dtests=true"))
+    with library.open("rb") as f:
+        table = ELFFile(f).get_section_by_name(".dynsym")
+        names = [s.name for s in table.iter_symbols()
+                 if s["st_shndx"] != "SHN_UNDEF" and s["st_info"]["bind"] in ("STB_GLOBAL", "STB_WEAK")]
+    strange = [n for n in names if not n.startswith("lr_")]
+    if strange or not names:
+        raise Failed(f"{library.name} exports {', '.join(strange) or 'nothing'}")
+    return f"{len(names)} symbols, all lr_*"
+
+
+def size(t: Run) -> str:
+    """The runtime without operators, stripped, for arm64."""
+    t.need("aarch64-linux-gnu-gcc")
+    folder = t.build("size", *CROSS, "-Dops=none", "-Dbuildtype=minsize", "-Db_ndebug=true")
+    library = shared_library(folder)
+    stripped = folder / "stripped.so"
+    t.sh("aarch64-linux-gnu-strip", "-o", stripped, library)
+    n = stripped.stat().st_size
+    if n > MAX_EMPTY_RUNTIME:
+        raise Failed(f"the runtime without operators has {n} bytes; the limit is {MAX_EMPTY_RUNTIME}")
+    return f"{n} bytes (limit {MAX_EMPTY_RUNTIME})"
+
+
+def python_tests(t: Run) -> str:
+    t.sh(PY, "tools/models.py")
+    t.sh(PY, "-m", "pytest", "-p", "no:cacheprovider", "tests", LR_MODELS=str(BUILD / "models"))
+    return ""
+
+
+def fuzz(t: Run) -> str:
+    """Damaged files against the library with ASan and UBSan; prints its table of outcomes."""
+    t.need("gcc")
+    folder = t.build("asan", *ASAN, CC="gcc")
+    seeds = BUILD / "fuzz-seeds"
+    t.sh(PY, "tests/fuzz/seeds.py", seeds)
+    program = next(folder.rglob("lr_fuzz"))
+    count = "20000" if t.full else "2000"
+    print(t.sh(program, *sorted(seeds.glob("*.lrm")), "--count", count, "--seed", "1", show=False).rstrip(), flush=True)
+    return f"{count} damaged files"
+
+
+def corpus(t: Run) -> str:
+    t.sh(PY, "tools/models.py")
+    print(t.sh(PY, "tools/check_models.py", BUILD / "models", show=False).rstrip(), flush=True)
+    return ""
+
+
+def corpus_arm64(t: Run) -> str:
+    t.need("aarch64-linux-gnu-gcc", "qemu-aarch64")
+    program = next(t.build("arm64", *CROSS, "-Dtests=true").rglob("run_model"))
+    t.sh(PY, "tools/models.py")
+    out = t.sh(PY, "tools/check_models.py", BUILD / "models", "--program", f"{ARM_RUNNER} {program}", show=False)
+    print(out.rstrip(), flush=True)
+    return ""
+
+
+STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
+    "lint": (lint, "ruff"),
+    "package": (package, "the Python package, built and installed"),
+    "native": (native, "C build and C tests with this machine's compiler"),
+    "clang": (clang, "the same with clang"),
+    "asan": (asan, "the same under address and undefined-behaviour sanitizers"),
+    "tsan": (tsan, "runtime tests under the thread sanitizer (--full)"),
+    "arm64": (arm64, "C build for aarch64, C tests under qemu on two CPUs"),
+    "header": (header, "the public header alone, in C and C++"),
+    "symbols": (symbols, "exported symbols"),
+    "size": (size, "size of the runtime without operators"),
+    "pytest": (python_tests, "all Python tests"),
+    "fuzz": (fuzz, "damaged files (2,000; --full 20,000)"),
+    "models": (corpus, "real models against onnxruntime"),
+    "models-arm64": (corpus_arm64, "the same models on aarch64 under qemu"),
+}
+ONLY_FULL = {"tsan"}
+
+
+def run_step(name: str, full: bool) -> tuple[str, float, str]:
+    """Result ('ok', 'FAILED' or 'skipped'), seconds and what the step has to say."""
+    t = Run(name, full)
+    t.log.unlink(missing_ok=True)
+    print(f"-- {name}: {STEPS[name][1]}", flush=True)
+    start = time.monotonic()
+    try:
+        result, words = "ok", STEPS[name][0](t)
+    except Skip as e:
+        result, words = "skipped", str(e)
+    except (Failed, environment.ToolError, OSError, StopIteration) as e:
+        print(e if str(e) else f"{type(e).__name__} in step {name}", flush=True)
+        result, words = "FAILED", f"see {t.log.relative_to(ROOT)}"
+    seconds = time.monotonic() - start
+    print(f"-- {name}: {result}, {seconds:.1f} s" + (f", {words}" if words else ""), flush=True)
+    return result, seconds, words
+
+
+def main() -> int:
+    ap = argparse.ArgumentParser(prog="test.py")
+    ap.add_argument("--full", action="store_true", help="long fuzzing and the thread sanitizer too")
+    ap.add_argument("--only", nargs="+", metavar="STEP", choices=list(STEPS))
+    ap.add_argument("--list", action="store_true", help="print the steps")
+    a = ap.parse_args()
+    if a.list:
+        print("\n".join(f"{name:13s} {doc}" for name, (_, doc) in STEPS.items()))
+        return 0
+    LOGS.mkdir(parents=True, exist_ok=True)
+    names = a.only or [n for n in STEPS if a.full or n not in ONLY_FULL]
+    start = time.monotonic()
+    results = {n: run_step(n, a.full) for n in names}
+    print(f"\n{'step':13s} {'result':8s} {'seconds':>8s}")
+    for n, (result, seconds, words) in results.items():
+        print(f"{n:13s} {result:8s} {seconds:8.1f}  {words}")
+    ci = os.environ.get("CI", "").lower() in ("true", "1")
+    bad = [n for n, (result, _, _) in results.items() if result == "FAILED" or (ci and result == "skipped")]
+    end = f"failed: {', '.join(bad)}" if bad else "all well"
+    print(f"{len(results)} steps in {time.monotonic() - start:.0f} s: {end}"
+          + (" (with CI=true a skipped step is a failure)" if ci and bad else ""))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

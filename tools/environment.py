@@ -1,0 +1,80 @@
+"""Virtual environments and compilers for the tools that must run on a bare Python (tools/demo.py, tools/test.py)."""
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PINS = ROOT / "tools" / "requirements-test.txt"
+ZIG = "ziglang==0.17.1"
+
+
+class ToolError(Exception):
+    """Something outside the project is missing or failed; the message is one line that says what to do."""
+
+
+def make(folder: Path, requirements: list[str]) -> Path:
+    """The Python of the environment `folder`, made or brought up to date.
+
+    requirements: names, installed at the versions of requirements-test.txt. Nothing happens when the environment was
+    made by this Python from the same list. Raises ToolError.
+    """
+    if sys.version_info < (3, 10):  # noqa: UP036 (this file runs before anything checks it)
+        raise ToolError(f"this is Python {sys.version.split()[0]}; use Python 3.10 or newer")
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    wanted = hashlib.sha256("\n".join([sys.version, *requirements, PINS.read_text()]).encode()).hexdigest()
+    stamp = folder / "stamp"
+    if python.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return python
+    missing = [] if all(importlib.util.find_spec(m) for m in ("venv", "ensurepip")) else ["python3-venv"]
+    missing += [] if (Path(sysconfig.get_paths()["include"]) / "Python.h").exists() else ["python3-dev"]
+    if missing:
+        raise ToolError(f"this Python lacks parts that building needs; run: apt install {' '.join(missing)}")
+    print(f"making {folder.name} (once) ...", flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    run([sys.executable, "-m", "venv", str(folder)], "making a virtual environment failed")
+    pip(python, "-c", str(PINS), *requirements)
+    stamp.write_text(wanted)
+    return python
+
+
+def pip(python: Path, *args: str, env: dict[str, str] | None = None) -> None:
+    """pip install with the given arguments; ToolError with pip's last lines when it fails."""
+    run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *args], "pip install failed", env)
+
+
+def run(command: list[str], what: str, env: dict[str, str] | None = None) -> None:
+    """Runs a command quietly; ToolError `what` with the end of its output when it fails."""
+    r = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, cwd=ROOT)
+    if r.returncode:
+        raise ToolError(what + "\n" + "\n".join(r.stdout.strip().splitlines()[-15:]))
+
+
+def build_env(python: Path) -> dict[str, str]:
+    """Environment variables for building with the tools of an environment: its programs first on PATH and, where the
+    machine has no C compiler, that of the ziglang wheel (installed when first needed)."""
+    env = dict(os.environ, PATH=str(python.parent) + os.pathsep + os.environ.get("PATH", ""))
+    if "CC" in env or any(shutil.which(c) for c in ("cc", "gcc", "clang")):
+        return env
+    zig = [str(python), "-m", "ziglang"]
+    if subprocess.run([*zig, "version"], capture_output=True).returncode:
+        print("no C compiler here: taking the one of the ziglang package ...", flush=True)
+        pip(python, ZIG)
+    # zig turns on a trapping UBSan by default; the project has its own sanitizer builds
+    env.update(CC=shlex.join([*zig, "cc", "-fno-sanitize=undefined"]), AR=shlex.join([*zig, "ar"]),
+               RANLIB=shlex.join([*zig, "ranlib"]))
+    return env
+
+
+def install(python: Path, build: str, env: dict[str, str]) -> None:
+    """Builds this checkout in build/<build> (again only what changed) and installs it, without its dependencies."""
+    folder = ROOT / "build" / build
+    folder.mkdir(parents=True, exist_ok=True)
+    pip(python, "--no-build-isolation", "--no-deps", "--force-reinstall", f"-Cbuild-dir={folder}", str(ROOT), env=env)

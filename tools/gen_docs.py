@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Writes docs/ops.md from spec/. A test proves that the committed file is current.
+
+usage: gen_docs.py [--check]      --check: exit code 1 when the file is not current
+"""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from spec.dtypes import DTYPES  # noqa: E402
+from spec.ops import OPS, Attr, Op  # noqa: E402
+from spec.postops import POSTOPS  # noqa: E402
+
+HEAD = """# Operators
+
+Made by `tools/gen_docs.py` from `spec/`; do not edit. What each ONNX operator becomes: `lite-opt check model.onnx`.
+
+Inputs: `b?` may be absent, `x*` stands for one or more. Attributes are 32-bit words in the file, in this order. "post":
+the node may carry a post-op program, whose operands are the inputs after the operator's own. Images are channels-last.
+"""
+
+
+def default(a: Attr) -> str:
+    return a.values[int(a.default)] if a.type == "enum" else f"{a.default:g}" if a.type == "f32" else str(a.default)
+
+
+def operator(o: Op) -> str:
+    lines = [f"### {o.name}", "", f"Code {o.code}. `{o.name}({', '.join(o.inputs.split())})` gives "
+             f"`{', '.join(o.outputs.split())}`{'; post' if o.post else ''}.", ""]
+    lines += [o.doc + ".", ""] if o.doc else []
+    if o.attrs:
+        lines += ["| attribute | type | default | |", "|---|---|---|---|"]
+        for a in o.attrs:
+            doc = "; ".join(x for x in (a.doc, ", ".join(a.values)) if x)
+            lines.append(f"| {a.name} | {a.type} | {default(a)} | {doc.replace('|', chr(92) + '|')} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def text() -> str:
+    out = [HEAD, *(operator(o) for o in OPS.values())]
+    out += ["## Post-ops", "", "Opcodes of post-op programs (`spec/postops.py` has the encoding); a, b, c are the sources.",
+            "", "| code | name | sources | result | dtypes |", "|---|---|---|---|---|"]
+    for p in POSTOPS.values():
+        doc = p.doc.replace("|", "\\|")
+        out.append(f"| {p.code} | {p.name} | {p.arity} | {doc}{' (bool)' if p.result else ''} | {' '.join(p.dtypes)} |")
+    out += ["", "## Element types", "", "| code | name | bits |", "|---|---|---|"]
+    out += [f"| {d.code} | {d.name} | {d.bits} |" for d in DTYPES.values()]
+    return "\n".join(out) + "\n"
+
+
+def main() -> int:
+    path = ROOT / "docs" / "ops.md"
+    if "--check" in sys.argv[1:]:
+        if path.read_text(encoding="utf-8") != text():
+            print("docs/ops.md is not current; run: python3 tools/gen_docs.py", file=sys.stderr)
+            return 1
+        return 0
+    path.write_text(text(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
