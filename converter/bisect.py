@@ -18,7 +18,8 @@ Build = Callable[[int | None], tuple[bytes, Sequence[Any]]]
 
 @dataclass(frozen=True)
 class Culprit:
-    """stage and rule are '' when no rule is to blame; then `node` is imported wrongly, or its kernel is wrong."""
+    """stage and rule are '' when no rule is to blame; then the source's `node` (of operator `op`) is imported wrongly, or
+    its kernel is wrong. note: why the search found nothing."""
 
     stage: str
     rule: str
@@ -71,7 +72,8 @@ def _first_layer(source: Source, case: Case, data: bytes, precision: str, clock:
     try:
         for layer in compare_layers(source, data, case.steps[0], precision, clock):
             if not layer.result.ok:
-                return Culprit("", "", layer.node, layer.op)
+                made = next(n for n in source.model.graph.node if layer.result.name in n.output)
+                return Culprit("", "", made.name or layer.node, made.op_type)
     except Error as e:
         return Culprit("", "", "", note=f"no rule is to blame; {e}")
     return Culprit("", "", "", note="no rule is to blame, and every layer that can be compared is right")

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import onnx
 
-from .. import CancelledError, Session
+from .. import CancelledError, Error, Session
 from .feeds import Port, kinds, make, sizes
 from .measure import LIMITS, Result, judge, tensor_error
 from .reference import Clock, Feeds, Reference, TimeLimit, first_line
 
 STATE_STEPS = 4  # runs one after the other, for models with states
 NOISE = 0.25  # a reference should differ from itself by less than this part of the limit
+DULL = 1e-4  # an output that stays below it is useless
 SEARCH = 0.4  # part of the time that looking for good inputs may take
+AGAIN = 4  # seeds tried for the second case
 OTHER_SIZES = 3  # tried for the case of another size
 
 
@@ -25,6 +27,7 @@ class Case:
     """Inputs of one or (with states) several runs in a row, and what the reference gives for them.
 
     noise: how far the reference is from itself when it computes in another order, by the measure of `tensor_error`.
+    dull: a float output is zero, or nearly so, everywhere: equal zeros prove little.
     """
 
     shapes: dict[str, tuple[int, ...]]
@@ -32,6 +35,12 @@ class Case:
     steps: list[Feeds]
     expected: list[Feeds]
     noise: float = 0.0
+    dull: bool = False
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Sorts cases: the smaller, the better."""
+        return self.dull, self.noise
 
 
 class Source:
@@ -84,13 +93,13 @@ class Source:
                 got = session.run({n: feeds[n] for n in self.inputs}, timeout=clock.remaining())
             except CancelledError as e:
                 raise TimeLimit from e
-            got |= {f"state {i}": session.state(i) for i in self.state.values()}
-            want = {n: expected[n] for n in self.outputs} | {f"state {i}": expected[o] for o, i in self.state.items()}
-            for name, reference in want.items():
-                if name not in got:
-                    result = Result(name, "equal", math.inf, 0, False, "it is no output of the converted model")
-                else:
-                    result = judge(name, reference, got[name], precision)
+            results = [judge(n, expected[n], got[n], precision) for n in self.outputs if n in got]
+            results += [Result(n, "equal", math.inf, 0, False, "it is no output of the converted model")
+                        for n in self.outputs if n not in got]
+            results += [judge(f"state {i}", expected[o], session.state(i), precision, inner=True)
+                        for o, i in self.state.items()]
+            for result in results:
+                name = result.name
                 if name not in worst or badness(result) > badness(worst[name]):
                     worst[name] = result
         return list(worst.values())
@@ -109,12 +118,14 @@ class Cases:
     that differ little are preferred.
     """
 
-    def __init__(self, source: Source, reference: Reference, precision: str, seed: int, clock: Clock) -> None:
-        self.source, self.reference, self.seed, self.clock = source, reference, seed, clock
+    def __init__(self, source: Source, session: Session, reference: Reference, precision: str, seed: int,
+                 clock: Clock) -> None:
+        self.source, self.session, self.reference, self.seed, self.clock = source, session, reference, seed, clock
         self.twin = None if precision == "quantized" else reference.twin(clock)
         self.limit = NOISE * LIMITS.get(precision, math.inf)
         self.trials = list(sizes(source.ports, source.dims))
         self.why = ""  # the first thing that the reference said against a trial
+        self.refused: list[str] = []  # sizes that the reference takes and we do not, with our reason
 
     def first(self) -> Case | None:
         """The first case that is exact, else the one that is least inexact."""
@@ -122,42 +133,65 @@ class Cases:
         until = self.clock.elapsed + SEARCH * self.clock.remaining()
         while self.trials and not (best and self.clock.elapsed > until):
             case = self._best_kind(self.trials.pop(0), self.seed)
-            if case and (best is None or case.noise < best.noise):
+            if case and (best is None or case.rank < best.rank):
                 best = case
-            if best and best.noise <= self.limit:
+            if best and self._good(best):
                 break
         return best
 
+    def _good(self, case: Case) -> bool:
+        return not case.dull and case.noise <= self.limit
+
     def again(self, case: Case) -> Case | None:
         """A case of the same size with other values."""
-        return min((c for i in (1, 2) if (c := self._try(case.shapes, case.kind, self.seed + i))),
-                   key=lambda c: c.noise, default=None)
+        best: Case | None = None
+        for i in range(AGAIN):
+            new = self._try(case.shapes, case.kind, self.seed + 1 + i)
+            if new and (best is None or new.rank < best.rank):
+                best = new
+            if best and self._good(best):
+                break
+        return best
 
     def other_size(self) -> Case | None:
         """An exact case of another size, where the model has open dims."""
         for shapes in self.trials[:OTHER_SIZES]:
-            case = self._best_kind(shapes, self.seed + 3)
-            if case and case.noise <= self.limit:
+            case = self._best_kind(shapes, self.seed + 1 + AGAIN)
+            if case and self._good(case):
                 return case
         return None
 
     def _best_kind(self, shapes: dict[str, tuple[int, ...]], seed: int) -> Case | None:
         best: Case | None = None
+        refusal = self._refusal(shapes)
         for kind in kinds(self.source.ports):
             if best and kind in ("ones", "zeros"):  # these are for integers that must be valid, and prove little
                 break
             case = self._try(shapes, kind, seed)
-            if case and (best is None or case.noise < best.noise):
+            if case and refusal:
+                self.refused.append(refusal)
+                return None
+            if case and (best is None or case.rank < best.rank):
                 best = case
-            if best and best.noise <= self.limit:
+            if best and self._good(best):
                 break
         return best
+
+    def _refusal(self, shapes: dict[str, tuple[int, ...]]) -> str:
+        """Why the converted model does not take these sizes, or ''."""
+        ours = {n: shapes[n] for n in self.source.inputs}
+        try:
+            self.session.resize(ours)
+            return ""
+        except Error as e:
+            return f"{', '.join(f'{n} {list(s)}' for n, s in ours.items())}: {e}"
 
     def _try(self, shapes: dict[str, tuple[int, ...]], kind: str, seed: int) -> Case | None:
         n = STATE_STEPS if self.source.state else 1
         steps = [make(self.source.ports, shapes, seed * 1000 + i, kind) for i in range(n)]
         try:
             case = Case(shapes, kind, steps, self.source.expect(self.reference, steps, self.clock))
+            case.dull = any(_is_dull(out[n]) for out in case.expected for n in self.source.outputs)
             if self.twin:
                 other = self.source.expect(self.twin, steps, self.clock)
                 case.noise = max((_difference(a[n], b[n]) for a, b in zip(case.expected, other, strict=True)
@@ -168,6 +202,10 @@ class Cases:
         except Exception as e:  # whatever the reference raises on sizes or values that do not fit the model
             self.why = self.why or first_line(e)
             return None
+
+
+def _is_dull(a: np.ndarray) -> bool:
+    return a.dtype.kind == "f" and a.size > 0 and not float(np.abs(a, dtype=np.float64).max()) > DULL
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> float:

@@ -49,7 +49,7 @@ def compare_layers(source: Source, data: bytes, feeds: Feeds, precision: str, cl
             perm = perms[info.name]
             if perm and len(perm) == reference.ndim:
                 reference = reference.transpose(perm)
-            result = judge(info.name, reference, array, precision)
+            result = judge(info.name, reference, array, precision, inner=info.name not in source.outputs)
             layers.append(Layer(step.index, step.node, step.op, step.kernel, array.shape, result))
 
     with Session(data, keep_all=True) as session:
@@ -90,29 +90,25 @@ def compare_model(model: str | os.PathLike[str] | bytes | onnx.ModelProto, data:
     feeds: inputs; None makes seeded ones, of sizes that the model takes. set, state, dims: as given to the conversion.
     """
     from .cases import Source
-    from .feeds import kinds, make, sizes
+    from .cases import Cases, Source
     from .frontend import load
     from .verify import precision_of
 
     proto = model if isinstance(model, onnx.ModelProto) else load(model)
-    clock = Clock(timeout)
-    with Session(data) as session:
-        source = Source(proto, session, set, state, dims)
+    clock, refusals = Clock(timeout), []
     precision = precision_of(proto)
-    if feeds is not None:
-        return _timed(source, data, feeds, precision, clock)
-    failure: Exception | None = None
-    for shapes in sizes(source.ports, source.dims):
-        for kind in kinds(source.ports):
-            try:
-                return _timed(source, data, make(source.ports, shapes, seed, kind), precision, clock)
-            except ConvertError as e:
-                failure = failure or e
-    raise failure or ConvertError("compare: the model has no inputs that could be filled")
-
-
-def _timed(source: Source, data: bytes, feeds: Feeds, precision: str, clock: Clock) -> list[Layer]:
     try:
-        return compare_layers(source, data, feeds, precision, clock)
+        with Session(data) as session:
+            source = Source(proto, session, set, state, dims)
+            if feeds is not None:
+                return compare_layers(source, data, feeds, precision, clock)
+            for reference in references(proto, clock, refusals):
+                cases = Cases(source, session, reference, precision, seed, clock)
+                case = cases.first()
+                if case:
+                    return compare_layers(source, data, case.steps[0], precision, clock)
+                refusals.append(f"{reference.name}: {(cases.refused or [cases.why])[0]}")
     except TimeLimit as e:
         raise ConvertError(f"compare: the time limit passed after {clock.elapsed:.0f} s; give a larger timeout") from e
+    raise ConvertError("compare: no inputs that both can run were found; give them with --input or --shape: "
+                       + "; ".join(refusals))

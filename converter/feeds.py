@@ -11,9 +11,10 @@ from .ir import Shape
 # height, width and length to try for open dims, in this order
 SIZES = ((64, 64, 16), (32, 96, 8), (48, 192, 512), (224, 224, 576), (320, 320, 1), (640, 640, 128), (256, 256, 1600),
          (28, 28, 3), (299, 299, 16000))
-# how inputs are filled, in this order: floats normal, or images of strokes (white noise is nothing to a detector);
-# integers small, ones or zeros
-KINDS = ("normal", "strokes", "ones", "zeros")
+# how inputs are filled, in this order: floats normal, or images of strokes (white noise is nothing to a detector), or
+# small (deep networks with random weights blow up rounding errors of large ones); integers small, ones or zeros
+KINDS = ("normal", "strokes", "faint", "ones", "zeros")
+FAINT = 0.1
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def kinds(ports: list[Port]) -> list[str]:
     """Those of KINDS that differ for these inputs."""
     integers = any(p.dtype.kind in "iu" for p in ports)
     images = any(_is_image(p) for p in ports)
-    return ["normal"] + ["strokes"] * images + ["ones", "zeros"] * integers
+    floats = any(p.dtype.kind == "f" for p in ports)
+    return ["normal"] + ["strokes"] * images + ["faint"] * floats + ["ones", "zeros"] * integers
 
 
 def _is_image(p: Port) -> bool:
@@ -90,7 +92,7 @@ def _fill(rng: np.random.Generator, p: Port, shape: tuple[int, ...], kind: str) 
     if kind == "strokes" and _is_image(p):
         return _strokes(rng, shape).astype(p.dtype)
     if p.dtype.kind == "f":
-        return np.asarray(rng.standard_normal(shape)).astype(p.dtype)
+        return np.asarray(rng.standard_normal(shape) * (FAINT if kind == "faint" else 1)).astype(p.dtype)
     if p.dtype.kind == "b" or "mask" in name:
         return np.ones(shape, p.dtype)
     if kind == "zeros" or "token_type" in name:

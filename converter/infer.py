@@ -18,6 +18,7 @@ from ..spec.ops import MAX_RANK
 from .errors import ConvertError
 from .ir import Dim, Node, Shape, Value
 from .lower.encode import Encoded, encode
+from .symbolic import refined
 
 LARGEST_VALUE = 4096  # elements of a constant whose value inference looks at: shapes, axes, scales
 # operators whose output shape depends on the values of these inputs
@@ -67,7 +68,8 @@ class Infer:
             elif d <= -2:
                 dims.append(names[-2 - d])
             else:
-                dims.append(self.fresh((_key(node, encoded), output, axis)))
+                found = refined(node, axis)
+                dims.append(self.fresh((_key(node, encoded), output, axis)) if found is None else found)
         return tuple(dims)
 
 

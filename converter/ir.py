@@ -1,8 +1,9 @@
 """The converter's graph: a few dataclasses.
 
-A graph is in static single assignment form: each Value has one producer (a Node, or none for inputs and constants). Nodes
-stand in topological order. Operators are those of spec/ops.py plus every post-op of spec/postops.py as an operator of its
-own name (`add`, `relu`, `cast`, ...), which is what patterns match; lowering turns these into `elementwise` programs.
+A graph is in static single assignment form: each Value has one producer (a Node, or none for inputs and constants).
+Nodes stand in topological order. Operators are those of spec/ops.py plus every post-op of spec/postops.py as an
+operator of its own name (`add`, `relu`, `cast`, ...), which is what patterns match; lowering makes `elementwise`
+programs of these.
 
 Shapes are tuples of int (a size), str (a symbol: equal names are equal sizes) or None (unknown).
 """
@@ -46,7 +47,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Post:
-    """One step of an epilogue on the accumulator: `op` of spec/postops.py, `args` in order: ACC, a Value, or a number."""
+    """One step of an epilogue on the accumulator: `op` of spec/postops.py; args in order: ACC, a Value or a number."""
 
     op: str
     args: tuple[Any, ...]
@@ -68,7 +69,8 @@ class Node:
     attrs: names and values as in spec/ops.py (enums as strings, axes lists as bit masks, perm as a tuple of ints); for
     post-ops used as operators `dtype` (of the arithmetic) is taken from the inputs, `cast` has attr `to`, numbers are
     scalar constants.
-    name: the source node's name (or "<op>_<output name>" where it has none); sources: names of all source nodes it covers.
+    name: the source node's name (or "<op>_<output name>" where it has none); sources: names of all source nodes that it
+    covers.
     """
 
     op: str
@@ -128,7 +130,10 @@ class Graph:
         """Appends a node (or inserts it before another), infers its outputs' types and returns its output, or the list
         of outputs when n_outputs != 1. `outputs`: source tensor names of the outputs. `types`: of the outputs of a
         `custom` node, which only its user knows."""
-        node = Node(op, list(inputs), [], attrs, name, tuple(sources), list(post))
+        given = list(inputs)
+        while given and given[-1] is None:  # one way to say that an optional input is absent
+            given.pop()
+        node = Node(op, given, [], attrs, name, tuple(sources), list(post))
         names = list(outputs) + [""] * n_outputs
         known = types or [("", ())] * n_outputs
         node.outputs = [Value(names[i], *known[i], node=node) for i in range(n_outputs)]
@@ -201,7 +206,7 @@ class Graph:
         return _copy(self)
 
     def values(self) -> Iterator[Value]:
-        """All values once: inputs, states, then constants and results in the order of the nodes that read or make them."""
+        """All values once: inputs, states, then constants and results in the order in which nodes read or make them."""
         seen: set[int] = set()
         produced = (v for n in self.nodes for v in (*uses(n), *n.outputs))
         for v in (*self.inputs, *(s.value for s in self.states), *produced, *self.outputs):
@@ -223,7 +228,7 @@ class Graph:
                 assert v.const is not None or id(v) in known, f"{where}: {n.op} '{n.name}' reads '{v.name}' too early"
                 count[id(v)] = count.get(id(v), 0) + 1
             for v in n.outputs:
-                assert v.node is n and id(v) not in known, f"{where}: {n.op} '{n.name}' has an output that is not its own"
+                assert v.node is n and id(v) not in known, f"{where}: {n.op} '{n.name}' has an output of another node"
                 known.add(id(v))
         for v in (*self.outputs, *(s.source for s in self.states)):
             assert v.const is not None or id(v) in known, f"{where}: output '{v.name}' is not computed"
@@ -267,8 +272,9 @@ def _copy(g: Graph) -> Graph:
 
     new.inputs = [value(v) for v in g.inputs]
     for n in g.nodes:
-        m = replace(n, inputs=[None if v is None else value(v) for v in n.inputs], outputs=[value(v) for v in n.outputs],
-                    attrs=dict(n.attrs), post=[post(p) for p in n.post], body=n.body.copy() if n.body else None)
+        m = replace(n, inputs=[None if v is None else value(v) for v in n.inputs], attrs=dict(n.attrs),
+                    outputs=[value(v) for v in n.outputs], post=[post(p) for p in n.post],
+                    body=n.body.copy() if n.body else None)
         for v in m.outputs:
             v.node = m
         for v in uses(m):

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -124,7 +124,7 @@ class Evaluator:
         return None
 
     def run(self, feeds: Feeds, clock: Clock) -> Feeds:
-        values: Sequence[Any] = clock.call(lambda: self.evaluator.run(self.outputs, feeds))
+        values: Any = clock.call(lambda: self.evaluator.run(self.outputs, feeds))
         return {n: np.asarray(v) for n, v in zip(self.outputs, values, strict=True)}
 
 

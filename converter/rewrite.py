@@ -5,10 +5,11 @@
         ...                                    # returns the value that replaces the pattern's, or None: does not apply
         return r.add("conv", x, w, new_b, like=conv)
 
-Parameters of the pattern bind values; `C(x)` binds a constant only, `Opt(x)` an input that may be absent (None), a number
-matches a constant with this one element. A node of the pattern is handed to the builder under its operator's name, or
-under `name=`. The same pattern object in two places is the same node. Nodes between the pattern's root and its leaves
-vanish, so a rule applies only where nobody else reads them; nodes that carry an epilogue match only with `post=True`.
+Parameters of the pattern bind values; `C(x)` binds a constant only, `Opt(x)` an input that may be absent (None), a
+number matches a constant with this one element. A node of the pattern is handed to the builder under its operator's
+name, or under `name=`. The same pattern object in two places is the same node. Nodes between the pattern's root and
+its leaves vanish, so a rule applies only where nobody else reads them; nodes that carry an epilogue match only with
+`post=True`.
 `@node_rule("op", ...)` is for rules that no pattern says: the function gets the node and returns its replacement.
 
 What a builder returns must have the dtype, the rank and the known sizes of what it replaces, else it counts as None.
@@ -264,8 +265,8 @@ class Rewrite:
         if like is not None:
             attrs = {**like.attrs, **attrs}
             post = like.post if post is None else post
-        out = self.graph.add(op, *inputs, name=named.name, sources=self.sources(), n_outputs=n_outputs, before=self.root,
-                             post=post or (), **attrs)
+        out = self.graph.add(op, *inputs, name=named.name, sources=self.sources(), n_outputs=n_outputs,
+                             before=self.root, post=post or (), **attrs)
         self.new.append(out.node if n_outputs == 1 else out[0].node)
         return out
 

@@ -29,7 +29,7 @@ class Report:
 
     verdict: 'proven'; 'weak' (equal, but the inputs tried give nearly the same outputs); 'not proven' (`reason` says
     why: no reference, time limit); 'failed'. results: the worst comparison of each output. culprit: what broke a
-    failed one.
+    failed one. refused: sizes that were tried, which the reference takes and the converted model does not, and why.
     """
 
     verdict: str
@@ -39,6 +39,7 @@ class Report:
     precision: str = "f32"
     shapes: list[dict[str, tuple[int, ...]]] = field(default_factory=list)
     weak: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     culprit: Culprit | None = None
     seconds: float = 0.0
 
@@ -114,10 +115,14 @@ def _compare_all(source: Source, session: Session, report: Report, clock: Clock,
     refusals: list[str] = []
     tell("running the source model")
     for reference in references(source.model, clock, refusals):
-        cases = Cases(source, reference, report.precision, seed, clock)
+        cases = Cases(source, session, reference, report.precision, seed, clock)
         first = cases.first()
+        report.refused = cases.refused  # grows with the search
         if first:
             break
+        if cases.refused:
+            report.verdict, report.reason, report.reference = "failed", cases.refused[0], reference.name
+            return None
         refusals.append(f"{reference.name}: {cases.why}")
     else:
         report.verdict, report.reason = "not proven", "no reference runs the model: " + "; ".join(refusals)
@@ -125,6 +130,9 @@ def _compare_all(source: Source, session: Session, report: Report, clock: Clock,
     report.reference = reference.name
     if not _passes(source, session, report, first, clock, tell):
         return first
+    if report.reason:
+        report.verdict = "not proven"
+        return None
     second = cases.again(first)
     if second and not _passes(source, session, report, second, clock, tell):
         return second
@@ -137,25 +145,25 @@ def _compare_all(source: Source, session: Session, report: Report, clock: Clock,
 
 
 def _passes(source: Source, session: Session, report: Report, case: Case, clock: Clock, tell: Progress) -> bool:
-    """Compares one case, and adds what it found to the report."""
+    """Compares one case, and adds what it found to the report. Passes too when the case says nothing; then `reason`
+    says so, unless another case has said something."""
     tell(f"comparing with {report.reference} ({len(report.shapes) + 1})")
+    results = source.judge(session, case, report.precision, clock)
+    bad = [r for r in results if not r.ok]
+    if bad and all(r.kind == "error" and r.value <= INCONCLUSIVE * case.noise for r in bad):
+        if not report.results:
+            error = max(r.value for r in bad)
+            report.reason = (f"{report.reference} differs from itself by {case.noise:.2g} on the inputs that were "
+                             f"tried, which hides the error of {error:.2g}; give other sizes with --dim")
+        return True
     report.shapes.append(case.shapes)
     worst = {r.name: r for r in report.results}
-    results = source.judge(session, case, report.precision, clock)
     for r in results:
         if r.name not in worst or badness(r) > badness(worst[r.name]):
             worst[r.name] = r
     report.results = list(worst.values())
-    bad = [r for r in results if not r.ok]
-    if not bad:
-        return True
-    if all(r.kind == "error" and r.value <= INCONCLUSIVE * case.noise for r in bad):
-        report.verdict = "not proven"
-        report.reason = (f"{report.reference} differs from itself by {case.noise:.2g} on the inputs that were tried, "
-                         f"which hides the error of {max(r.value for r in bad):.2g}; give other sizes with --dim")
-    else:
-        report.verdict = "failed"
-    return False
+    report.verdict = "failed" if bad else report.verdict
+    return not bad
 
 
 def _same_outputs(source: Source, a: Case, b: Case) -> list[str]:

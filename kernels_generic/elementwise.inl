@@ -154,6 +154,6 @@ void CAT(CAT(lr_, TYPE), CAT(_vop__, ISA))(int32_t op, size_t n, const void *a, 
     row(op, n, a, b, c, y);
     return;
   }
-  if (op == LR_POST_POW && a_step && n && power(n, a, SCALAR(*(const ELEM *)b), y)) return;
+  if (op == LR_POST_POW && a_step && !b_step && n && power(n, a, SCALAR(*(const ELEM *)b), y)) return;
   VOP_BLOCKS(ELEM, row)
 }

@@ -51,6 +51,11 @@ static inline vm vm_or(vm a, vm b) { return a | b; }
 static inline vm vm_not(vm a) { return !a; }
 static inline vf vf_select(vm m, vf a, vf b) { return m ? a : b; }
 
+/* over all lanes */
+static inline vf vf_hsum(vf a) { return a; }
+static inline vf vf_hmax(vf a) { return a; }
+static inline double vf_first(vf a) { return a; }
+
 static inline vi vi_of_bits(vf a) { return (int32_t)lr_bits_of_float(a); }
 static inline vf vf_of_bits(vi a) { return lr_float_of_bits((uint32_t)a); }
 static inline vi vi_set(int32_t a) { return a; }

@@ -38,6 +38,10 @@ static inline vm vm_or(vm a, vm b) { return a | b; }
 static inline vm vm_not(vm a) { return !a; }
 static inline vf vf_select(vm m, vf a, vf b) { return m ? a : b; }
 
+static inline vf vf_hsum(vf a) { return a; }
+static inline vf vf_hmax(vf a) { return a; }
+static inline double vf_first(vf a) { return a; }
+
 static inline vf vf_max_any(vf a, vf b) { return a < b ? b : a; } /* NaN in a stays */
 static inline vf vf_min_any(vf a, vf b) { return b < a ? b : a; }
 static inline vf vf_exp(vf x) { return exp(x); }

@@ -278,6 +278,7 @@ def main() -> int:
         print("\n".join(f"{name:13s} {doc}" for name, (_, doc) in STEPS.items()))
         return 0
     LOGS.mkdir(parents=True, exist_ok=True)
+    os.environ.update(environment.build_env(Path(PY)))
     names = a.only or [n for n in STEPS if a.full or n not in ONLY_FULL]
     start = time.monotonic()
     results = {n: run_step(n, a.full) for n in names}

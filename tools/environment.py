@@ -40,6 +40,7 @@ def make(folder: Path, requirements: list[str]) -> Path:
     print(f"making {folder.name} (once) ...", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     run([sys.executable, "-m", "venv", str(folder)], "making a virtual environment failed")
+    pip(python, "-c", str(PINS), "pip")  # that of older systems lacks options that are needed below
     pip(python, "-c", str(PINS), *requirements)
     stamp.write_text(wanted)
     return python
@@ -67,8 +68,8 @@ def build_env(python: Path) -> dict[str, str]:
     if subprocess.run([*zig, "version"], capture_output=True).returncode:
         print("no C compiler here: taking the one of the ziglang package ...", flush=True)
         pip(python, ZIG)
-    # zig turns on a trapping UBSan by default; the project has its own sanitizer builds
-    env.update(CC=shlex.join([*zig, "cc", "-fno-sanitize=undefined"]), AR=shlex.join([*zig, "ar"]),
+    # by default zig turns on a trapping UBSan, and builds for just this CPU
+    env.update(CC=shlex.join([*zig, "cc", "-fno-sanitize=undefined", "-mcpu=baseline"]), AR=shlex.join([*zig, "ar"]),
                RANLIB=shlex.join([*zig, "ranlib"]))
     return env
 
@@ -77,4 +78,4 @@ def install(python: Path, build: str, env: dict[str, str]) -> None:
     """Builds this checkout in build/<build> (again only what changed) and installs it, without its dependencies."""
     folder = ROOT / "build" / build
     folder.mkdir(parents=True, exist_ok=True)
-    pip(python, "--no-build-isolation", "--no-deps", "--force-reinstall", f"-Cbuild-dir={folder}", str(ROOT), env=env)
+    pip(python, "--no-build-isolation", "--no-deps", "--force-reinstall", f"--config-settings=build-dir={folder}", str(ROOT), env=env)

@@ -25,6 +25,26 @@ def word(attr):
     return int(attr.default) & 0xFFFFFFFF
 
 
+def schema_rows(schema):
+    """The schema as data, for programs that walk files without knowing them."""
+    scalars = load("fbs").SCALARS
+    tables = list(schema.tables.values())
+    out = ["enum lr_fb_table {"] + [f"  LR_FB_TABLE_{t.name.upper()}," for t in tables] + ["  LR_FB_TABLES", "};"]
+    rows = []
+    for t in tables:
+        for f in t.fields.values():
+            size = scalars[f.type][0] if f.type in scalars else 4
+            kind = "INTEGER" if f.type in scalars else "STRING"
+            if f.type in ("float", "double"):
+                kind = "FLOAT"
+            elif f.type in schema.tables:
+                kind = "STRUCT" if schema.tables[f.type].struct else "TABLE"
+            sub = f"LR_FB_TABLE_{f.type.upper()}" if f.type in schema.tables else "0"
+            rows += [f"  X(LR_FB_TABLE_{t.name.upper()}, {f.name}, {f.id}, {kind}, {int(f.vector)}, {size}, {sub})"]
+    return [*out, "/* X(table, field, its number, kind, is a vector, bytes of an element, table it refers to) */",
+            "#define LR_FB_SCHEMA(X) \\", " \\\n".join(rows)]
+
+
 def header(ops, postops, schema):
     out = ["/* Generated from spec/. */", "#pragma once", "#include <stdint.h>", "enum lr_op_code {"]
     out += [f"  LR_OP_{o.name.upper()} = {o.code}, /* {o.doc} */" for o in ops.values()]
@@ -45,9 +65,11 @@ def header(ops, postops, schema):
         if not t.struct:
             out += [f"enum lr_fb_{t.name.lower()} {{"]
             out += [f"  LR_FB_{t.name.upper()}_{f.name.upper()} = {f.id}," for f in t.fields.values()] + ["};"]
-    out += [f'#define LR_FB_IDENTIFIER "{schema.identifier}"']
+    out += [f'#define LR_FB_IDENTIFIER "{schema.identifier}"'] + schema_rows(schema)
     # facts of post-ops: arity, allowed dtypes as a bit mask by code, bool result
     codes = {d.name: d.code for d in load("dtypes").DTYPES.values()}
+    out += ["/* for kernels, which do not see the API's lr_dtype */", "enum lr_dtype_code {"]
+    out += [f"  LR_CODE_{name.upper()} = {code}," for name, code in codes.items()] + ["};"]
     out += ["/* X(code, name, arity, mask of dtypes (1 << lr_dtype), result is bool) */", "#define LR_POSTOPS(X) \\"]
     rows = [f"  X({p.code}, {p.name}, {p.arity}, 0x{sum(1 << codes[d] for d in p.dtypes):x}, {int(p.result == 'bool')})"
             for p in postops.values()]

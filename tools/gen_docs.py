@@ -42,7 +42,7 @@ def operator(o: Op) -> str:
 
 def text() -> str:
     out = [HEAD, *(operator(o) for o in OPS.values())]
-    out += ["## Post-ops", "", "Opcodes of post-op programs (`spec/postops.py` has the encoding); a, b, c are the sources.",
+    out += ["## Post-ops", "", "Opcodes of post-op programs (encoding: `spec/postops.py`); a, b, c are the sources.",
             "", "| code | name | sources | result | dtypes |", "|---|---|---|---|---|"]
     for p in POSTOPS.values():
         doc = p.doc.replace("|", "\\|")

@@ -61,11 +61,10 @@ def main() -> int:
         python = environment.make(environment.ROOT / ".venv-test", PACKAGES)
         if "--list" not in sys.argv[1:]:
             install_programs()
-        env = environment.build_env(python)
     except (environment.ToolError, OSError) as e:
         print(f"test.py: {e}", file=sys.stderr)
         return 1
-    return subprocess.run([python, Path(__file__).parent / "checks.py", *sys.argv[1:]], env=env).returncode
+    return subprocess.run([python, Path(__file__).parent / "checks.py", *sys.argv[1:]]).returncode
 
 
 if __name__ == "__main__":

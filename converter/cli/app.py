@@ -19,7 +19,8 @@ from .output import clean
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog="Each command has --help with examples.")
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False,
+             epilog="Each command has --help with examples.")
 @click.version_option(__version__, prog_name="lite-opt")
 def cli() -> None:
     """Convert ONNX models to .lrm files, and look at, run and compare them."""
@@ -43,7 +44,7 @@ def run(args: Sequence[str]) -> int:
         return result if isinstance(result, int) else 0
     except click.UsageError as e:
         where = e.ctx.command_path if e.ctx else "lite-opt"
-        return _fail(f"{e.format_message()}; see: {where} --help", as_json, EXIT_USAGE)
+        return _fail(f"{e.format_message().rstrip('.')}; see: {where} --help", as_json, EXIT_USAGE)
     except click.ClickException as e:
         return _fail(e.format_message(), as_json, EXIT_ERROR)
     except (click.Abort, KeyboardInterrupt):

@@ -2,13 +2,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import Problem
 from .options import common, conversion
 from .output import print_json, print_table, progress, say
+
+if TYPE_CHECKING:
+    import onnx
 
 EXAMPLES = """
 \b
@@ -19,7 +23,7 @@ Examples:
 """
 
 
-@click.command("check", epilog=EXAMPLES)
+@click.command("check", short_help="Can this ONNX model be converted?", epilog=EXAMPLES)
 @click.argument("model", type=click.Path())
 @conversion
 @common
@@ -40,9 +44,7 @@ def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[
         if not problems:
             tell("converting")
             convert(proto, verify=False, set=set_, state=state, dim=dims)
-    functions = {(f.domain, f.name) for f in proto.functions}
-    nodes = Counter((n.domain + "." if n.domain not in ("", "ai.onnx") else "") + n.op_type for n in proto.graph.node
-                    if (n.domain, n.op_type) not in functions)
+    nodes = Counter(_operators(proto))
     bad = Counter(p.op for p in problems)
     if as_json:
         print_json({"ok": not problems, "operators": dict(sorted(nodes.items())),
@@ -57,3 +59,14 @@ def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[
     else:
         say("can be converted", "green")
     return bool(problems)
+
+
+def _operators(model: onnx.ModelProto) -> Iterator[str]:
+    """The operator of each node, with those of functions and branches; not the calls of the model's own functions."""
+    own = {(f.domain, f.name) for f in model.functions}
+    stack = [*model.graph.node, *(n for f in model.functions for n in f.node)]
+    while stack:
+        n = stack.pop()
+        stack += [inner for a in n.attribute for g in (a.g, *a.graphs) for inner in g.node]
+        if (n.domain, n.op_type) not in own:
+            yield n.op_type if n.domain in ("", "ai.onnx") else f"{n.domain}.{n.op_type}"

@@ -19,7 +19,7 @@ Examples:
 """
 
 
-@click.command("compare", epilog=EXAMPLES)
+@click.command("compare", short_help="Compare every layer with the source model.", epilog=EXAMPLES)
 @click.argument("model", type=click.Path())
 @click.argument("file", type=click.Path(), required=False)
 @conversion

@@ -8,7 +8,7 @@ import click
 
 from ..errors import ConvertError
 from .options import common, conversion
-from .output import OutputFile, human_bytes, print_json, print_table, progress, say
+from .output import OutputFile, human_bytes, print_json, progress, say
 
 EXAMPLES = """
 \b
@@ -20,7 +20,7 @@ Examples:
 """
 
 
-@click.command("convert", epilog=EXAMPLES)
+@click.command("convert", short_help="Convert an ONNX model and prove the result.", epilog=EXAMPLES)
 @click.argument("model", type=click.Path())
 @click.option("--output", "-o", type=click.Path(), metavar="FILE.lrm",
               help="Where to write; default: the model's name with .lrm.")
@@ -62,8 +62,7 @@ def command(model: str, output: str | None, set_: dict[str, Any], state: dict[st
         print_json(facts)
         return
     if explain:
-        print_table("", [">#", "stage", "rule", "nodes"],
-                    [[a.index, a.stage, a.rule, ", ".join(a.nodes)] for a in result.trace.applications])
+        say(result.trace.text())
     for note in result.notes:
         say(f"note: {note}", "yellow")
     if report is None:
@@ -71,6 +70,8 @@ def command(model: str, output: str | None, set_: dict[str, Any], state: dict[st
     else:
         style = {"proven": "green", "failed": "red"}.get(report.verdict, "yellow")
         say(report.sentence(), style)
+        for refusal in report.refused:
+            say(f"note: {report.reference} runs with inputs that we refuse: {refusal}", "yellow")
     forced = ", although its results are wrong (--force)" if report and report.verdict == "failed" else ""
     say(f"wrote {path} ({human_bytes(len(result.data))}){forced}")
 

@@ -23,7 +23,7 @@ Examples:
 """
 
 
-@click.command("run", epilog=EXAMPLES)
+@click.command("run", short_help="Run a converted model.", epilog=EXAMPLES)
 @click.argument("file", type=click.Path())
 @inputs
 @click.option("--output", "-o", type=click.Path(), metavar="FILE.npz", help="Save all outputs.")
@@ -70,7 +70,7 @@ def _run(file: str, files: tuple[str, ...], shapes: dict[str, tuple[int, ...]], 
     print_table("", ["output", "dtype", "shape", ">min", ">mean", ">max"],
                 [[n, s["dtype"], human_shape(s["shape"]), *(_number(s[k]) for k in ("min", "mean", "max"))]
                  for n, s in facts["outputs"].items()])
-    say(f"{repeat} runs, best {min(times):.3f} ms, median {facts['median_ms']:.3f} ms, memory {human_bytes(memory)}")
+    say(f"{repeat} run{'s' * (repeat > 1)}, best {min(times):.3f} ms, median {facts['median_ms']:.3f} ms, memory {human_bytes(memory)}")
     if profile:
         _print_profile(steps)
 

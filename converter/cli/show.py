@@ -22,7 +22,7 @@ Examples:
 """
 
 
-@click.command("show", epilog=EXAMPLES)
+@click.command("show", short_help="Show what is in a converted model.", epilog=EXAMPLES)
 @click.argument("file", type=click.Path())
 @click.option("--nodes", is_flag=True, help="List all nodes.")
 @click.option("--tensors", is_flag=True, help="List all tensors.")
@@ -111,4 +111,5 @@ def _info(t: TensorInfo) -> dict[str, Any]:
 
 
 def _short(text: str) -> str:
+    text = " ".join(text.split())
     return text if len(text) <= 80 else f"{text[:60]}... ({len(text)} characters)"

@@ -39,7 +39,7 @@ class NotSupported(Exception):
 
 
 Result = Value | None | list["Value | None"]
-OPS: dict[str, Callable[["Context"], Result]] = {}  # importers of ONNX's own operators by name
+OPS: dict[str, Callable[[Context], Result]] = {}  # importers of ONNX's own operators by name
 
 
 def onnx_op(*names: str) -> Callable[[Callable[[Context], Result]], Callable[[Context], Result]]:
@@ -101,8 +101,8 @@ class Context:
         if v is None:
             return None
         if v.const is None:
-            raise self.refuse(f"input {i} ({self._input_name(i)}) is not constant", "fold constants before exporting, for "
-                              "example with fixed input sizes")
+            raise self.refuse(f"input {i} ({self._input_name(i)}) is not constant",
+                              "fold constants before exporting, for example with fixed input sizes")
         return v.const
 
     def const_ints(self, i: int) -> list[int] | None:
@@ -111,16 +111,16 @@ class Context:
         if a is None:
             return None
         if a.dtype.kind not in "iu" or a.ndim > 1 or a.size > 4096:
-            raise self.refuse(f"input {i} ({self._input_name(i)}) must be a vector of integers, it has dtype {a.dtype} and "
-                              f"shape {list(a.shape)}")
+            raise self.refuse(f"input {i} ({self._input_name(i)}) must be a vector of integers, it has dtype {a.dtype} "
+                              f"and shape {list(a.shape)}")
         return [int(v) for v in a.reshape(-1)]
 
     def ints_value(self, i: int) -> Value:
         """Input i, an integer vector, as i64."""
         v = self.input(i)
         if v.dtype not in ("i32", "i64") or v.rank > 1:
-            raise self.refuse(f"input {i} ({self._input_name(i)}) must be a vector of i64, it has dtype {v.dtype} and rank "
-                              f"{v.rank}")
+            raise self.refuse(f"input {i} ({self._input_name(i)}) must be a vector of i64, it has dtype {v.dtype} "
+                              f"and rank {v.rank}")
         v = self.cast(v, "i64")
         return self.add("reshape", v, self.ints_const([1])) if v.rank == 0 else v
 
@@ -203,11 +203,23 @@ class Context:
             raise self.refuse(f"dtype {dtypes[0]} is not supported", f"use one of {', '.join(allowed)}")
 
     def scalar(self, value: float, dtype: str) -> Value:
-        """A rank 0 constant."""
-        return self.graph.const(np.array(value, to_numpy(dtype)))
+        """A rank 0 constant; infinite where f16 cannot hold it."""
+        with np.errstate(over="ignore"):
+            try:
+                return self.graph.const(np.array(value, to_numpy(dtype)))
+            except (OverflowError, ValueError):
+                raise self.refuse(f"the number {value} cannot be stored as {dtype}") from None
+
+    def as_scalar(self, v: Value, what: str) -> Value:
+        """v as a rank 0 value: some exporters write shape [1] where ONNX wants a scalar."""
+        if v.rank and any(d != 1 for d in v.shape):
+            raise self.refuse(f"{what} has shape {list(v.shape)}, it must be a scalar")
+        return v if v.rank == 0 else self.add("squeeze", v, axes=(1 << v.rank) - 1)
 
     def ints_const(self, values: Sequence[int]) -> Value:
         """An i64 vector."""
+        if any(not -(2**63) <= v < 2**63 for v in values):
+            raise self.refuse(f"the sizes {list(values)} are too large")
         return self.graph.const(np.array(values, np.int64).reshape(len(values)))
 
     def cast(self, v: Value, dtype: str) -> Value:
@@ -238,8 +250,9 @@ class Context:
         return self.add("unsqueeze", v, axes=sum(1 << a for a in axes))
 
     def reshape(self, x: Value, parts: Sequence[int | Part], of: Value | None = None) -> Value:
-        """x with the sizes `parts`: numbers, or Parts of the shape of `of` (default x). Known sizes become constants, one
-        unknown size is inferred, more are computed at run time."""
+        """x with the sizes `parts`: numbers, or Parts of the shape of `of` (default x).
+
+        Known sizes become constants, one unknown size is inferred, more are computed at run time."""
         of = x if of is None else of
         sizes = [self._size(p, of.shape) for p in parts]
         unknown = [i for i, s in enumerate(sizes) if s is None]

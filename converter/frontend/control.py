@@ -3,10 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..dtypes import to_numpy
 from ..ir import Value
 from .context import Context, Part, Result, onnx_op
-from .fold import MAX_ELEMENTS
 from .tensors import array_of
 
 
@@ -73,8 +71,8 @@ def dropout(c: Context) -> list[Value | None]:
 def if_(c: Context) -> Result:
     cond = c.input(0)
     if cond.const is None:
-        raise c.refuse("its condition is not constant", "set the input that it depends on with --set, or export the model with "
-                       "one branch")
+        raise c.refuse("its condition is not constant",
+                       "set the input that it depends on with --set, or export the model with one branch")
     if cond.dtype != "bool" or cond.const.size != 1:
         raise c.refuse(f"its condition has dtype {cond.dtype} and shape {list(cond.shape)}, one bool is needed")
     return c.importer.inline_graph(c.attr("then_branch" if cond.const.all() else "else_branch"), c)

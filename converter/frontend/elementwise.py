@@ -17,14 +17,14 @@ _UNARY = {
 }
 _BINARY = {
     "Add": "add", "And": "and", "BitwiseAnd": "bit_and", "BitwiseOr": "bit_or", "BitwiseXor": "bit_xor", "Div": "div",
-    "Equal": "equal", "Greater": "greater", "GreaterOrEqual": "greater_equal", "Less": "less", "LessOrEqual": "less_equal",
-    "Mul": "mul", "Or": "or", "PRelu": "leaky_relu", "Sub": "sub", "Xor": "xor",
+    "Equal": "equal", "Greater": "greater", "GreaterOrEqual": "greater_equal", "Less": "less",
+    "LessOrEqual": "less_equal", "Mul": "mul", "Or": "or", "PRelu": "leaky_relu", "Sub": "sub", "Xor": "xor",
 }
 # one tensor and attributes, which become scalar constants
 _WITH_ATTRIBUTES = {
     "Celu": ("celu", ("alpha",)), "Elu": ("elu", ("alpha",)), "HardSigmoid": ("hard_sigmoid", ("alpha", "beta")),
-    "LeakyRelu": ("leaky_relu", ("alpha",)), "Selu": ("selu", ("alpha", "gamma")), "Shrink": ("shrink", ("lambd", "bias")),
-    "ThresholdedRelu": ("thresholded_relu", ("alpha",)),
+    "LeakyRelu": ("leaky_relu", ("alpha",)), "Selu": ("selu", ("alpha", "gamma")),
+    "Shrink": ("shrink", ("lambd", "bias")), "ThresholdedRelu": ("thresholded_relu", ("alpha",)),
 }
 
 
@@ -71,21 +71,12 @@ def clip(c: Context) -> Value:
     if c.opset < 11:
         low, high = (c.scalar(c.attr(a), x.dtype) for a in ("min", "max"))
     else:
-        low, high = (v if v is None else _scalar_input(c, v) for v in (c.opt(1), c.opt(2)))
+        low, high = (v if v is None else c.as_scalar(v, "a bound") for v in (c.opt(1), c.opt(2)))
     if low is not None and high is not None:
         return c.add("clip", x, low, high)
     if low is not None:
         return c.add("max", x, low)
     return c.add("min", x, high) if high is not None else c.add("identity", x)
-
-
-def _scalar_input(c: Context, v: Value) -> Value:
-    """A bound: some exporters write shape [1] for a scalar."""
-    if v.rank == 0:
-        return v
-    if v.const is not None and v.const.size == 1:
-        return c.reshape_const(v, ())
-    raise c.refuse(f"a bound has shape {list(v.shape)}, it must be a scalar")
 
 
 @onnx_op("Pow")

@@ -10,7 +10,8 @@ from ..ir import Value
 from .context import Context, Part, onnx_op
 
 MAX_PAD, MAX_STEP, MAX_KERNEL = 65536, 4096, 65536
-_AUTO_PAD = {"NOTSET": "explicit", "": "explicit", "VALID": "explicit", "SAME_UPPER": "same_upper", "SAME_LOWER": "same_lower"}
+_AUTO_PAD = {"NOTSET": "explicit", "": "explicit", "VALID": "explicit", "SAME_UPPER": "same_upper",
+             "SAME_LOWER": "same_lower"}
 
 
 def _image(c: Context) -> tuple[Value, int]:
@@ -66,9 +67,10 @@ def _kernel(c: Context, w: Value, n: int) -> list[int | None]:
     if w.rank != n + 2:
         raise c.refuse(f"the weights have rank {w.rank}, rank {n + 2} is needed")
     given = c.attr("kernel_shape") or [None] * n
-    if len(given) != n or any(isinstance(a, int) and b is not None and a != b for a, b in zip(w.shape[2:], given, strict=True)):
+    both = list(zip(w.shape[2:], given, strict=False))
+    if len(given) != n or any(isinstance(a, int) and b is not None and a != b for a, b in both):
         raise c.refuse(f"kernel_shape is {given}, the weights have shape {list(w.shape)}")
-    return [a if isinstance(a, int) else b for a, b in zip(w.shape[2:], given, strict=True)]
+    return [a if isinstance(a, int) else b for a, b in both]
 
 
 @onnx_op("Conv")
@@ -124,7 +126,9 @@ def _transposed_pads(c: Context, x: Value, kernel: Sequence[int | None], n: int)
         return {}
     strides, dilations = _ints(c, "strides", n, 1, 1, MAX_STEP), _ints(c, "dilations", n, 1, 1, MAX_STEP)
     extra = _ints(c, "output_padding", n, 0, 0, MAX_STEP)
-    wanted = wanted[-n:] if wanted else [None] * n
+    wanted = [None] * n if not wanted else wanted[2:] if len(wanted) == n + 2 else wanted
+    if len(wanted) != n:
+        raise c.refuse(f"output_shape is {wanted}, {n} sizes are needed")
     begin, end = [], []
     for i in range(n):
         size = x.shape[2 + i]
@@ -133,12 +137,15 @@ def _transposed_pads(c: Context, x: Value, kernel: Sequence[int | None], n: int)
         total = extra[i] + (kernel[i] - 1) * dilations[i] + 1 - strides[i]  # for an output of size * stride
         if wanted[i] is not None:
             total += strides[i] * size - wanted[i]
-        if not 0 <= total <= MAX_PAD:
-            raise c.refuse(f"the pads add up to {total}; 0 to {MAX_PAD} are supported", "export explicit pads")
+        if not -MAX_STEP <= total <= MAX_PAD:
+            raise c.refuse(f"the pads add up to {total}; {-MAX_STEP} to {MAX_PAD} are supported",
+                           "export explicit pads")
+        if total < 0:  # the wanted size is larger than what the kernel reaches
+            extra[i], total = extra[i] - total, 0
         small, large = total // 2, total - total // 2
         begin.append(small if mode == "SAME_UPPER" else large)
         end.append(large if mode == "SAME_UPPER" else small)
-    return _pads(n, begin, end)
+    return {**_pads(n, begin, end), **_per_axis("output_pad", extra)}
 
 
 @onnx_op("MaxPool", "AveragePool")

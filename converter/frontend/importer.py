@@ -17,6 +17,7 @@ from .structure import (
     check_signature,
     domain,
     has_body,
+    needs,
     opsets,
     ordered,
     schema_of,
@@ -25,7 +26,7 @@ from .structure import (
 from .tensors import array_of, dtype_of, shape_of
 
 MAX_DEPTH = 64  # of functions in functions and branches in branches
-MAX_NODES = 1_000_000  # a few functions that call each other twice may mean more nodes than a machine holds
+MAX_NODES = 200_000  # a few functions that call each other twice may mean more nodes than a machine holds
 ABSENT = Value("", "", ())  # an optional input that is not given
 
 FunctionKey = tuple[str, str, str]  # domain, name, overload
@@ -55,7 +56,7 @@ class Scope:
     def inner(self, prefix: str) -> Scope:
         """The scope of a branch: it sees the outer names."""
         if self.depth >= MAX_DEPTH:
-            raise ModelError(f"node '{prefix[:80]}': graphs are nested more than {MAX_DEPTH} deep; export a simpler model")
+            raise ModelError(f"node '{prefix[:80]}': graphs are nested more than {MAX_DEPTH} deep; simplify the model")
         return Scope(self, self.opsets, prefix, self.attrs, self.depth + 1, self.calls)
 
 
@@ -93,7 +94,7 @@ class Importer:
         """The value of a name; initializers are read here. ModelError when nothing defines it."""
         owner = scope.find(name)
         if owner is None:
-            raise ModelError(f"{where}: '{name}' is not defined by any node, input or initializer; the model is damaged")
+            raise ModelError(f"{where}: no node, input or initializer defines '{name}'; the model is damaged")
         if name not in owner.values:
             owner.values[name] = None
             array = array_of(owner.tensors[name], f"initializer '{name}'")
@@ -102,14 +103,14 @@ class Importer:
 
     # bodies
 
-    def body(self, nodes: Sequence[onnx.NodeProto], scope: Scope) -> None:
-        """Imports the nodes of a graph or function, in an order in which every value is defined before its use."""
+    def body(self, nodes: Sequence[onnx.NodeProto], results: Iterable[str], scope: Scope) -> None:
+        """Imports the nodes of a graph or function with these results; each value is defined before its use."""
         self._count += len(nodes)
         if self._count > MAX_NODES:
-            raise ModelError(f"model: it has more than {MAX_NODES} nodes once its functions are expanded; export a simpler "
-                             "model")
+            raise ModelError(f"model: it has more than {MAX_NODES} nodes once its functions are expanded; simplify it")
+        used = {*results, *(n for node in nodes for n in needs(node))}
         for node in ordered(nodes, {*scope.values, *scope.tensors}, scope.prefix or "graph"):
-            self._node(node, scope)
+            self._node(node, [o if o in used else "" for o in node.output], scope)
 
     def inline_graph(self, graph: onnx.GraphProto, c: Context) -> list[Found]:
         """The outputs of a branch, imported in place."""
@@ -119,20 +120,20 @@ class Importer:
             raise c.refuse(f"a branch has {len(graph.input)} inputs and {len(graph.output)} outputs, none and "
                            f"{len(c.node.output)} are needed", "the model is damaged")
         start = len(self.graph.nodes)
-        self.body(graph.node, scope)
+        self.body(graph.node, [o.name for o in graph.output], scope)
         results = [self._result(o.name, scope, c.name) for o in graph.output]
         self._rename(results, c.out_names, start)
         return results
 
-    def _inline_function(self, f: onnx.FunctionProto, node: onnx.NodeProto, name: str, inputs: Sequence[Found],
+    def _inline_function(self, f: onnx.FunctionProto, wanted: list[str], name: str, inputs: Sequence[Found],
                          attrs: Attributes, scope: Scope) -> list[Found]:
         """The outputs of a call of a function, imported in place. `inputs` may hold ABSENT."""
         key = (domain(f.domain), f.name, f.overload)
         if key in scope.calls:
-            raise ModelError(f"node '{name[:80]}': function '{f.name}' calls itself; export the model without functions")
-        if len(inputs) > len(f.input) or len(node.output) > len(f.output):
-            raise NotSupported(f"it has {len(inputs)} inputs and {len(node.output)} outputs, the function {len(f.input)} and "
-                               f"{len(f.output)}", "the model is damaged")
+            raise ModelError(f"node '{name[:80]}': function '{f.name}' calls itself; export the model without it")
+        if len(inputs) > len(f.input) or len(wanted) > len(f.output):
+            raise NotSupported(f"it has {len(inputs)} inputs and {len(wanted)} outputs, the function {len(f.input)} "
+                               f"and {len(f.output)}", "the model is damaged")
         inner = scope.inner(name)
         inner.parent, inner.calls = None, scope.calls | {key}
         inner.opsets = opsets(f.opset_import) if f.opset_import else scope.opsets
@@ -141,9 +142,9 @@ class Importer:
         inner.values = dict.fromkeys(f.input, ABSENT)
         inner.values.update(zip(f.input, inputs, strict=False))
         start = len(self.graph.nodes)
-        self.body(f.node, inner)
-        results = [self._result(o, inner, name) for o in f.output[:len(node.output)]]
-        self._rename(results, [self._unique(o, scope) for o in node.output], start)
+        self.body(f.node, f.output, inner)
+        results = [self._result(o, inner, name) if used else None for o, used in zip(f.output, wanted, strict=False)]
+        self._rename(results, [self._unique(o, scope) for o in wanted], start)
         return results
 
     def _rename(self, values: Sequence[Found], names: Sequence[str], start: int) -> None:
@@ -161,35 +162,39 @@ class Importer:
 
     # one node
 
-    def _node(self, node: onnx.NodeProto, scope: Scope) -> None:
+    def _node(self, node: onnx.NodeProto, wanted: list[str], scope: Scope) -> None:
+        """Imports a node; `wanted`: its outputs, "" for those that nobody reads."""
         name = node.name or f"{node.op_type}_{next((o for o in node.output if o), '')}"
         name = f"{scope.prefix}/{name}" if scope.prefix else name
         try:
             inputs = [self.lookup(i, scope, f"node '{name}' ({node.op_type})") if i else ABSENT for i in node.input]
-            outputs = self._import(node, name, inputs, scope)
-            if any(o for o in node.output[len(outputs):]):
-                raise NotSupported(f"only {len(outputs)} of its {len(node.output)} outputs can be computed")
+            outputs = self._import(node, name, inputs, wanted, scope)
+            if any(wanted[len(outputs):]):
+                raise NotSupported(f"only {len(outputs)} of its {len(wanted)} outputs can be computed")
         except ModelError:
             raise
         except (NotSupported, ConvertError) as e:
             self._problem(name, node, e)
-            outputs = [self._guess(o) if scope is self.root else None for o in node.output]
-        scope.values.update((o, v) for o, v in zip(node.output, outputs, strict=False) if o)
+            outputs = [self._guess(o) if scope is self.root else None for o in wanted]
+        scope.values.update((o, v) for o, v in zip(wanted, outputs, strict=False) if o)
 
     def _problem(self, name: str, node: onnx.NodeProto, e: Exception) -> None:
         op = f"{node.domain}.{node.op_type}" if domain(node.domain) else node.op_type
         why, fix = (e.why, e.fix) if isinstance(e, NotSupported) else (str(e), "")
+        place, quote, rest = why.partition(f" '{name}': ")  # shape inference names the node; a Problem does so anyway
+        why = rest if quote and " " not in place else why
         self.problems.append(Problem(name, op, why, fix))
 
-    def _import(self, node: onnx.NodeProto, name: str, inputs: list[Found], scope: Scope) -> list[Found]:
+    def _import(self, node: onnx.NodeProto, name: str, inputs: list[Found], wanted: list[str],
+                scope: Scope) -> list[Found]:
         """The outputs of one node; all None when an input could not be imported and the node itself is fine."""
         attrs = attributes(node, scope.attrs)
         space = domain(node.domain)
         function = self._functions.get((space, node.op_type, node.overload))
         if function is not None:
-            return self._inline_function(function, node, name, inputs, attrs, scope)
+            return self._inline_function(function, wanted, name, inputs, attrs, scope)
         if space:
-            raise NotSupported(f"operators of '{space}' are not supported", "export the model with ONNX's own operators")
+            raise NotSupported(f"operators of '{space}' are not supported", "export with ONNX's own operators")
         opset = scope.opsets.get("", 0)
         schema = schema_of(node.op_type, opset)
         importer = OPS.get(node.op_type)
@@ -197,12 +202,12 @@ class Importer:
             raise NotSupported("the operator is not supported", "replace it by supported ones, which docs/ops.md lists")
         check_signature(schema, node, attrs)
         if None in inputs:
-            return [None] * len(node.output)
+            return [None] * len(wanted)
         present = [None if v is ABSENT else v for v in inputs]
         if importer is None:
             function = body_of(schema, opset, node, attrs, present)
-            return self._inline_function(function, node, name, inputs, attrs, scope)
-        c = Context(self.graph, node, name, opset, present, attrs, schema, [self._unique(o, scope) for o in node.output],
+            return self._inline_function(function, wanted, name, inputs, attrs, scope)
+        c = Context(self.graph, node, name, opset, present, attrs, schema, [self._unique(o, scope) for o in wanted],
                     self, scope)
         result = importer(c)
         outputs = result if isinstance(result, list) else [result]
@@ -214,13 +219,8 @@ class Importer:
     def _guess(self, name: str) -> Found:
         """A stand-in for a value that could not be imported, so that the nodes after it can be checked too."""
         if self._types is None:
-            model = self.model
-            try:
-                if model.ByteSize() < 2**28:
-                    model = onnx.shape_inference.infer_shapes(model)
-            except Exception:  # noqa: BLE001  the model is known to be faulty; this only helps to find more faults
-                pass
-            infos = [*model.graph.value_info, *model.graph.output]
+            # what the exporter wrote; onnx.shape_inference would know more, but some damaged models make it abort
+            infos = [*self.model.graph.value_info, *self.model.graph.output]
             self._types = {i.name: i.type.tensor_type for i in infos if i.type.HasField("tensor_type")}
         found = self._types.get(name)
         try:

@@ -6,7 +6,8 @@ import stat
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 from onnx import TensorProto
 
 from ..errors import ConvertError
@@ -14,6 +15,8 @@ from .tensors import all_tensors
 
 MIN_OPSET = 7
 _LIMIT = 2**31 - 1  # protobuf's largest message
+_LONGEST_NAME = 4096
+_PROSE = {"doc_string", "value"}  # any text; `value` is that of a StringStringEntryProto
 _OTHER_FORMATS = (
     (b"version https://git-lfs", "a Git LFS pointer, not the model; run 'git lfs pull'"),
     (b"PK\x03\x04", "a zip archive (a PyTorch checkpoint?); export the model to ONNX"),
@@ -43,8 +46,8 @@ def load(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> onnx.Model
     with os.fdopen(fd, "rb") as f:
         size = os.fstat(fd).st_size
         if size > _LIMIT:
-            raise ConvertError(f"{where}: the file has {size} bytes, a protobuf file at most {_LIMIT}; save the model with "
-                               "external data")
+            raise ConvertError(f"{where}: the file has {size} bytes, a protobuf file at most {_LIMIT}; save the "
+                               "model with external data")
         try:
             data = f.read(size + 1)
         except OSError as e:
@@ -58,12 +61,13 @@ def _open_regular(path: str, where: str, flags: int) -> int:
     try:
         fd = os.open(path, flags)
     except (OSError, ValueError) as e:
-        what = "does not exist" if isinstance(e, FileNotFoundError) else f"cannot be opened: {getattr(e, 'strerror', e)}"
+        missing = isinstance(e, FileNotFoundError)
+        what = "does not exist" if missing else f"cannot be opened: {getattr(e, 'strerror', e)}"
         raise ConvertError(f"{where}: {what}; check the path") from None
     if not stat.S_ISREG(os.fstat(fd).st_mode):
-        is_folder = stat.S_ISDIR(os.fstat(fd).st_mode)
+        what = "is a folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "is not a regular file"
         os.close(fd)
-        raise ConvertError(f"{where}: {'is a folder' if is_folder else 'is not a regular file'}; pass the path of an ONNX file")
+        raise ConvertError(f"{where}: {what}; pass the path of an ONNX file")
     return fd
 
 
@@ -80,7 +84,7 @@ def _parse(data: bytes, where: str) -> onnx.ModelProto:
     try:
         model.ParseFromString(data)
     except (DecodeError, RecursionError, ValueError):
-        raise ConvertError(f"{where}: is not an ONNX model, or is cut off or damaged; export or download it again") from None
+        raise ConvertError(f"{where}: is not an ONNX model, or is cut off or damaged; get it again") from None
     return model
 
 
@@ -89,15 +93,16 @@ def _checked(model: onnx.ModelProto, where: str, folder: Path | None) -> onnx.Mo
     if not model.HasField("graph") or not model.ir_version:
         raise ConvertError(f"{where}: is not an ONNX model (it has no graph or no IR version); export it again")
     if model.ir_version > onnx.IR_VERSION:
-        raise ConvertError(f"{where}: IR version {model.ir_version} is newer than the {onnx.IR_VERSION} that the installed onnx "
-                           f"{onnx.__version__} knows; upgrade onnx or export with an older IR version")
+        raise ConvertError(f"{where}: IR version {model.ir_version} is newer than the {onnx.IR_VERSION} that the "
+                           f"installed onnx {onnx.__version__} knows; upgrade onnx or export with an older IR version")
     check_opset(model, where)
+    _check_text(model, where)
     if model.training_info:
         raise ConvertError(f"{where}: holds a training graph; export the model for inference")
     external = [t for t in all_tensors(model) if t.data_location == TensorProto.EXTERNAL]
     if external and folder is None:
-        raise ConvertError(f"{where}: tensor '{external[0].name}' keeps its values in another file; pass the path of the "
-                           "model, not its bytes")
+        raise ConvertError(f"{where}: tensor '{external[0].name}' keeps its values in another file; pass the path of "
+                           "the model, not its bytes")
     for tensor in external:
         _read_external(tensor, folder, where)
     return model
@@ -112,11 +117,24 @@ def check_opset(model: onnx.ModelProto, where: str = "model") -> None:
         raise ConvertError(f"{where}: names several opsets ({', '.join(map(str, sorted(versions)))}); export it again")
     version, newest = versions.pop(), onnx.defs.onnx_opset_version()
     if version < MIN_OPSET:
-        raise ConvertError(f"{where}: opset {version} is too old; export it again with opset {MIN_OPSET} or newer, or upgrade "
-                           "it with onnx.version_converter")
+        raise ConvertError(f"{where}: opset {version} is too old; export it again with opset {MIN_OPSET} or newer, or "
+                           "upgrade it with onnx.version_converter")
     if version > newest:
-        raise ConvertError(f"{where}: opset {version} is newer than the {newest} that the installed onnx {onnx.__version__} "
-                           "knows; upgrade onnx or export with an older opset")
+        raise ConvertError(f"{where}: opset {version} is newer than the {newest} that the installed onnx "
+                           f"{onnx.__version__} knows; upgrade onnx or export with an older opset")
+
+
+def _check_text(message: Message, where: str) -> None:
+    """ConvertError for names that are not text, which protobuf lets pass, or that would break lines and C strings."""
+    for field, value in message.ListFields():
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            for m in [value] if isinstance(value, Message) else value:
+                _check_text(m, where)
+        elif field.type == FieldDescriptor.TYPE_STRING and field.name not in _PROSE:
+            for text in [value] if isinstance(value, (str, bytes)) else value:
+                if not isinstance(text, str) or len(text) > _LONGEST_NAME or any(c < " " for c in text):
+                    raise ConvertError(f"{where}: a {message.DESCRIPTOR.name} has the {field.name} {text[:40]!r}, "
+                                       "which is not a name; the model is damaged")
 
 
 def _read_external(tensor: onnx.TensorProto, folder: Path, where: str) -> None:
@@ -131,10 +149,10 @@ def _read_external(tensor: onnx.TensorProto, folder: Path, where: str) -> None:
         size = os.fstat(fd).st_size
         length = size - offset if length is None else length
         if offset > size or length > size - offset:
-            raise ConvertError(f"{where}: bytes {offset} to {offset + length} of '{location}' are needed, the file has {size}; "
-                               "the file is cut off or belongs to another model")
+            raise ConvertError(f"{where}: bytes {offset} to {offset + length} of '{location}' are needed, it has "
+                               f"{size}; the file is cut off or of another model")
         if length > _LIMIT:
-            raise ConvertError(f"{where}: {length} bytes in one tensor, at most {_LIMIT} are supported; split the tensor")
+            raise ConvertError(f"{where}: it has {length} bytes, at most {_LIMIT} are supported; split the tensor")
         try:
             f.seek(offset)
             data = f.read(length)
@@ -147,22 +165,22 @@ def _read_external(tensor: onnx.TensorProto, folder: Path, where: str) -> None:
     del tensor.external_data[:]
 
 
-def _inside(location: str, folder: Path, where: str) -> str:
+def _inside(location: str | bytes, folder: Path, where: str) -> str:
     """Real path of an external data file; ConvertError unless it lies in the model's folder."""
-    parts = location.replace("\\", "/").split("/")
-    if not location or "\0" in location or location[0] in "/\\" or ":" in parts[0] or ".." in parts:
-        raise ConvertError(f"{where}: external data '{location}' is not a relative path inside the model's folder; keep the "
-                           "data beside the model")
+    parts = str(location).replace("\\", "/").split("/")
+    if not isinstance(location, str) or "\0" in location or not parts[0] or ":" in parts[0] or ".." in parts:
+        raise ConvertError(f"{where}: external data '{location}' is not a relative path inside the model's folder; "
+                           "keep the data beside the model")
     path = os.path.realpath(folder / location)
     if not Path(path).is_relative_to(folder):
-        raise ConvertError(f"{where}: external data '{location}' leads out of the model's folder; copy the data (not a link) "
-                           "beside the model")
+        raise ConvertError(f"{where}: external data '{location}' leads out of the model's folder; copy the data, not "
+                           "a link to it, beside the model")
     return path
 
 
-def _number(text: str, key: str, where: str) -> int | None:
+def _number(text: str | bytes, key: str, where: str) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+    if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= 18):
         raise ConvertError(f"{where}: its {key} '{text[:40]}' is not a byte count; export the model again")
     return int(text)

@@ -73,6 +73,6 @@ def matmul_integer(c: Context) -> Value:
     for i in (2, 3):
         z = c.const(i)
         if z is not None and z.size > 1 and not (z == z.flat[0]).all():
-            raise c.refuse("zero points that differ by row or column are not supported", "use one zero point per tensor")
+            raise c.refuse("zero points that differ by row or column are not supported", "use one per tensor")
         zeros.append(0 if z is None or z.size == 0 else int(z.flat[0]))
     return c.add("matmul", a, b, None, a_zero=zeros[0], b_zero=zeros[1])

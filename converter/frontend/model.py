@@ -41,7 +41,7 @@ def run(model: onnx.ModelProto, infer: Callable[[Node], list[tuple[str, Shape]]]
     _check_options(options, inputs, outputs)
     importer = Importer(model, infer)
     graph = importer.graph
-    graph.metadata = {p.key: p.value for p in model.metadata_props}
+    graph.metadata = {p.key: p.value for p in model.metadata_props if isinstance(p.value, str)}
     importer.reserve([*inputs, *tensors, *(o for n in g.node for o in n.output)])
     given = {*options.set, *options.state.values()}
     importer.root.tensors = {name: t for name, t in tensors.items() if name not in given}
@@ -49,7 +49,7 @@ def run(model: onnx.ModelProto, infer: Callable[[Node], list[tuple[str, Shape]]]
     for name, info in inputs.items():
         if name not in importer.root.tensors:  # files of IR version 3 and older list constants as inputs too
             _input(importer, info, options, dims)
-    importer.body(g.node, importer.root)
+    importer.body(g.node, outputs, importer.root)
     _outputs(importer, outputs, options)
     if not importer.problems:
         _states(importer, options)
@@ -77,7 +77,7 @@ def _check_options(options: Options, inputs: dict, outputs: dict) -> None:
         if name not in inputs:
             raise ConvertError(f"state '{source}={name}': the model has no input '{name}'; it has {_list(inputs)}")
         if name in options.set:
-            raise ConvertError(f"state '{source}={name}': input '{name}' is also set to a constant; drop one of the two")
+            raise ConvertError(f"state '{source}={name}': input '{name}' is also set to a constant; drop one option")
     twice = [n for n in options.state.values() if list(options.state.values()).count(n) > 1]
     if twice:
         raise ConvertError(f"state: input '{twice[0]}' is given two outputs; a state has one")
@@ -148,8 +148,8 @@ def _set_value(name: str, given: Any, dtype: str, shape: Shape) -> np.ndarray:
     if y.ndim == 0 and all(d is None or isinstance(d, str) or d == 1 for d in shape):
         y = y.reshape([1] * len(shape))
     if y.ndim != len(shape) or any(isinstance(d, int) and d != n for d, n in zip(shape, y.shape, strict=True)):
-        raise ConvertError(f"set '{name}': the value has shape {list(y.shape)}, the input {list(shape)}; give a value of the "
-                           "input's shape")
+        raise ConvertError(f"set '{name}': the value has shape {list(y.shape)}, the input {list(shape)}; give a "
+                           "value of the input's shape")
     return y
 
 
@@ -172,9 +172,10 @@ def _states(importer: Importer, options: Options) -> None:
         s.source = sources[s.value.name]
         where = f"state '{s.value.name}'"
         if s.source.dtype != s.value.dtype:
-            raise ConvertError(f"{where}: its input has dtype {s.value.dtype}, its output {s.source.dtype}; they must agree")
+            raise ConvertError(f"{where}: its input has dtype {s.value.dtype}, its output {s.source.dtype}; give a "
+                               "pair that agrees")
         same = s.source.rank == s.value.rank and all(
             not isinstance(b, int) or a == b for a, b in zip(s.value.shape, s.source.shape, strict=True))
         if not same:
-            raise ConvertError(f"{where}: its input has shape {list(s.value.shape)}, its output {list(s.source.shape)}; they "
-                               "must agree")
+            raise ConvertError(f"{where}: its input has shape {list(s.value.shape)}, its output "
+                               f"{list(s.source.shape)}; give a pair that agrees")

@@ -19,8 +19,9 @@ def batch_norm(c: Context) -> Value:
     if c.attr("spatial", 1) != 1:
         raise c.refuse("statistics per element (spatial = 0) are not supported", "export with opset 9 or newer")
     params = [c.input(i) for i in range(1, 5)]
-    if len({v.shape for v in params if v.const is not None} | {(x.shape[1],)} if isinstance(x.shape[1], int) else ()) > 1:
-        raise c.refuse(f"its parameters have shapes {[list(v.shape) for v in params]}, the input has {x.shape[1]} channels")
+    shapes = [v.shape for v in params]
+    if isinstance(x.shape[1], int) and any(s != (x.shape[1],) for s in shapes if s and isinstance(s[0], int)):
+        raise c.refuse(f"its parameters have shapes {list(map(list, shapes))}, the input has {x.shape[1]} channels")
     epsilon = c.attr("epsilon")
     if all(v.const is not None for v in params):
         s, t = _fold_statistics(c, [v.const for v in params], epsilon)
@@ -86,11 +87,23 @@ def group_norm(c: Context) -> Value:
 
 
 @onnx_op("LayerNormalization", "RMSNormalization")
-def layer_norm(c: Context) -> Value:
-    x, scale, bias = c.input(0), c.input(1), c.opt(2)
-    if any(c.out_names[1:]):
-        raise c.refuse("its outputs Mean and InvStdDev are not supported")
+def layer_norm(c: Context) -> list[Value | None]:
+    x = c.input(0)
     axis = c.axis(x.rank, -1)
+    return [_layer_norm(c, x, c.input(1), c.opt(2), axis), *(_statistics(c, x, axis) if any(c.out_names[1:]) else ())]
+
+
+def _statistics(c: Context, x: Value, axis: int) -> tuple[Value, Value]:
+    """Mean and 1 / sqrt(variance + epsilon) over the axes from `axis` on, in f32."""
+    x, over = c.cast(x, "f32"), {"axes": sum(1 << a for a in range(axis, x.rank)), "keep_dims": 1}
+    mean = c.add("reduce", x, kind="mean", **over)
+    centred = c.add("sub", x, mean)
+    variance = c.add("reduce", c.add("mul", centred, centred), kind="mean", **over)
+    deviation = c.add("sqrt", c.add("add", variance, c.scalar(c.attr("epsilon"), "f32")))
+    return mean, c.add("reciprocal", deviation)
+
+
+def _layer_norm(c: Context, x: Value, scale: Value, bias: Value | None, axis: int) -> Value:
     attrs = {"axis": axis, "epsilon": c.attr("epsilon"), "kind": "rms" if c.op == "RMSNormalization" else "layer"}
     if all(v is None or _matches(v, x, axis) for v in (scale, bias)):
         return c.add("layer_norm", x, scale, bias, **attrs)
@@ -111,7 +124,8 @@ def lp_norm(c: Context) -> Value:
     if p not in (1, 2):
         raise c.refuse(f"p = {p} is not supported; 1 and 2 are")
     norm = c.add("reduce", x, kind=f"l{p}", axes=1 << c.axis(x.rank, -1), keep_dims=1)
-    return c.add("div", x, norm)
+    zero = c.add("equal", norm, c.scalar(0, x.dtype))  # zeros stay zeros
+    return c.add("div", x, c.add("select", zero, c.scalar(1, x.dtype), norm))
 
 
 @onnx_op("Softmax", "LogSoftmax")

@@ -3,14 +3,13 @@
 What the passes may rely on:
 - QuantizeLinear is one node `quantize` (x f32, scale f32, zero point of the result's dtype); scale and zero point are
   scalars, or have sizes 1 up to the quantised axis so that they broadcast.
-- DequantizeLinear is `mul(sub(cast(x, f32), zero), scale)`, or `mul(cast(x, f32), scale)` when the zero point is 0; `zero`
-  is an f32 constant when the source's is constant.
+- DequantizeLinear is `mul(sub(cast(x, f32), zero), scale)`, or `mul(cast(x, f32), scale)` when the zero point is 0;
+  `zero` is an f32 constant when the source's is constant.
 """
 from __future__ import annotations
 
 import numpy as np
 
-from ..dtypes import to_numpy
 from ..ir import Value
 from .context import Context, onnx_op
 from .tensors import dtype_of
@@ -25,8 +24,8 @@ def _parameter(c: Context, v: Value, x: Value, axis: int) -> Value:
     if v.rank == 1 and v.const is not None and v.const.size == 1 and x.shape[axis:axis + 1] != (1,):
         return c.reshape_const(v, ())
     if v.rank != 1 or x.rank == 0:
-        raise c.refuse(f"a scale or zero point of shape {list(v.shape)} is not supported; one value per tensor or per index of "
-                       "an axis is")
+        raise c.refuse(f"a scale or zero point of shape {list(v.shape)} is not supported",
+                       "quantise per tensor or per axis")
     size = x.shape[axis]
     if isinstance(size, int) and isinstance(v.shape[0], int) and size != v.shape[0]:
         raise c.refuse(f"there are {v.shape[0]} scales or zero points, axis {axis} has size {size}")

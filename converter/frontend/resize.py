@@ -32,7 +32,8 @@ def resize(c: Context) -> Value:
     if c.attr("antialias", 0):
         raise c.refuse("antialias is not supported", "export with antialias = 0")
     if c.attr("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise c.refuse(f"keep_aspect_ratio_policy '{c.attr('keep_aspect_ratio_policy')}' is not supported", "use stretch")
+        raise c.refuse("a keep_aspect_ratio_policy other than 'stretch' is not supported",
+                       "export with scales")
     scales, sizes = (None if v is None or v.shape == (0,) else v for v in (c.opt(2), c.opt(3)))
     axes = c.attr("axes")
     if axes is not None:
@@ -55,7 +56,7 @@ def _one_of(c: Context, name: str, known: tuple[str, ...]) -> str:
 
 
 def _nearest_10(c: Context) -> str:
-    """Opset 10 does not say how nearest rounds; as ONNX Runtime does it: down where it enlarges, up where it shrinks."""
+    """How nearest rounds in opset 10, which does not say; as ONNX Runtime: down to enlarge, up to shrink."""
     scales = c.input(1).const
     if c.attr("mode") != "nearest" or scales is None or not np.any(scales < 1):
         return "floor"
@@ -68,7 +69,7 @@ def _all_axes(c: Context, x: Value, scales: Value | None, sizes: Value | None,
               axes: list[int]) -> tuple[Value | None, Value | None]:
     """Scales or sizes of some axes, completed for the others."""
     given = next((v for v in (scales, sizes) if v is not None), None)
-    if given is None or given.shape != (len(axes),):
+    if given is None or given.rank != 1 or isinstance(given.shape[0], int) and given.shape[0] != len(axes):
         raise c.refuse(f"{len(axes)} scales or sizes are needed, one for each of the axes {axes}")
     place = {axis: k for k, axis in enumerate(axes)}
     if scales is not None:
@@ -89,8 +90,8 @@ def _resize(c: Context, x: Value, scales: Value | None, sizes: Value | None, **a
     if scales is not None and scales.dtype != "f32":
         raise c.refuse(f"scales of dtype {scales.dtype} are not supported", "use f32")
     given = sizes if scales is None else scales
-    if given.shape != (x.rank,):
-        raise c.refuse(f"its scales or sizes have shape {list(given.shape)}, an input of rank {x.rank} needs [{x.rank}]")
+    if given.rank != 1 or isinstance(given.shape[0], int) and given.shape[0] != x.rank:
+        raise c.refuse(f"its scales or sizes have shape {list(given.shape)}, rank {x.rank} needs [{x.rank}]")
     if scales is not None and scales.const is not None and not (np.isfinite(scales.const) & (scales.const > 0)).all():
         raise c.refuse(f"scales {scales.const.tolist()} are not positive numbers")
     inputs = [scales] if sizes is None else [None, sizes]

@@ -39,7 +39,7 @@ def squeeze(c: Context) -> Value:
     x, axes = c.input(0), _axes(c)
     if axes is None:
         if not all(isinstance(d, int) for d in x.shape):
-            raise c.refuse(f"which axes to drop is not known, the input has shape {list(x.shape)}", "export it with axes")
+            raise c.refuse(f"which axes to drop is not known from the shape {list(x.shape)}", "export it with axes")
         axes = [i for i, d in enumerate(x.shape) if d == 1]
     mask = sum(1 << a for a in c.resolve_axes(axes, x.rank))
     return c.add("squeeze", x, axes=mask) if mask else c.add("identity", x)

@@ -37,19 +37,22 @@ def gather(c: Context) -> Value:
 @onnx_op("Split")
 def split(c: Context) -> list[Value | None]:
     x, n = c.input(0), len(c.node.output)
-    axis = c.axis(x.rank)
-    sizes = c.attr("split") if "split" in c.schema.attributes else c.const_ints(1)
+    axis, size = c.axis(x.rank), None
+    if "split" not in c.schema.attributes and c.opt(1) is not None:
+        sizes = c.ints_value(1)
+    elif c.attr("split") is not None:
+        sizes = c.ints_const(c.attr("split"))
+    else:
+        size = x.shape[axis]
+        part = -(-size // n) if isinstance(size, int) else 0  # the last part may be smaller
+        sizes = c.ints_const([min(part, max(size - i * part, 0)) for i in range(n)]) if part else None
     count = c.attr("num_outputs", n)
-    if count != n or sizes is not None and (len(sizes) != n or min(sizes) < 0):
-        raise c.refuse(f"it has {n} outputs, sizes {sizes} and num_outputs {count}; they must agree")
-    size = x.shape[axis]
-    if isinstance(size, int):
-        if sizes is None:
-            part = size // n if c.opset < 18 else -(-size // n)
-            sizes = [min(part, max(size - i * part, 0)) for i in range(n)]
-        if sum(sizes) != size:
-            raise c.refuse(f"the parts {sizes} do not add up to the size {size} of axis {axis}")
-    outputs = c.add("split", x, None if sizes is None else c.ints_const(sizes), axis=axis, n_outputs=n)
+    if count != n or sizes is not None and isinstance(sizes.shape[0], int) and sizes.shape[0] != n:
+        raise c.refuse(f"it has {n} outputs, num_outputs is {count} and there are "
+                       f"{'no' if sizes is None else sizes.shape[0]} sizes; they must agree")
+    if size is not None and isinstance(size, int) and c.opset < 18 and size % n:
+        raise c.refuse(f"size {size} of axis {axis} cannot be split into {n} equal parts")
+    outputs = c.add("split", x, sizes, axis=axis, n_outputs=n)
     return outputs if n > 1 else [outputs]
 
 
@@ -62,10 +65,8 @@ def pad(c: Context) -> Value:
         pads, value = c.ints_const(c.attr("pads")), c.scalar(c.attr("value"), x.dtype)
     else:
         pads, value = _pads(c, x.rank), c.opt(2)
-        if value is not None and value.rank:
-            if value.const is None or value.const.size != 1:
-                raise c.refuse(f"its value has shape {list(value.shape)}, it must be a scalar")
-            value = c.reshape_const(value, ())
+        if value is not None:
+            value = c.as_scalar(value, "the value")
     n = pads.shape[0]
     if isinstance(n, int) and n != 2 * x.rank:
         raise c.refuse(f"it has {n} pads, an input of rank {x.rank} needs {2 * x.rank}")

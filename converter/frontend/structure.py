@@ -51,16 +51,16 @@ def ordered(nodes: Sequence[onnx.NodeProto], taken: Iterable[str], where: str) -
     for i, node in enumerate(nodes):
         for o in node.output:
             if o and (o in producer or o in taken):
-                raise ModelError(f"{where}: '{o}' is defined twice, the second time by a node '{node.op_type}'; the model is "
+                raise ModelError(f"{where}: '{o}' is defined twice, the second time by a {node.op_type}; the model is "
                                  "damaged")
             if o:
                 producer[o] = i
-    needs = [{producer[n] for n in _needs(node) if n in producer} for node in nodes]
+    before = [{producer[n] for n in needs(node) if n in producer} for node in nodes]
     users: list[list[int]] = [[] for _ in nodes]
-    for i, found in enumerate(needs):
+    for i, found in enumerate(before):
         for j in found:
             users[j].append(i)
-    missing = [len(found) for found in needs]
+    missing = [len(found) for found in before]
     ready = [i for i, n in enumerate(missing) if n == 0]
     order: list[int] = []
     while ready:
@@ -72,16 +72,16 @@ def ordered(nodes: Sequence[onnx.NodeProto], taken: Iterable[str], where: str) -
                 heapq.heappush(ready, j)
     if len(order) < len(nodes):
         node = nodes[next(i for i, n in enumerate(missing) if n)]
-        raise ModelError(f"{where}: nodes need each other's results, for example node '{node.name}' ({node.op_type}); the model "
-                         "is damaged")
+        raise ModelError(f"{where}: nodes need each other's results, for example node '{node.name}' ({node.op_type}); "
+                         "the model is damaged")
     return [nodes[i] for i in order]
 
 
-def _needs(node: onnx.NodeProto) -> set[str]:
+def needs(node: onnx.NodeProto) -> set[str]:
     """Names that a node reads, those that its subgraphs take from outside included."""
     names = set(node.input)
     for graph in subgraphs(node):
-        inside = {n for inner in graph.node for n in _needs(inner)} | {o.name for o in graph.output}
+        inside = {n for inner in graph.node for n in needs(inner)} | {o.name for o in graph.output}
         names |= inside - {o for inner in graph.node for o in inner.output} \
             - {i.name for i in graph.input} - {t.name for t in graph.initializer}
     names.discard("")
@@ -118,12 +118,9 @@ def schema_of(op: str, opset: int) -> OpSchema:
     """The definition of one of ONNX's own operators in an opset."""
     newest = onnx.defs.onnx_opset_version()
     try:
-        schema = onnx.defs.get_schema(op, min(opset, newest), "")
+        return onnx.defs.get_schema(op, min(opset, newest), "")
     except SchemaError:
         raise NotSupported(f"opset {opset} has no such operator", "check the spelling, or upgrade onnx") from None
-    if schema.deprecated:
-        raise NotSupported(f"opset {opset} has no such operator any more", "export the model again")
-    return schema
 
 
 def check_signature(schema: OpSchema, node: onnx.NodeProto, attrs: Attributes) -> None:
@@ -136,7 +133,7 @@ def check_signature(schema: OpSchema, node: onnx.NodeProto, attrs: Attributes) -
     for name, a in attrs.items():
         known = schema.attributes.get(name)
         if known is None:
-            raise NotSupported(f"it has no attribute '{name}' in opset {schema.since_version}", "export the model again")
+            raise NotSupported(f"it has no attribute '{name}' in opset {schema.since_version}", "export it again")
         if a.type != int(known.type.value):
             raise NotSupported(f"attribute '{name}' has type {_type_name(a.type)}, it should be {known.type.name}",
                                "export the model again")

@@ -43,7 +43,7 @@ def dtype_of(code: int, where: str) -> str:
 
 
 def array_of(tensor: onnx.TensorProto, where: str) -> np.ndarray:
-    """The values of a tensor, whose data must be in the message; ConvertError when they do not fit its type and shape."""
+    """The values of a tensor, whose data must be in the message; ConvertError when they do not fit type and shape."""
     dtype = to_numpy(dtype_of(tensor.data_type, where))
     if tensor.data_location == TensorProto.EXTERNAL:
         raise ConvertError(f"{where}: its values are in another file; pass the path of the model, not its bytes")
@@ -61,7 +61,7 @@ def array_of(tensor: onnx.TensorProto, where: str) -> np.ndarray:
     field = onnx.helper.tensor_dtype_to_field(tensor.data_type)
     items = getattr(tensor, field)
     if len(items) != count:
-        raise ConvertError(f"{where}: shape {dims} needs {count} values, the file has {len(items)}; the file is damaged")
+        raise ConvertError(f"{where}: shape {dims} needs {count} values, there are {len(items)}; the file is damaged")
     return _typed(items, dtype, where).reshape(dims)
 
 

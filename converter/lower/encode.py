@@ -137,8 +137,8 @@ class _Program:
         """One instruction; sources: (reference, word of an immediate)."""
         spec = POSTOPS[op]
         if len(sources) != spec.arity or dtype not in spec.dtypes:
-            raise ConvertError(f"{self.where}: {op} with {len(sources)} inputs of dtype {dtype} is not supported; it takes "
-                               f"{spec.arity} of {', '.join(spec.dtypes)}")
+            raise ConvertError(f"{self.where}: {op} with {len(sources)} inputs of dtype {dtype} is not supported; it "
+                               f"takes {spec.arity} of {', '.join(spec.dtypes)}")
         refs = [r for r, _ in sources] + [0] * (3 - len(sources))
         self.words += [spec.code | DTYPES[dtype].code << 8 | dst << 16, refs[0] | refs[1] << 8 | refs[2] << 16]
         self.words += [w for r, w in sources if r == IMM]

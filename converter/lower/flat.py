@@ -16,7 +16,8 @@ Record = dict[str, Any]  # a table: field name to scalar, string, list, bytes or
 def build(schema: Schema, root: Record) -> bytes:
     """The flatbuffer of a root table. Fields that are missing, None, empty or equal to their default are left out."""
     builder = flatbuffers.Builder(4096)
-    builder.Finish(_table(builder, schema, schema.tables[schema.root], root), file_identifier=schema.identifier.encode())
+    offset = _table(builder, schema, schema.tables[schema.root], root)
+    builder.Finish(offset, file_identifier=schema.identifier.encode())
     return bytes(builder.Output())
 
 

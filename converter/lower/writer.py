@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,24 +20,12 @@ from ..infer import is_derived
 from ..ir import Graph, Value
 from . import flat
 from .encode import encode
+from .prepack import Packing, packings
 
 VERSION = 0
 ALIGN = 64
 CHUNK = 1 << 20
 TEMP, CONST, INPUT, OUTPUT, STATE = range(5)  # lifetimes
-
-
-@dataclass(frozen=True)
-class Packing:
-    """A second encoding for a weight (tests only): a kind and descriptor of core/op.h's lr_packing, and its bytes."""
-
-    tensor: str
-    kind: int
-    version: int
-    nr: int
-    kr: int
-    block: int
-    data: bytes
 
 
 @dataclass
@@ -61,13 +49,16 @@ class _File:
     section: _Section = field(default_factory=_Section)
     symbols: list[str] = field(default_factory=list)
     subgraphs: list[flat.Record] = field(default_factory=list)
-    packings: dict[str, Packing] = field(default_factory=dict)
+    packings: dict[int, Packing] = field(default_factory=dict)  # by id of the weight
 
 
-def write(graph: Graph, packings: Sequence[Packing] = ()) -> bytes:
-    """The file. ConvertError when the graph has something that a file cannot hold."""
+def write(graph: Graph, prepack: Mapping[str, tuple[int, int]] | None = None) -> bytes:
+    """The file. ConvertError when the graph has something that a file cannot hold.
+
+    prepack: names of convolutions whose weights get a second encoding in panels of (nr, kr), for tests.
+    """
     graph = graph.copy()
-    file = _File(packings={p.tensor: p for p in packings})
+    file = _File(packings=packings(graph, dict(prepack or {})))
     _subgraph(file, graph, "main")
     model = {
         "version": VERSION,
@@ -123,7 +114,8 @@ def _subgraph(file: _File, g: Graph, name: str) -> int:
     for n, e in zip(g.nodes, encoded, strict=True):
         record["nodes"].append({
             "op": e.op, "name": _unique(n.name or n.op, unique),
-            "inputs": [-1 if v is None else place[id(v)] for v in e.inputs], "outputs": [place[id(v)] for v in n.outputs],
+            "inputs": [-1 if v is None else place[id(v)] for v in e.inputs],
+            "outputs": [place[id(v)] for v in n.outputs],
             "attrs": e.attrs, "post": e.post, "sources": list(n.sources),
             "subgraphs": [bodies[id(n)]] if id(n) in bodies else [],
             "custom_name": n.custom_name or None, "custom_data": n.custom_data,
@@ -156,7 +148,7 @@ def _values(g: Graph, encoded: list[Any]) -> list[Value]:
 
 
 def _names(g: Graph, values: list[Value]) -> dict[int, str]:
-    """A name for each tensor, no two equal: outputs have theirs, then those in the source's own order are served first."""
+    """A name for each tensor, no two equal: inputs and outputs have theirs, then come those in the source's order."""
     names = {id(v): v.name for v in (*g.inputs, *(s.value for s in g.states))}
     names.update({id(v): n for v, n in zip(g.outputs, g.output_names, strict=True)})
     taken = set(names.values())
@@ -192,7 +184,7 @@ def _tensor(file: _File, g: Graph, v: Value, name: str, place: dict[int, int]) -
     if state:
         t["state_source"] = place[id(state.source)]
     if v.const is not None:
-        t["encodings"] = _encodings(file, name, v.const)
+        t["encodings"] = _encodings(file, v, v.const)
     return t
 
 
@@ -206,10 +198,10 @@ def _dim(file: _File, d: int | str | None) -> int:
     return -2 - file.symbols.index(d)
 
 
-def _encodings(file: _File, name: str, a: np.ndarray) -> list[flat.Record]:
+def _encodings(file: _File, v: Value, a: np.ndarray) -> list[flat.Record]:
     raw = np.ascontiguousarray(a, dtype=a.dtype.newbyteorder("<")).tobytes()
     found = [{"kind": 0, "section": 0, "offset": file.section.put(raw), "size": len(raw)}]
-    p = file.packings.get(name) if name else None
+    p = file.packings.get(id(v))
     if p is not None:
         found.append({"kind": p.kind, "version": p.version, "nr": p.nr, "kr": p.kr, "block": p.block, "section": 0,
                       "offset": file.section.put(p.data), "size": len(p.data)})

@@ -76,7 +76,8 @@ def _gelu(name: str, which: int, form: int) -> Rule:
     return rule(pattern)(build)
 
 
-GELU = [_gelu(f"gelu_{a}_{b}", i, j) for i, a in enumerate(("div", "mul")) for j, b in enumerate(("after", "x", "inner"))]
+GELU = [_gelu(f"gelu_{a}_{b}", i, j) for i, a in enumerate(("div", "mul"))
+        for j, b in enumerate(("after", "x", "inner"))]
 
 
 def _tanh_gelu(x: Var, cubed: Pat) -> Pat:
@@ -117,7 +118,7 @@ def _last_axes(n: Node) -> int | None:
 
 def _layer_norm(r: Rewrite, x: Value, mean: Node, variance: Node, eps: Value) -> Value | None:
     axis = _last_axes(mean)
-    if axis is None or axis != _last_axes(variance) or x.dtype not in FLOATS or eps.const is None or eps.const.size != 1:
+    if axis is None or axis != _last_axes(variance) or x.dtype not in FLOATS or eps.const.size != 1:
         return None
     value = float(eps.const.reshape(()))
     return r.add("layer_norm", x, like=None, axis=axis, epsilon=float(np.float32(value))) if value >= 0 else None

@@ -2,8 +2,8 @@
 
 The frontend puts transposes around every image operator. A tensor [N C ...] that is written by one operator and read by
 others can be kept as it is or as [N ... C]; most operators in between can work on either. Each place where the two
-forms meet costs the bytes of a transposed copy. `choose` finds the cheapest choice for the whole graph as a minimum cut,
-`channels_last` turns the operators that it names, each on its own (transposes around it), and the rules of
+forms meet costs the bytes of a transposed copy. `choose` finds the cheapest choice for the whole graph as a minimum
+cut, `channels_last` turns the operators that it names, each on its own (transposes around it), and the rules of
 simplify.py cancel the transposes that meet.
 """
 from __future__ import annotations
@@ -115,7 +115,8 @@ def _slice(put: Put, n: Node) -> Turned | None:
     x, starts = n.inputs[:2]
     assert x is not None and starts is not None
     along = n.inputs[3] if len(n.inputs) > 3 else None
-    found = ints(along) if along is not None else list(range(starts.shape[0])) if isinstance(starts.shape[0], int) else None
+    count = starts.shape[0]
+    found = ints(along) if along is not None else list(range(count)) if isinstance(count, int) else None
     if found is None or any(not -x.rank <= a < x.rank for a in found):
         return None
     moved = np.array([last(x.rank).index(a % x.rank) for a in found], np.int64)
@@ -189,7 +190,8 @@ def turn(g: Graph, n: Node) -> None:
     found = TURNS[n.op](put, n)
     assert found is not None
     inputs, attrs = found
-    out = g.add(n.op, *inputs, name=n.name, sources=n.sources, n_outputs=len(n.outputs), before=n, **{**n.attrs, **attrs})
+    out = g.add(n.op, *inputs, name=n.name, sources=n.sources, n_outputs=len(n.outputs), before=n,
+                **{**n.attrs, **attrs})
     for old, new in zip(n.outputs, [out] if len(n.outputs) == 1 else out, strict=True):
         if _keeps_order(n, old):
             g.replace(old, new)

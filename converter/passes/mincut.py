@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 INFINITE = 1 << 60
 
@@ -28,14 +29,23 @@ class MinCut:
             self.room.append(c)
 
     def source_side(self) -> set[int]:
-        """The nodes on the source's side of the smallest of all minimum cuts."""
-        while True:
-            level = self._levels()
-            if 1 not in level:
-                return set(level)
+        """The nodes on the source's side of the largest of all minimum cuts, of those that are connected to it."""
+        linked = self._reach(0, lambda e: True)
+        while 1 in (level := self._levels()):
             place = [0] * len(self.edges)
             while self._push(level, place):
                 pass
+        return linked - self._reach(1, lambda e: self.room[e ^ 1] > 0)
+
+    def _reach(self, start: int, passable: Callable[[int], bool]) -> set[int]:
+        """Nodes reached from `start` over the edges e of a node for which passable(e)."""
+        found, stack = {start}, [start]
+        while stack:
+            for e in self.edges[stack.pop()]:
+                if self.to[e] not in found and passable(e):
+                    found.add(self.to[e])
+                    stack.append(self.to[e])
+        return found
 
     def _levels(self) -> dict[int, int]:
         level, queue = {0: 0}, deque([0])

@@ -135,8 +135,20 @@ def clip_relu(r: Rewrite, x: Value, a: Value, b: Value) -> Value | None:
     return r.add("clip", x, a, b) if a.const.size and bool(np.all(a.const >= 0)) else None
 
 
-RULES: list[Rule] = [drop_same, drop_transpose, drop_single, drop_slice, drop_pad, drop_resize, drop_reduce, drop_neutral,
-                     square, merge_transposes, merge_reshapes, move_constant, clip_relu]
+@node_rule("select")
+def known_select(r: Rewrite, n: Node) -> Value | None:
+    """A choice that is the same everywhere."""
+    c, a, b = n.inputs
+    assert c is not None
+    if c.const is None or c.const.size == 0 or bool(np.any(c.const)) != bool(np.all(c.const)):
+        return None
+    x = a if np.all(c.const) else b
+    assert x is not None
+    return x if same_type(x, n.outputs[0]) else None
+
+
+RULES: list[Rule] = [drop_same, drop_transpose, drop_single, drop_slice, drop_pad, drop_resize, drop_reduce,
+                     drop_neutral, square, merge_transposes, merge_reshapes, move_constant, clip_relu, known_select]
 
 
 def same_nodes(g: Graph, trace: Trace) -> None:

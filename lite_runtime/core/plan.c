@@ -1,15 +1,12 @@
 /* From graph to steps: flattening of delegates, shape inference, and values that are known before running. */
 #include "session.h"
 
-#include <stdio.h>
-
 #include "../ops/custom.h"
 #include "pool.h"
 #include "weights.h"
 
 enum {
   MAX_VALUE_BYTES = 64 * 1024, /* constants that shape inference may look at */
-  MAX_FOLD_BYTES = 16 * 1024,  /* results of shape arithmetic that are computed at plan time */
   MAX_STEPS = 1 << 22
 };
 
@@ -92,71 +89,6 @@ static lr_status enter_scope(lr_session *s, struct scope *sc, const struct lr_su
   return LR_OK;
 }
 
-/* ---- values known at plan time ---- */
-static bool foldable(const struct lr_plan *p, const struct lr_plan_step *st) {
-  bool derived = st->node->op == LR_OP_SHAPE;
-  size_t bytes = 0;
-  for (int32_t i = 0; i < st->n_in && st->node->op != LR_OP_SHAPE; i++) {
-    if (st->in[i] < 0) continue;
-    const struct lr_plan_tensor *t = &p->tensor[st->in[i]];
-    if (!t->value) return false;
-    derived |= t->place == LR_AT_PLAN;
-  }
-  for (int32_t i = 0; i < st->n_in; i++)
-    if (st->in[i] >= 0 && !lr_type_known(&p->tensor[st->in[i]].type)) return false;
-  for (int32_t i = 0; i < st->n_out; i++) {
-    const struct lr_type *t = &p->tensor[st->out[i]].type;
-    if (!lr_type_known(t)) return false;
-    bytes += lr_type_bytes(t);
-  }
-  return derived && !st->custom && bytes <= MAX_FOLD_BYTES;
-}
-
-void lr_dense_strides(const struct lr_type *t, int64_t *stride) {
-  int64_t n = 1;
-  for (int32_t i = t->rank - 1; i >= 0; i--) {
-    stride[i] = n;
-    n *= t->dim[i] > 0 ? t->dim[i] : 1;
-  }
-}
-
-static struct lr_view dense_view(const struct lr_type *t, void *data) {
-  struct lr_view v = {.data = data, .dtype = t->dtype, .rank = t->rank};
-  memcpy(v.dim, t->dim, sizeof v.dim);
-  lr_dense_strides(t, v.stride);
-  return v;
-}
-
-/* Runs the step now, into memory of the plan. */
-static lr_status fold(lr_session *s, struct lr_plan_step *st, lr_error *error) {
-  struct lr_plan *p = &s->plan;
-  static char no_data[LR_ALIGN]; /* `shape` looks at dims only, but a NULL would say absent */
-  for (int32_t i = 0; i < st->n_in; i++) {
-    struct lr_plan_tensor *t = st->in[i] < 0 ? NULL : &p->tensor[st->in[i]];
-    if (t) st->view[i] = dense_view(&t->type, (void *)(uintptr_t)(t->value ? t->value : no_data));
-  }
-  for (int32_t i = 0; i < st->n_out; i++) {
-    struct lr_plan_tensor *t = &p->tensor[st->out[i]];
-    void *data = lr_arena_alloc(&p->arena, lr_type_bytes(&t->type) + 1);
-    if (!data) return no_memory(error);
-    st->view[st->n_in + i] = dense_view(&t->type, data);
-  }
-  LR_TRY(lr_plan_prepare(s, st, &p->arena, error));
-  void *scratch = NULL;
-  if (st->scratch_bytes) LR_TRY(lr_session_alloc(s, st->scratch_bytes, "scratch", &scratch, error));
-  struct lr_run r = {.model = s->model, .node = st->node, .in = st->view, .out = st->view + st->n_in, .n_in = st->n_in,
-                     .n_out = st->n_out, .slot = st->slot, .params = st->params, .scratch = scratch, .pool = s->pool,
-                     .error = error};
-  lr_status status = st->impl->run(&r);
-  lr_session_free(s, scratch, st->scratch_bytes);
-  for (int32_t i = 0; i < st->n_out && !status; i++) {
-    struct lr_plan_tensor *t = &p->tensor[st->out[i]];
-    t->value = st->view[st->n_in + i].data;
-    t->place = LR_AT_PLAN;
-  }
-  return status;
-}
-
 /* ---- nodes ---- */
 static lr_status flatten(lr_session *s, const struct scope *sc, const char *reason, int depth, lr_error *error);
 
@@ -200,64 +132,17 @@ static lr_status new_step(lr_session *s, const struct scope *sc, const struct lr
   return LR_OK;
 }
 
-/* Offers a delegate to the devices; *taken says whether one compiled it. `why` collects the refusals. */
-static lr_status offer(lr_session *s, struct lr_plan_step *st, bool *taken, char *why, size_t why_size, lr_error *error) {
-  struct lr_plan *p = &s->plan;
-  const struct lr_node *n = st->node;
-  const struct lr_subgraph *body = &s->model->subgraphs[n->subgraphs[0]];
-  struct lr_type *in = lr_arena_alloc(&p->arena, (size_t)(n->n_in + n->n_out + 1) * sizeof *in), *out = in + n->n_in;
-  st->handle = lr_arena_alloc(&p->arena, (size_t)(n->n_in + n->n_out + 1) * 2 * sizeof(void *));
-  if (!in || !st->handle) return no_memory(error);
-  st->host = st->handle + n->n_in + n->n_out;
-  bool known = true;
-  for (int32_t i = 0; i < n->n_in; i++) {
-    in[i] = p->tensor[st->in[i]].type;
-    known &= lr_type_known(&in[i]);
-  }
-  snprintf(why, why_size, "%s", !s->n_devices ? "no device was given" : known ? "" : "its shapes depend on values");
-  for (int32_t d = 0; d < s->n_devices && known; d++) {
-    const struct lr_device *dev = s->devices[d];
-    const struct lr_blob *blob = NULL;
-    for (int32_t i = 0; i < n->n_blobs; i++)
-      if (!strcmp(n->blobs[i].vendor, dev->vendor)) blob = &n->blobs[i];
-    lr_error e = {""};
-    lr_status r = LR_ERR_UNSUPPORTED;
-    if (n->n_blobs && *dev->vendor && !blob) snprintf(e.message, sizeof e.message, "the model has no program for it");
-    else r = dev->compile(dev->user, s->model, body, blob, in, out, &st->program, &e);
-    if (r == LR_OK) {
-      for (int32_t i = 0; i < n->n_out; i++) p->tensor[st->out[i]].type = out[i];
-      st->device = dev;
-      *taken = true;
-      return LR_OK;
-    }
-    size_t used = strlen(why);
-    snprintf(why + used, why_size - used, "%s%s: %.200s", used ? "; " : "", dev->name, e.message);
-  }
-  return LR_OK;
-}
-
-static lr_status device_buffers(lr_session *s, struct lr_plan_step *st, lr_error *error) {
-  for (int32_t i = 0; i < st->n_in + st->n_out; i++) {
-    const struct lr_type *t = &s->plan.tensor[st->in[i]].type; /* out[] follows in[] */
-    if (!lr_type_check(t) || !lr_type_known(t))
-      return lr_fail(error, LR_ERR_DEVICE, "delegate '%s': device %s gave an output without a valid shape",
-                     st->node->name, st->device->name);
-    LR_TRY(st->device->alloc(st->device->user, lr_type_bytes(t), &st->handle[i], &st->host[i], error));
-  }
-  return LR_OK;
-}
-
 static lr_status delegate(lr_session *s, const struct scope *sc, const struct lr_node *n, int depth, lr_error *error) {
   struct lr_plan *p = &s->plan;
   struct lr_plan_step *st;
   LR_TRY(new_step(s, sc, n, &st, error));
   bool taken = false;
   char why[400];
-  LR_TRY(offer(s, st, &taken, why, sizeof why, error));
+  LR_TRY(lr_device_offer(s, st, &taken, why, sizeof why, error));
   if (taken) {
     p->n_steps++; /* counted before its buffers, so that a failure frees them */
     for (int32_t i = 0; i < n->n_out; i++) p->tensor[st->out[i]].made = true;
-    return device_buffers(s, st, error);
+    return lr_device_buffers(s, st, error);
   }
   if (s->require_devices)
     return lr_fail(error, LR_ERR_DEVICE, "delegate '%s': no device takes it (%s); allow the CPU or change the model",
@@ -305,7 +190,7 @@ static lr_status plan_node(lr_session *s, const struct scope *sc, const struct l
   lr_free(&s->alloc, types);
   LR_TRY(status);
   st->dynamic = !known;
-  if (foldable(p, st)) return fold(s, st, error); /* its step is dropped */
+  if (lr_plan_foldable(p, st)) return lr_plan_fold(s, st, error); /* its step is dropped */
   p->n_steps++;
   return LR_OK;
 }
@@ -366,7 +251,7 @@ static lr_status prepare_all(lr_session *s, lr_error *error) {
     for (int32_t k = 0; k < st->n_in + st->n_out; k++) {
       if (st->in[k] < 0) continue;
       struct lr_plan_tensor *t = &p->tensor[st->in[k]];
-      st->view[k] = dense_view(&t->type, NULL);
+      st->view[k] = lr_dense_view(&t->type, NULL);
       if (t->place != LR_AT_DYNAMIC) memcpy(st->view[k].stride, t->stride, sizeof t->stride);
     }
     if (st->nothing) st->kernel = "view";
@@ -392,17 +277,11 @@ lr_status lr_plan_make(lr_session *s, lr_error *error) {
   return status;
 }
 
-static void clear_device(struct lr_plan_step *st) {
-  for (int32_t i = 0; i < st->n_in + st->n_out; i++)
-    if (st->handle[i]) st->device->free(st->device->user, st->handle[i]);
-  st->device->release(st->device->user, st->program);
-}
-
 void lr_plan_clear(lr_session *s) {
   struct lr_plan *p = &s->plan;
   for (int32_t i = 0; i < p->n_steps; i++) {
     struct lr_plan_step *st = &p->step[i];
-    if (st->device) clear_device(st);
+    if (st->device) lr_device_clear(st);
     lr_arena_clear(&st->arena);
     if (st->dynamic) lr_session_free(s, st->scratch, st->scratch_capacity);
   }

@@ -142,30 +142,13 @@ static lr_status refresh_inputs(lr_session *s, struct lr_plan_step *st, lr_error
 }
 
 /* ---- steps ---- */
-static lr_status run_device(struct lr_plan_step *st, lr_error *error) {
-  const struct lr_device *d = st->device;
-  for (int32_t i = 0; i < st->n_in; i++) {
-    size_t bytes = (size_t)lr_view_count(&st->view[i]) * lr_dtype_size(st->view[i].dtype);
-    if (st->host[i]) memcpy(st->host[i], st->view[i].data, bytes);
-    else LR_TRY(d->upload(d->user, st->handle[i], st->view[i].data, bytes, error));
-  }
-  LR_TRY(d->submit(d->user, st->program, st->handle, st->handle + st->n_in, error));
-  LR_TRY(d->wait(d->user, st->program, error));
-  for (int32_t k = st->n_in; k < st->n_in + st->n_out; k++) {
-    size_t bytes = (size_t)lr_view_count(&st->view[k]) * lr_dtype_size(st->view[k].dtype);
-    if (st->host[k]) memcpy(st->view[k].data, st->host[k], bytes);
-    else LR_TRY(d->download(d->user, st->handle[k], st->view[k].data, bytes, error));
-  }
-  return LR_OK;
-}
-
 static lr_status run_step(lr_session *s, struct lr_plan_step *st, lr_error *error) {
   if (st->dynamic) LR_TRY(prepare_dynamic(s, st, error));
   else LR_TRY(refresh_inputs(s, st, error));
   if (st->nothing) return LR_OK;
   if (st->device) {
     lr_error e = {""};
-    lr_status status = run_device(st, &e);
+    lr_status status = lr_device_run(st, &e);
     return status ? lr_fail(error, status, "delegate '%s': device %s failed: %.300s", st->node->name,
                             st->device->name, e.message)
                   : LR_OK;

@@ -117,13 +117,16 @@ void lr_session_close(lr_session *s) {
 }
 
 /* ---- shapes ---- */
-static lr_status find_io(lr_session *s, lr_role role, int32_t index, const char *what, struct lr_io **io, lr_error *error) {
+/* NULL, with a sentence (status ARGUMENT), when there is no such thing. */
+static struct lr_io *find_io(lr_session *s, lr_role role, int32_t index, const char *what, lr_error *error) {
   static const char *const names[] = {"inputs", "outputs", "states"};
-  if (!s || (int)role < 0 || role > LR_STATE) return lr_fail(error, LR_ERR_ARGUMENT, "%s: no such session or role", what);
-  if (index < 0 || index >= s->n_io[role])
-    return lr_fail(error, LR_ERR_ARGUMENT, "%s: index %d, but the model has %d %s", what, index, s->n_io[role], names[role]);
-  *io = &s->io[role][index];
-  return LR_OK;
+  if (!s || (int)role < 0 || role > LR_STATE) {
+    lr_fail(error, LR_ERR_ARGUMENT, "%s: no such session or role", what);
+    return NULL;
+  }
+  if (index >= 0 && index < s->n_io[role]) return &s->io[role][index];
+  lr_fail(error, LR_ERR_ARGUMENT, "%s: index %d, but the model has %d %s", what, index, s->n_io[role], names[role]);
+  return NULL;
 }
 
 static lr_status not_running(lr_session *s, const char *what, lr_error *error) {
@@ -133,8 +136,8 @@ static lr_status not_running(lr_session *s, const char *what, lr_error *error) {
 }
 
 lr_status lr_session_resize(lr_session *s, int32_t index, int32_t rank, const int64_t *dims, lr_error *error) {
-  struct lr_io *io;
-  LR_TRY(find_io(s, LR_INPUT, index, "resize", &io, error));
+  struct lr_io *io = find_io(s, LR_INPUT, index, "resize", error);
+  if (!io) return LR_ERR_ARGUMENT;
   LR_TRY(not_running(s, "resize", error));
   struct lr_type want = {.dtype = io->type.dtype, .rank = rank};
   const struct lr_type *declared = &io->def->type;
@@ -213,8 +216,8 @@ lr_status lr_session_plan(lr_session *s, lr_error *error) {
 
 /* ---- buffers ---- */
 lr_status lr_session_bind(lr_session *s, lr_role role, int32_t index, void *data, size_t bytes, lr_error *error) {
-  struct lr_io *io;
-  LR_TRY(find_io(s, role, index, "bind", &io, error));
+  struct lr_io *io = find_io(s, role, index, "bind", error);
+  if (!io) return LR_ERR_ARGUMENT;
   LR_TRY(not_running(s, "bind", error));
   if (role == LR_STATE) return lr_fail(error, LR_ERR_ARGUMENT, "bind: states live in the session; read and write them "
                                        "through lr_session_tensor");
@@ -230,8 +233,8 @@ lr_status lr_session_bind(lr_session *s, lr_role role, int32_t index, void *data
 }
 
 lr_status lr_session_tensor(lr_session *s, lr_role role, int32_t index, lr_tensor *tensor, lr_error *error) {
-  struct lr_io *io;
-  LR_TRY(find_io(s, role, index, "tensor", &io, error));
+  struct lr_io *io = find_io(s, role, index, "tensor", error);
+  if (!io) return LR_ERR_ARGUMENT;
   if (!tensor) return lr_fail(error, LR_ERR_ARGUMENT, "tensor: the result pointer is NULL");
   LR_TRY(not_running(s, "tensor", error));
   lr_tensor t = {.dtype = io->type.dtype, .rank = io->type.rank};

@@ -1,6 +1,7 @@
 /* A session and its plan. The plan is the graph for one set of input shapes: a list of steps and a place for each tensor.
  *
- * plan.c     flattens the graph into steps, infers shapes, computes what is known at plan time
+ * plan.c     flattens the graph into steps and infers shapes; fold.c computes what is known at plan time; placement.c asks
+ *            the devices
  * memory.c   decides views, in-place steps, strides into concatenations; lays tensors out in the arena
  * run.c      executes; session.c is the API */
 #pragma once
@@ -123,8 +124,21 @@ lr_status lr_plan_prepare(lr_session *s, struct lr_plan_step *step, struct lr_ar
 /* Views, in-place steps and strides, before prepare; then, when scratch sizes are known, addresses in the arena. */
 lr_status lr_memory_plan(lr_session *s, lr_error *error);
 lr_status lr_memory_assign(lr_session *s, lr_error *error);
-/* Row-major strides. */
+/* Row-major strides, and a view with them. */
 void lr_dense_strides(const struct lr_type *t, int64_t *stride);
+struct lr_view lr_dense_view(const struct lr_type *t, void *data);
+
+/* fold.c: can the step be computed now, from values that are known; doing so, into memory of the plan. */
+bool lr_plan_foldable(const struct lr_plan *p, const struct lr_plan_step *st);
+lr_status lr_plan_fold(lr_session *s, struct lr_plan_step *st, lr_error *error);
+
+/* placement.c: offers a delegate to the devices; *taken says whether one compiled it, `why` collects the refusals. Then its
+ * buffers; a run; the end of both. */
+lr_status lr_device_offer(lr_session *s, struct lr_plan_step *st, bool *taken, char *why, size_t why_size,
+                          lr_error *error);
+lr_status lr_device_buffers(lr_session *s, struct lr_plan_step *st, lr_error *error);
+lr_status lr_device_run(struct lr_plan_step *st, lr_error *error);
+void lr_device_clear(struct lr_plan_step *st);
 
 /* Makes sure that an input, output or state has `bytes` bytes of memory of its own. */
 lr_status lr_io_own(lr_session *s, struct lr_io *io, size_t bytes, lr_error *error);

@@ -107,7 +107,7 @@ static void call_kernel(const struct lr_gemm *g, int64_t rows, int64_t cols, con
     ((lr_f32_gemm_fn *)g->kernel->fn)(r, n, ks, kc, a, w, bias, y, stride, g->lo, g->hi);
 }
 
-/* sums[i] = w_zero times the sum of row i over all taps. */
+/* sums[i * step] = w_zero times the sum of row i over all taps. */
 static void row_sums(const struct lr_gemm *g, int64_t ks, int64_t n, const void *const *a, int32_t *sums) {
   int64_t mr = g->kernel->mr;
   for (int64_t i = 0; i < n; i++) {
@@ -117,32 +117,52 @@ static void row_sums(const struct lr_gemm *g, int64_t ks, int64_t n, const void 
       for (int64_t k = 0; k < g->kc; k++)
         sum += g->x_dtype == LR_U8 ? ((const uint8_t *)x)[k] : (uint32_t)(int32_t)((const int8_t *)x)[k];
     }
-    sums[i] = (int32_t)(sum * (uint32_t)g->w_zero);
+    sums[i * g->step] = (int32_t)(sum * (uint32_t)g->w_zero);
   }
 }
 
-struct block {
-  const struct lr_gemm_problem *p;
+struct block { /* a tile */
   int64_t row, rows, col, cols; /* in the problem */
+  char *scratch;
+  void *out;      /* y, or accumulators */
+  int64_t stride; /* of its rows */
 };
 
-/* Runs the program over a tile of accumulators, for each run of neighbouring rows of y. */
-static void finish(const struct lr_gemm_run *r, const struct block *b, char *scratch) {
+/* Computes rows p->row, p->row + step, ... of the tile. */
+static void multiply(const struct lr_gemm_run *r, const struct lr_gemm_problem *p, const struct block *b) {
   const struct lr_gemm *g = r->gemm;
-  char *acc = scratch + g->acc_at;
-  const int32_t *sums = (const int32_t *)(void *)(scratch + g->sums_at);
+  int64_t mr = g->kernel->mr, n = (b->row + b->rows - p->row + g->step - 1) / g->step;
+  const void **a = (const void **)(void *)b->scratch;
+  const char *w = (const char *)p->w + b->col / g->kernel->nr * panel_bytes(g, p->ks);
+  char *out = (char *)b->out + (p->row - b->row) * b->stride * 4;
+  r->point(r, p, n, a);
+  for (int64_t k = n; k % mr; k++) /* rows that only fill the last group up */
+    for (int64_t s = 0; s < p->ks; s++) {
+      const void **group = a + (k / mr * p->ks + s) * mr;
+      group[k % mr] = group[(n - 1) % mr];
+    }
+  if (g->w_zero) row_sums(g, p->ks, n, a, (int32_t *)(void *)(b->scratch + g->sums_at) + (p->row - b->row));
+  for (int64_t k = 0; k < n; k += mr)
+    call_kernel(g, min64(mr, n - k), b->cols, p, a + k * p->ks, w, b->col, out + k * g->step * b->stride * 4,
+                g->step * b->stride);
+}
+
+/* Runs the program over a tile of accumulators, for each run of neighbouring rows of y. */
+static void finish(const struct lr_gemm_run *r, const struct lr_gemm_problem *p, const struct block *b) {
+  const struct lr_gemm *g = r->gemm;
+  const int32_t *sums = (const int32_t *)(void *)(b->scratch + g->sums_at);
   if (g->w_zero)
     for (int64_t i = 0; i < b->rows; i++) {
-      uint32_t *row = (uint32_t *)(void *)acc + i * g->col_block;
+      uint32_t *row = (uint32_t *)b->out + i * b->stride;
       for (int64_t j = 0; j < b->cols; j++) row[j] -= (uint32_t)sums[i];
     }
-  if (g->narrow) lr_gemm_narrow(acc, b->rows * g->col_block);
+  if (g->narrow) lr_gemm_narrow(b->out, b->rows * b->stride);
   int64_t size = g->narrow ? 2 : 4;
   for (int64_t i = 0; i < b->rows;) {
-    int64_t y_row = r->y_row(r, b->p, b->row + i), n = 1;
-    while (i + n < b->rows && r->y_row(r, b->p, b->row + i + n) == y_row + n) n++;
-    lr_epilogue(g->epilogue, r->run->in + r->run->node->n_own, acc + i * g->col_block * size, g->col_block, &r->run->out[0],
-                y_row, n, b->p->col + b->col, b->cols, scratch + g->tmp_at);
+    int64_t y_row = r->y_row(r, p, b->row + i), n = 1;
+    while (i + n < b->rows && r->y_row(r, p, b->row + i + n) == y_row + n) n++;
+    lr_epilogue(g->epilogue, r->run->in + r->run->node->n_own, (char *)b->out + i * b->stride * size, b->stride,
+                &r->run->out[0], y_row, n, p->col + b->col, b->cols, b->scratch + g->tmp_at);
     i += n;
   }
 }
@@ -151,29 +171,24 @@ static void tile(void *context, int32_t i, int32_t thread) {
   const struct lr_gemm_run *r = context;
   const struct lr_gemm *g = r->gemm;
   const struct lr_view *y = &r->run->out[0];
-  int64_t at = r->first + i, mr = g->kernel->mr;
-  struct lr_gemm_problem p = {.index = at / (g->row_blocks * g->col_blocks)};
+  int64_t at = r->first + i;
+  struct block b = {.row = at / g->col_blocks % g->row_blocks * g->row_block, .col = at % g->col_blocks * g->col_block,
+                    .scratch = r->threads + (size_t)thread * g->thread_bytes};
+  struct lr_gemm_problem p = {.index = at / (g->row_blocks * g->col_blocks), .row = b.row};
   r->problem(r, &p);
-  struct block b = {.p = &p, .row = at / g->col_blocks % g->row_blocks * g->row_block, .col = at % g->col_blocks * g->col_block};
   if (b.row >= p.rows) return; /* a smaller problem than the largest */
   b.rows = min64(g->row_block, p.rows - b.row);
   b.cols = min64(g->col_block, g->cols - b.col);
-  char *scratch = r->threads + (size_t)thread * g->thread_bytes;
-  const void **a = (const void **)(void *)scratch;
-  const char *w = (const char *)p.w + b.col / g->kernel->nr * panel_bytes(g, p.ks);
-  r->point(r, &p, b.row, b.rows, a);
-  for (int64_t k = b.rows; k % mr; k++) /* rows that only fill the last tile up */
-    for (int64_t s = 0; s < p.ks; s++) {
-      const void **group = a + (k / mr * p.ks + s) * mr;
-      group[k % mr] = group[(b.rows - 1) % mr];
-    }
-  if (g->w_zero) row_sums(g, p.ks, b.rows, a, (int32_t *)(void *)(scratch + g->sums_at));
-  float *out = g->epilogue ? (float *)(void *)(scratch + g->acc_at)
-                           : (float *)y->data + lr_view_row(y, r->y_row(r, &p, b.row)) + p.col + b.col;
-  int64_t stride = g->epilogue ? g->col_block : g->y_stride;
-  for (int64_t k = 0; k < b.rows; k += mr)
-    call_kernel(g, min64(mr, b.rows - k), b.cols, &p, a + k * p.ks, w, b.col, out + k * stride, stride);
-  if (g->epilogue) finish(r, &b, scratch);
+  b.out = g->epilogue ? b.scratch + g->acc_at
+                      : (char *)y->data + (lr_view_row(y, r->y_row(r, &p, b.row)) + p.col + b.col) * 4;
+  b.stride = g->epilogue ? b.cols : g->y_stride;
+  multiply(r, &p, &b);
+  for (int64_t k = 1; k < g->step && k < b.rows; k++) {
+    p.row = b.row + k;
+    r->problem(r, &p);
+    multiply(r, &p, &b);
+  }
+  if (g->epilogue) finish(r, &p, &b);
 }
 
 void lr_gemm_execute(struct lr_gemm_run *r) {
@@ -210,21 +225,25 @@ void lr_gemm_bias(void *bias, const struct lr_pack *k, const void *b, int32_t b_
 struct pack {
   const struct lr_pack *k;
   const char *from;
+  int64_t (*at)(const void *user, int64_t m);
+  const void *user;
   char *to;
-  int64_t from_step, to_step, blocks, first;
+  int64_t to_step, blocks, first;
 };
 enum { PACK_PANELS = 8 };
 
 static void pack_some(void *context, int32_t i, int32_t thread) {
   const struct pack *p = context;
-  int64_t at = p->first + i, m = at / p->blocks;
-  uint64_t panel = (uint64_t)(at % p->blocks) * PACK_PANELS, panels = lr_pack_panels(p->k);
-  lr_pack_run(p->k, p->from + m * p->from_step, p->to + m * p->to_step, panel,
+  int64_t m = (p->first + i) / p->blocks;
+  uint64_t panel = (uint64_t)((p->first + i) % p->blocks) * PACK_PANELS, panels = lr_pack_panels(p->k);
+  lr_pack_run(p->k, p->from + p->at(p->user, m), p->to + m * p->to_step, panel,
               panel + PACK_PANELS < panels ? panel + PACK_PANELS : panels);
 }
 
-void lr_gemm_pack(struct lr_pool *pool, const struct lr_pack *k, int64_t n, const void *from, int64_t from_step, void *to,
-                  int64_t to_step) {
-  struct pack p = {k, from, to, from_step, to_step, (int64_t)((lr_pack_panels(k) + PACK_PANELS - 1) / PACK_PANELS), 0};
+int64_t lr_gemm_pack_evenly(const void *user, int64_t m) { return m * *(const int64_t *)user; }
+
+void lr_gemm_pack(struct lr_pool *pool, const struct lr_pack *k, int64_t n, const void *from,
+                  int64_t (*at)(const void *user, int64_t m), const void *user, void *to, int64_t to_step) {
+  struct pack p = {k, from, at, user, to, to_step, (int64_t)((lr_pack_panels(k) + PACK_PANELS - 1) / PACK_PANELS), 0};
   lr_parallel_wide(pool, n * p.blocks, &p.first, pack_some, &p);
 }

@@ -10,8 +10,10 @@
 #include "op.h"
 #include "packing.h"
 
-struct lr_gemm_problem { /* one product; `index` counts from 0, the others are filled by the operator */
-  int64_t index, rows, ks;
+struct lr_gemm_problem { /* one product, or with lr_gemm.step > 1 one phase of it; the operator fills all but the first two */
+  int64_t index; /* counts from 0 */
+  int64_t row;   /* first row that is to be computed */
+  int64_t rows, ks;
   const void *w;    /* its panels */
   const void *bias; /* its columns rounded up to nr */
   int64_t col;      /* its first column in y */
@@ -23,6 +25,7 @@ struct lr_gemm {
   const struct lr_kernel *kernel;
   int32_t x_dtype, w_zero;
   int64_t problems, rows, cols, ks, kc; /* rows and ks: of the largest problem */
+  int64_t step;                         /* rows i and i + step share their weights; 1 unless w differs by row */
   bool even_rows;                       /* neighbouring rows of a problem are y_stride apart in y */
   int64_t y_stride;
 
@@ -39,8 +42,8 @@ struct lr_gemm_run {
   char *threads; /* scratch: thread_bytes for each thread */
   const void *user;
   void (*problem)(const struct lr_gemm_run *g, struct lr_gemm_problem *p);
-  /* a[(i / mr * ks + s) * mr + i % mr] = row `row + i` of tap s, for i < n */
-  void (*point)(const struct lr_gemm_run *g, const struct lr_gemm_problem *p, int64_t row, int64_t n, const void **a);
+  /* a[(i / mr * ks + s) * mr + i % mr] = row `p->row + i * step` of tap s, for i < n */
+  void (*point)(const struct lr_gemm_run *g, const struct lr_gemm_problem *p, int64_t n, const void **a);
   /* place of a row of the problem when y's dims before the last are counted row-major */
   int64_t (*y_row)(const struct lr_gemm_run *g, const struct lr_gemm_problem *p, int64_t row);
   int64_t first; /* tile, when there are more than 2^31 */
@@ -70,8 +73,10 @@ void lr_gemm_bias(void *bias, const struct lr_pack *k, const void *b, int32_t b_
                   int32_t w_zero);
 /* body(context, i, thread) for i < n of any size; i is g->first + the int32_t that body gets. */
 void lr_parallel_wide(struct lr_pool *pool, int64_t n, int64_t *first, void (*body)(void *, int32_t, int32_t), void *context);
-/* Packs matrices at run time on the pool: matrix m of `n` is at from + m * from_step bytes and goes to to + m * to_step. */
-void lr_gemm_pack(struct lr_pool *pool, const struct lr_pack *k, int64_t n, const void *from, int64_t from_step, void *to,
-                  int64_t to_step);
+/* Packs n matrices at run time on the pool: matrix m starts at(user, m) bytes behind `from` and goes to to + m * to_step. */
+void lr_gemm_pack(struct lr_pool *pool, const struct lr_pack *k, int64_t n, const void *from,
+                  int64_t (*at)(const void *user, int64_t m), const void *user, void *to, int64_t to_step);
+/* An `at`: m * *(const int64_t *)user. */
+int64_t lr_gemm_pack_evenly(const void *user, int64_t m);
 /* Offset in elements of the row-major row `row` of the dims before the last. */
 int64_t lr_view_row(const struct lr_view *v, int64_t row);

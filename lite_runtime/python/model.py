@@ -13,7 +13,7 @@ from .errors import ArgumentError, ArgumentTypeError, UnsupportedError, call
 CPU_PORTABLE = 0x80000000  # cpu_mask: plain C kernels only
 
 # by lr_dtype; numpy has no bf16, i4 and u4
-DTYPES = {
+DTYPES: dict[int, np.dtype] = {
     1: np.dtype(np.float32), 2: np.dtype(np.float16), 4: np.dtype(np.float64), 5: np.dtype(np.int8),
     6: np.dtype(np.uint8), 7: np.dtype(np.int16), 8: np.dtype(np.uint16), 9: np.dtype(np.int32),
     10: np.dtype(np.uint32), 11: np.dtype(np.int64), 12: np.dtype(np.uint64), 13: np.dtype(np.bool_),

@@ -161,7 +161,8 @@ class Session:
         self._acquire("steps")
         try:
             self._plan()
-            c, steps = ffi.new("lr_step *"), []
+            steps: list[Step] = []
+            c = ffi.new("lr_step *")
             while lib.lr_session_step(self._ptr, len(steps), c):
                 steps.append(step_of(c))
             return steps
@@ -283,9 +284,7 @@ class Session:
         for port in self._out:
             if port.shape is None:
                 continue
-            a = out.get(port.name) if out else None
-            if a is None:
-                a = np.empty(port.shape, port.dtype)
+            a = out[port.name] if out and port.name in out else np.empty(port.shape, port.dtype)
             results[port.name] = a
             if status := bind(ptr, OUTPUT, port.index, from_buffer(a), a.nbytes, error):
                 raise_status(status, error)

@@ -43,7 +43,8 @@ def add_model() -> onnx.ModelProto:
 @pytest.fixture(scope="session")
 def counter_model() -> onnx.ModelProto:
     """A state: y = s + x, which becomes s; z = -y."""
-    nodes = [helper.make_node("Add", ["s", "x"], ["y"], name="sum"), helper.make_node("Neg", ["y"], ["z"], name="negate")]
+    nodes = [helper.make_node("Add", ["s", "x"], ["y"], name="sum"),
+             helper.make_node("Neg", ["y"], ["z"], name="negate")]
     return make_model(nodes, {"x": [2], "s": [2]}, {"y": [2], "z": [2]})
 
 

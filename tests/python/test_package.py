@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import lite_runtime
 import pytest
+
+import lite_runtime
 
 ROOT = Path(__file__).parents[2]
 

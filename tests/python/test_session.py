@@ -7,11 +7,12 @@ import threading
 import time
 from pathlib import Path
 
-import lite_runtime
 import numpy as np
 import pytest
-from lite_runtime import Session
 from onnx import TensorProto, helper
+
+import lite_runtime
+from lite_runtime import Session
 
 
 @pytest.fixture(scope="module")

@@ -100,20 +100,17 @@ TEST(zero_copy_buffers) {
 
 /* ---- many threads ---- */
 struct worker {
-  lr_model *model;
-  lr_pool *pool;
+  lr_session *session;
   const struct io_file *io;
+  lr_error error;
   bool ok;
 };
 static void *work(void *arg) {
   struct worker *w = arg;
-  lr_error error = {""};
-  lr_session *s = NULL;
-  lr_session_options o = {.size = sizeof o, .pool = w->pool};
-  w->ok = lr_session_open(w->model, &o, &s, &error) == LR_OK;
-  for (int i = 0; i < 10 && w->ok; i++) w->ok = run_and_compare(s, &w->io->run[i % w->io->n], NULL, &error) == LR_OK;
-  lr_session_close(s);
-  if (!w->ok) printf("%s\n", error.message);
+  w->ok = true;
+  for (int i = 0; i < 10 && w->ok; i++)
+    w->ok = run_and_compare(w->session, &w->io->run[i % w->io->n], NULL, &w->error) == LR_OK;
+  lr_session_close(w->session);
   return NULL;
 }
 
@@ -125,16 +122,18 @@ TEST(sessions_share_model_and_pool) {
   lr_pool_options po = {.size = sizeof po, .threads = 3};
   OK(open_model("convnet", &m, &error));
   OK(lr_pool_open(&po, &pool, &error));
-  struct worker w[8];
+  struct worker w[8] = {0};
   pthread_t t[8];
+  lr_session_options o = {.size = sizeof o, .pool = pool};
+  for (int i = 0; i < 8; i++) OK(lr_session_open(m, &o, &w[i].session, &error));
+  lr_model_close(m); /* the sessions hold references */
+  lr_pool_close(pool);
   for (int i = 0; i < 8; i++) {
-    w[i] = (struct worker){m, pool, &io, false};
+    w[i].io = &io;
     CHECK(!pthread_create(&t[i], NULL, work, &w[i]), "pthread_create");
   }
-  lr_model_close(m); /* sessions hold references... */
   for (int i = 0; i < 8; i++) pthread_join(t[i], NULL);
-  lr_pool_close(pool);
-  for (int i = 0; i < 8; i++) CHECK(w[i].ok, "worker %d", i);
+  for (int i = 0; i < 8; i++) CHECK(w[i].ok, "worker %d: %s", i, w[i].error.message);
   free_io(&io);
 }
 

@@ -1,0 +1,36 @@
+"""What is done to a graph, in order: the one list of stages."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..ir import Graph
+from ..rewrite import Rule, Trace
+from . import compose, fuse, layout, qdq, shapes, simplify
+from .fold import fold, fold_all
+
+Step = Sequence[Rule] | Callable[[Graph, Trace], None]  # rules apply together until none does; a function runs once
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Steps in order; `repeat`: again while any of them changes the graph."""
+
+    name: str
+    steps: tuple[Step, ...]
+    repeat: bool = False
+
+
+CLEAN = [*shapes.RULES, *simplify.RULES]
+
+STAGES: list[Stage] = [
+    Stage("simplify", (fold, CLEAN, simplify.same_nodes), repeat=True),
+    Stage("compose", (compose.RULES,)),
+    Stage("layout", (layout.channels_last, CLEAN, simplify.same_nodes)),
+    Stage("fuse", (fold, compose.RULES, fuse.AFFINE, fuse.EPILOGUE)),
+    Stage("quantize", (qdq.RULES,)),
+    Stage("finish", (fold_all, [*CLEAN, *layout.FINAL_RULES], fuse.AFFINE, fuse.EPILOGUE, simplify.same_nodes),
+          repeat=True),
+]
+
+__all__ = ["STAGES", "Stage", "Step"]

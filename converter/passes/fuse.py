@@ -1,0 +1,220 @@
+"""Into convolutions and matrix products: constants per channel into weights and bias, transposes into flags, pads into
+windows, and what follows element by element into the epilogue."""
+from __future__ import annotations
+
+import numpy as np
+
+from ...spec.postops import FLOAT, MAX_OPERANDS, POSTOPS
+from ..dtypes import to_numpy
+from ..ir import ACC, Node, Post, Value
+from ..lower.encode import accumulator, arithmetic, immediate, result_dtype, source_dtypes
+from ..rewrite import C, Opt, P, Rewrite, Rule, node_rule, rule, vanishes_with
+from .common import FLOATS, broadcasts_into, channel_vector, ints, same_shape
+
+LINEAR = ("conv", "conv_transpose", "matmul")
+MAX_POSTS = 24
+
+
+# ---- constants per channel ----
+def _linear(r: Rewrite, n: Node, v: Value | None) -> Node | None:
+    """The float operator without epilogue that makes v for n alone."""
+    if v is None or v.node is None or v.node.op not in LINEAR or v.node.post or v.dtype not in FLOATS:
+        return None
+    return v.node if vanishes_with(r.graph, v, n) and v.node.inputs[0].dtype == v.dtype else None
+
+
+def _parts(n: Node) -> tuple[Value, Value, Value | None]:
+    x, w = n.inputs[:2]
+    assert x is not None and w is not None
+    return x, w, n.inputs[2] if len(n.inputs) > 2 else None
+
+
+def _sides(n: Node) -> list[tuple[Value, Value]]:
+    """(data, constant) for each order of the inputs that the operator allows."""
+    a, b = n.inputs
+    assert a is not None and b is not None
+    orders = [(a, b), (b, a)] if n.op in ("mul", "add") else [(a, b)]
+    return [(x, c) for x, c in orders if c.const is not None]
+
+
+def _scaled_weights(p: Node, w: Value, s: np.ndarray) -> np.ndarray | None:
+    """w * s along output channels, in double precision."""
+    if w.const is None:
+        return None
+    wide = w.const.astype(np.float64)
+    if p.op != "matmul":
+        return wide * s.reshape((-1,) + (1,) * (w.rank - 1))
+    if w.rank != 2:
+        return None
+    return wide * (s[:, None] if p.attrs.get("trans_b", 0) else s)
+
+
+def _fits(a: np.ndarray, dtype: str) -> bool:
+    """Whether values stay finite in dtype."""
+    with np.errstate(over="ignore"):
+        return bool(np.all(np.isfinite(a.astype(to_numpy(dtype)))))
+
+
+@node_rule("mul", "div")
+def scale_into_weights(r: Rewrite, n: Node) -> Value | None:
+    """A factor per channel after a convolution or product goes into its weights and bias."""
+    for y, c in _sides(n):
+        p = _linear(r, n, y)
+        s = channel_vector(c.const.astype(np.float64), y.shape) if p else None
+        if p is None or s is None or (n.op == "div" and not np.all(s)):
+            continue
+        s = 1 / s if n.op == "div" else s
+        x, w, b = _parts(p)
+        scaled = _scaled_weights(p, w, s)
+        if scaled is None or (b is not None and b.const is None) or not _fits(scaled, w.dtype):
+            continue
+        r.cover(p)
+        bias = r.const(b.const.astype(np.float64) * s, b.dtype) if b is not None else None
+        return r.add(p.op, x, r.const(scaled, w.dtype), bias, like=p)
+    return None
+
+
+@node_rule("add", "sub")
+def shift_into_bias(r: Rewrite, n: Node) -> Value | None:
+    """A summand per channel after a convolution or product goes into its bias."""
+    for y, c in _sides(n):
+        p = _linear(r, n, y)
+        v = channel_vector(c.const.astype(np.float64), y.shape) if p else None
+        if p is None or v is None:
+            continue
+        x, w, b = _parts(p)
+        if b is not None and b.const is None:
+            continue
+        v = (-v if n.op == "sub" else v) + (b.const.astype(np.float64) if b is not None else 0)
+        r.cover(p)
+        return r.add(p.op, x, w, r.const(v, y.dtype), like=p)
+    return None
+
+
+@rule(lambda a, b, v: P.add(P.matmul(a, b), v))
+def value_into_bias(r: Rewrite, matmul: Node, a: Value, b: Value, v: Value) -> Value | None:
+    """A computed vector [N] added to a product is its bias."""
+    y = matmul.outputs[0]
+    fits = v.const is None and v.rank == 1 and same_shape(v.shape, y.shape[-1:]) and v.dtype == y.dtype == a.dtype
+    return r.add("matmul", a, b, v, like=matmul) if fits and v.dtype in FLOATS else None
+
+
+@rule(lambda x, s, w, b: P.conv(P.mul(x, C(s)), C(w), Opt(b)))
+def scale_before_conv(r: Rewrite, conv: Node, x: Value, s: Value, w: Value, b: Value | None) -> Value | None:
+    """A factor per channel before a convolution goes into its weights (padding is zero either way)."""
+    c = channel_vector(s.const.astype(np.float64), x.shape)
+    if c is None or conv.attrs.get("groups", 1) != 1 or w.dtype not in FLOATS or x.dtype != w.dtype:
+        return None
+    scaled = w.const.astype(np.float64) * c
+    return r.add("conv", x, r.const(scaled, w.dtype), b, like=conv) if _fits(scaled, w.dtype) else None
+
+
+@rule(lambda x, pads, value, w, b: P.conv(P.pad(x, C(pads), Opt(value)), w, Opt(b)))
+def pad_into_conv(r: Rewrite, pad: Node, conv: Node, x: Value, pads: Value, value: Value | None, w: Value,
+                  b: Value | None) -> Value | None:
+    """Zeros around an image are the convolution's own padding."""
+    p = ints(pads)
+    if p is None or pad.attrs.get("mode", "constant") != "constant" or min(p, default=0) < 0 or \
+            conv.attrs.get("auto_pad", "explicit") != "explicit" or \
+            (value is not None and (value.const is None or np.any(value.const))):
+        return None
+    n = x.rank
+    if p[0] or p[n - 1] or p[n] or p[2 * n - 1] or n not in (3, 4) or x.dtype not in FLOATS:
+        return None
+    sides = ("pad_top", "pad_left", "pad_bottom", "pad_right") if n == 4 else ("pad_left", "pad_right")
+    more = [*p[1 : n - 1], *p[n + 1 : 2 * n - 1]]
+    wide = {k: conv.attrs.get(k, 0) + v for k, v in zip(sides, more, strict=True)}
+    return r.add("conv", x, w, b, like=conv, **wide) if max(wide.values()) <= 65536 else None
+
+
+# ---- transposes of matrices ----
+@node_rule("matmul")
+def transpose_into_matmul(r: Rewrite, n: Node) -> Value | None:
+    """A transpose of the last two axes becomes a flag; one that moves the last axis leaves it in place that way."""
+    for i, flag in ((0, "trans_a"), (1, "trans_b")):
+        v = n.inputs[i]
+        assert v is not None
+        t = v.node
+        if t is None or t.op != "transpose" or v.rank < 2:
+            continue
+        perm = list(t.attrs["perm"])
+        swapped = [*perm[:-2], perm[-1], perm[-2]]
+        source = t.inputs[0]
+        if swapped != sorted(swapped):
+            if perm[-1] == v.rank - 1 or swapped[-1] != v.rank - 1 or not vanishes_with(r.graph, v, n):
+                continue
+        r.cover(t)
+        if swapped != sorted(swapped):
+            source = r.add("transpose", source, like=t, perm=tuple(swapped))
+        inputs = [*n.inputs[:i], source, *n.inputs[i + 1 :]]
+        return r.add("matmul", *inputs, like=n, **{flag: 1 - n.attrs.get(flag, 0)})
+    return None
+
+
+# ---- epilogues ----
+@node_rule(*(p.name for p in POSTOPS.values() if p.result != "bool" and p.name not in ("copy", "select")))
+def into_epilogue(r: Rewrite, n: Node) -> Value | None:
+    """What follows a convolution or product element by element runs in its epilogue."""
+    candidates = [v for v in n.inputs if v is not None and v.node is not None and v.node.op in LINEAR]
+    if len(candidates) > 1:  # the one that is computed last: the other operand is there by then
+        candidates.sort(key=lambda v: r.graph.nodes.index(v.node), reverse=True)
+    for y in candidates:
+        p = y.node
+        assert p is not None
+        if not vanishes_with(r.graph, y, n) or len(p.post) >= MAX_POSTS or not same_shape(y.shape, n.outputs[0].shape):
+            continue
+        posts = _extended(p, y, n)
+        if posts is not None:
+            r.cover(p)
+            return r.add(p.op, *p.inputs, like=p, post=posts)
+    return None
+
+
+def _extended(p: Node, y: Value, n: Node) -> list[Post] | None:
+    """The epilogue of p with n after it, None when n does not fit in."""
+    posts, dtype = list(p.post), arithmetic(n)
+    now = result_dtype(posts[-1]) if posts else accumulator(p)
+    if y.dtype == "f16" and dtype == "f16" and n.op != "cast":  # half floats are computed in f32, rounded at the end
+        if posts and posts[-1] == Post("cast", (ACC,), "f16"):
+            posts.pop()
+        elif posts:
+            return None
+        step = _post(n, y, "f32")
+        return [*posts, step, Post("cast", (ACC,), "f16")] if step else None
+    if now == "f32" and y.dtype == "f16":
+        posts.append(Post("cast", (ACC,), "f16"))
+    elif now != y.dtype:
+        return None
+    if n.op not in ("cast", "quantize") and dtype not in FLOAT:
+        return None
+    step = _post(n, y, dtype)
+    return [*posts, step] if step and _operands(posts) + _operands([step]) <= MAX_OPERANDS else None
+
+
+def _operands(posts: list[Post]) -> int:
+    return len({id(a) for p in posts for a in p.args if isinstance(a, Value)})
+
+
+def _post(n: Node, y: Value, dtype: str) -> Post | None:
+    """n as a step on the accumulator y."""
+    wanted = source_dtypes(n.op, dtype)
+    args: list[object] = []
+    for v, want in zip(n.inputs, wanted, strict=False):
+        if v is None:
+            return None
+        if v is y:
+            args.append(ACC)
+            continue
+        number = v.const.reshape(()).item() if v.const is not None and v.const.size == 1 else None
+        if number is not None and v.rank <= y.rank and immediate(number, want) is not None:
+            args.append(number)
+        elif broadcasts_into(v.shape, y.shape):
+            args.append(v)
+        else:
+            return None
+    return Post(n.op, tuple(args), dtype)
+
+
+AFFINE: list[Rule] = [scale_into_weights, shift_into_bias, value_into_bias, scale_before_conv, pad_into_conv,
+                      transpose_into_matmul]
+EPILOGUE: list[Rule] = [into_epilogue]

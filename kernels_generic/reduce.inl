@@ -1,0 +1,79 @@
+/* Reductions for one accumulator type: defines lr_<TYPE>_vreduce__c (columns) and lr_<TYPE>_hreduce__c (a row). The includer
+ * defines TYPE (f32, ...), T, LOWEST, HIGHEST, ADD(a, b), MUL(a, b), ABS(a), EXP(a) and IS_NAN(a). */
+#define CAT_(a, b) a##b
+#define CAT(a, b) CAT_(a, b)
+#define N(name) CAT(CAT(name, _), TYPE)
+
+static inline T N(max)(T a, T b) { return IS_NAN(a) || a > b ? a : b; }
+static inline T N(min)(T a, T b) { return IS_NAN(a) || a < b ? a : b; }
+
+#define CASES(X)                                        \
+  X(LR_REDUCE_KIND_SUM, 0, ADD, v)                      \
+  X(LR_REDUCE_KIND_SUM_SQUARE, 0, ADD, MUL(v, v))       \
+  X(LR_REDUCE_KIND_L1, 0, ADD, ABS(v))                  \
+  X(LR_REDUCE_KIND_PROD, 1, MUL, v)                     \
+  X(LR_REDUCE_KIND_MAX, LOWEST, N(max), v)              \
+  X(LR_REDUCE_KIND_MIN, HIGHEST, N(min), v)             \
+  X(LR_REDUCE_KIND_LOG_SUM_EXP, 0, ADD, EXP(v - shift))
+
+void CAT(CAT(lr_, TYPE), _vreduce__c)(int32_t op, size_t n, const T *x, const T *m, T *acc) {
+  switch (op) {
+#define COLUMNS(kind, start, combine, f)                  \
+  case kind:                                              \
+    for (size_t i = 0; i < n; i++) {                      \
+      T v = x[i], shift = kind == LR_REDUCE_KIND_LOG_SUM_EXP ? m[i] : 0; \
+      (void)shift;                                        \
+      acc[i] = combine(acc[i], f);                        \
+    }                                                     \
+    break;
+    CASES(COLUMNS)
+#undef COLUMNS
+  }
+}
+
+#define CHAINS 16
+#define ROW(kind, start, combine, f)                                                  \
+  static T CAT(N(kind), _row)(size_t n, const T *x, T shift) {                        \
+    T s[CHAINS];                                                                      \
+    size_t i = 0;                                                                     \
+    (void)shift;                                                                      \
+    for (size_t j = 0; j < CHAINS; j++) s[j] = start;                                 \
+    for (; i + CHAINS <= n; i += CHAINS)                                              \
+      for (size_t j = 0; j < CHAINS; j++) {                                           \
+        T v = x[i + j];                                                               \
+        s[j] = combine(s[j], f);                                                      \
+      }                                                                               \
+    for (size_t j = 0; i < n; i++, j++) {                                             \
+      T v = x[i];                                                                     \
+      s[j] = combine(s[j], f);                                                        \
+    }                                                                                 \
+    for (size_t k = CHAINS / 2; k; k /= 2)                                            \
+      for (size_t j = 0; j < k; j++) s[j] = combine(s[j], s[j + k]);                  \
+    return s[0];                                                                      \
+  }
+CASES(ROW)
+#undef ROW
+
+void CAT(CAT(lr_, TYPE), _hreduce__c)(int32_t op, size_t n, const T *x, const T *m, T *acc) {
+  switch (op) {
+#define CALL(kind, start, combine, f) \
+  case kind: *acc = combine(*acc, CAT(N(kind), _row)(n, x, m ? *m : 0)); break;
+    CASES(CALL)
+#undef CALL
+  }
+}
+
+#undef CHAINS
+#undef CASES
+#undef N
+#undef CAT
+#undef CAT_
+#undef TYPE
+#undef T
+#undef IS_NAN
+#undef LOWEST
+#undef HIGHEST
+#undef ADD
+#undef MUL
+#undef ABS
+#undef EXP

@@ -1,0 +1,151 @@
+/* Softmax and normalisation of one row, for one element type and one simd header: defines lr_<TYPE>_softmax__<ISA> and
+ * lr_<TYPE>_norm__<ISA>. Includer: see elementwise.inl; and EXACT: 1 when an element holds a vf without rounding. */
+#include "kernels.h"
+
+#define CAT_(a, b) a##b
+#define CAT(a, b) CAT_(a, b)
+#define LOAD(p) CAT(vf_load_, TYPE)(p)
+#define PART(p) CAT(vf_load_part_, TYPE)(p, n - i)
+#define STORE(p, x) CAT(vf_store_, TYPE)(p, x)
+#define STORE_PART(p, x) CAT(vf_store_part_, TYPE)(p, n - i, x)
+
+/* Sums run in 8 vectors over at most BLOCK elements, then in double. */
+#define CHAINS 8
+#define STEP (CHAINS * VF_LANES)
+#define BLOCK 1024
+
+static double fold(const vf *acc) {
+  vf a = vf_add(vf_add(acc[0], acc[4]), vf_add(acc[2], acc[6])), b = vf_add(vf_add(acc[1], acc[5]), vf_add(acc[3], acc[7]));
+  return vf_first(vf_hsum(vf_add(a, b)));
+}
+
+/* The elements behind the last full step, one by one, in double. */
+#define REST(from, expr)                        \
+  for (size_t k = from; k < n; k++) {           \
+    double v = SCALAR(x[k]);                    \
+    total += expr;                              \
+  }
+
+static double row_sum(size_t n, const ELEM *x) {
+  double total = 0;
+  size_t full = n - n % STEP;
+  for (size_t at = 0; at < full; at += BLOCK) {
+    size_t end = full - at < BLOCK ? full : at + BLOCK;
+    vf acc[CHAINS] = {vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0)};
+    for (size_t i = at; i < end; i += STEP)
+      for (size_t j = 0; j < CHAINS; j++) acc[j] = vf_add(acc[j], LOAD(x + i + j * VF_LANES));
+    total += fold(acc);
+  }
+  REST(full, v)
+  return total;
+}
+
+/* Sum of (x - mean)^2. */
+static double row_squares(size_t n, const ELEM *x, double mean) {
+  double total = 0;
+  size_t full = n - n % STEP;
+  vf m = vf_set(mean);
+  for (size_t at = 0; at < full; at += BLOCK) {
+    size_t end = full - at < BLOCK ? full : at + BLOCK;
+    vf acc[CHAINS] = {vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0)};
+    for (size_t i = at; i < end; i += STEP)
+      for (size_t j = 0; j < CHAINS; j++) {
+        vf d = vf_sub(LOAD(x + i + j * VF_LANES), m);
+        acc[j] = vf_add(acc[j], vf_mul(d, d));
+      }
+    total += fold(acc);
+  }
+  REST(full, (v - mean) * (v - mean))
+  return total;
+}
+
+static double row_max(size_t n, const ELEM *x) {
+  size_t full = n - n % STEP, i = full;
+  double max = SCALAR(x[0]);
+  if (full) {
+    vf acc[CHAINS];
+    for (size_t j = 0; j < CHAINS; j++) acc[j] = LOAD(x + j * VF_LANES);
+    for (size_t k = STEP; k < full; k += STEP)
+      for (size_t j = 0; j < CHAINS; j++) acc[j] = vf_max_any(acc[j], LOAD(x + k + j * VF_LANES));
+    for (size_t j = 1; j < CHAINS; j++) acc[0] = vf_max_any(acc[0], acc[j]);
+    max = vf_first(vf_hmax(acc[0]));
+  }
+  for (; i < n; i++)
+    if (max < SCALAR(x[i])) max = SCALAR(x[i]);
+  return max;
+}
+
+/* ---- softmax ---- */
+/* y = exp(x - max) where y can hold it; returns the sum. A NaN anywhere makes the sum NaN. */
+static double row_exp(size_t n, const ELEM *x, double max, ELEM *y) {
+  double total = 0;
+  size_t full = n - n % STEP, i = full;
+  vf m = vf_set(max);
+  for (size_t at = 0; at < full; at += BLOCK) {
+    size_t end = full - at < BLOCK ? full : at + BLOCK;
+    vf acc[CHAINS] = {vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0)};
+    for (size_t k = at; k < end; k += STEP)
+      LR_INDEPENDENT for (size_t j = 0; j < CHAINS; j++) {
+        vf e = vf_exp_negative(vf_sub(LOAD(x + k + j * VF_LANES), m));
+        if (EXACT) STORE(y + k + j * VF_LANES, e);
+        acc[j] = vf_add(acc[j], e);
+      }
+    total += fold(acc);
+  }
+  for (; i < n; i++) {
+    double e = vf_first(vf_exp_negative(vf_sub(vf_set(SCALAR(x[i])), m)));
+    if (EXACT) y[i] = (ELEM)e;
+    total += e;
+  }
+  return total;
+}
+
+#define EACH(whole, tail)                                    \
+  {                                                          \
+    size_t i = 0, full = n - n % VF_LANES;                   \
+    LR_INDEPENDENT for (; i < full; i += VF_LANES) {         \
+      vf v = LOAD(x + i);                                    \
+      STORE(y + i, whole);                                   \
+    }                                                        \
+    if (i < n) {                                             \
+      vf v = PART(x + i);                                    \
+      STORE_PART(y + i, tail);                               \
+    }                                                        \
+  }
+
+void CAT(CAT(lr_, TYPE), CAT(_softmax__, ISA))(size_t n, const void *px, void *py, int32_t log_of) {
+  const ELEM *x = px;
+  ELEM *y = py;
+  double max = row_max(n, x);
+  vf m = vf_set(max);
+  if (log_of) {
+    double total = 0;
+    for (size_t i = 0; i < n; i++) total += vf_first(vf_exp_negative(vf_sub(vf_set(SCALAR(x[i])), m)));
+    vf l = vf_set(log(total));
+    EACH(vf_sub(vf_sub(v, m), l), vf_sub(vf_sub(v, m), l))
+    return;
+  }
+  vf scale = vf_set(1 / row_exp(n, x, max, y));
+  if (EXACT) {
+    x = y;
+    EACH(vf_mul(v, scale), vf_mul(v, scale))
+  } else {
+    EACH(vf_mul(vf_exp_negative(vf_sub(v, m)), scale), vf_mul(vf_exp_negative(vf_sub(v, m)), scale))
+  }
+}
+
+/* ---- normalisation ---- */
+void CAT(CAT(lr_, TYPE), CAT(_norm__, ISA))(size_t n, const void *px, const void *scale, const void *bias, float epsilon,
+                                            int32_t rms, void *py) {
+  const ELEM *x = px, *s = scale, *b = bias;
+  ELEM *y = py;
+  double mean = rms ? 0 : row_sum(n, x) / (double)n;
+  double inverse = 1 / sqrt(row_squares(n, x, mean) / (double)n + (double)epsilon);
+  vf m = vf_set(mean), r = vf_set(inverse);
+#define NORMAL vf_mul(vf_sub(v, m), r)
+  if (s && b) EACH(vf_mla(NORMAL, LOAD(s + i), LOAD(b + i)), vf_mla(NORMAL, PART(s + i), PART(b + i)))
+  else if (s) EACH(vf_mul(NORMAL, LOAD(s + i)), vf_mul(NORMAL, PART(s + i)))
+  else if (b) EACH(vf_add(NORMAL, LOAD(b + i)), vf_add(NORMAL, PART(b + i)))
+  else EACH(NORMAL, NORMAL)
+#undef NORMAL
+}

@@ -1,0 +1,46 @@
+/* Convolution: what its files share. conv.c decides, conv_gemm.c and conv_dw.c compute. */
+#pragma once
+#include "gemm.h"
+#include "window.h"
+
+/* The node's slot: what could be made of constants. Float and integer panels alike. */
+struct lr_conv_weights {
+  const struct lr_kernel *kernel;
+  const void *packed; /* groups * group_bytes; NULL: w is not constant */
+  const void *bias;   /* of each group, rounded up to nr; NULL: w or b is not constant */
+};
+
+/* A step, made in prepare. */
+struct lr_conv {
+  struct lr_gemm gemm;      /* depthwise: only kernel, x_dtype, w_zero, epilogue, narrow, lo, hi, row_block, col_block, ... */
+  struct lr_pack pack;      /* one group (depthwise: all of it) */
+  struct lr_image x, y;
+  struct lr_axis axis[2];
+  int64_t groups;           /* matrices that are packed: 1 when depthwise */
+  int64_t mult;             /* depthwise: output channels of each input channel */
+  int64_t taps_w;           /* of the product: 1 when the taps of a row are taken as one long one */
+  int32_t x_zero;
+  int64_t from_bytes, group_bytes, bias_bytes; /* of one group: source, packed, bias */
+  const void *outside;      /* a pixel of padding */
+  const void *packed, *bias; /* from the slot, or NULL */
+  size_t packed_at, bias_at, threads_at; /* in the scratch */
+};
+
+/* Shared by the two ways. */
+bool lr_conv_depthwise(int64_t groups, int64_t group_channels);
+/* How weights w [O kh kw C/groups] are packed. */
+struct lr_pack lr_conv_pack(const int64_t *w_dim, int32_t rank, int32_t w_dtype, int64_t groups,
+                            const struct lr_kernel *kernel);
+
+lr_status lr_conv_gemm_prepare(struct lr_conv *c, struct lr_prepare *p);
+void lr_conv_gemm_run(const struct lr_conv *c, struct lr_run *r, const void *packed, const void *bias);
+lr_status lr_conv_dw_prepare(struct lr_conv *c, struct lr_prepare *p);
+void lr_conv_dw_run(const struct lr_conv *c, struct lr_run *r, const void *packed, const void *bias);
+
+/* Checks that conv and conv_transpose share: dtypes, ranks, bias, groups, zero points. out_dim, in_dim: w's numbers of output
+ * channels and of input channels in a group. */
+lr_status lr_conv_check(const struct lr_infer *c, const struct lr_window *w, int32_t groups, int32_t x_zero, int32_t w_zero);
+/* Sets y = [N out[0] out[1] O], its dtype by the program, and checks its size. */
+lr_status lr_conv_finish(const struct lr_infer *c, const lr_dim *out);
+/* A padding pixel of `channels` elements, from the plan's memory. */
+const void *lr_conv_outside(struct lr_prepare *p, int32_t x_dtype, int64_t channels, int32_t x_zero);

@@ -1,0 +1,323 @@
+/* reduce: over any axes. Each output is computed by one thread in an order that follows from the shape alone. */
+#include <math.h>
+
+#include "program.h"
+
+#include "kernels.h"
+
+static uint32_t mask(int32_t dtype) { return 1u << dtype; }
+
+lr_status lr_infer_reduce(struct lr_infer *c) {
+  const struct lr_reduce_attrs *a = c->attrs;
+  const struct lr_type *x = &c->in[0];
+  struct lr_type *y = &c->out[0];
+  uint32_t ints = mask(LR_I8) | mask(LR_U8) | mask(LR_I16) | mask(LR_U16) | mask(LR_I32) | mask(LR_U32) | mask(LR_I64) |
+                  mask(LR_U64);
+  uint32_t all = ints | mask(LR_F32) | mask(LR_F16) | mask(LR_F64);
+  bool order = a->kind == LR_REDUCE_KIND_MAX || a->kind == LR_REDUCE_KIND_MIN;
+  if (!((all | (order ? mask(LR_BOOL) : 0)) & mask(x->dtype)))
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "it cannot reduce %s in this way", lr_dtype_name(x->dtype));
+  if (a->kind >= LR_REDUCE_KIND_LIMIT) return lr_infer_fail(c, LR_ERR_MODEL, "it has the unknown kind %u", a->kind);
+  if (a->axes >> x->rank)
+    return lr_infer_fail(c, LR_ERR_MODEL, "its axes (mask 0x%x) go beyond the rank %d of x", a->axes, x->rank);
+  y->dtype = x->dtype;
+  y->rank = 0;
+  for (int32_t i = 0; i < x->rank; i++) {
+    bool reduced = a->axes >> i & 1;
+    if (!reduced) y->dim[y->rank++] = x->dim[i];
+    else if (a->keep_dims) y->dim[y->rank++] = 1;
+  }
+  return LR_OK;
+}
+
+/* ---- prepare ---- */
+enum { COLUMNS = 256, ROW = 1024, FLUSH = 64 }; /* outputs side by side; elements of a row at once; f32 sums before f64 */
+
+/* What a kind does: which kernel operation, on which accumulator. */
+struct params {
+  int32_t op;       /* of the kernels */
+  int32_t dtype;    /* of the accumulator: f32 (its totals are f64), f64, i64, u64 */
+  int32_t rank;     /* collapsed dims but for the last */
+  int64_t dim[LR_MAX_RANK], stride[LR_MAX_RANK]; /* elements */
+  uint8_t reduced[LR_MAX_RANK];
+  bool row;         /* the last dim is a reduced one */
+  int64_t last, last_stride;
+  int64_t outputs;  /* rows of outputs: all kept dims, but for the last one when it is not reduced */
+  int64_t inner;    /* combinations of the outer reduced dims */
+  int64_t count;    /* elements that make one output */
+  int64_t tile, tiles; /* outputs of a tile: rows of outputs (row), else columns of one row */
+  int64_t row_tiles;
+  lr_vcast_fn *cast;
+  void (*vreduce)(void), (*hreduce)(void);
+  lr_f64_vreduce_fn *flush;
+};
+
+static int32_t accumulator(int32_t dtype, uint32_t kind) {
+  bool root = kind == LR_REDUCE_KIND_L2 || kind == LR_REDUCE_KIND_LOG_SUM || kind == LR_REDUCE_KIND_LOG_SUM_EXP;
+  switch (dtype) {
+    case LR_F32:
+    case LR_F16: return kind == LR_REDUCE_KIND_PROD ? LR_F64 : LR_F32; /* partial products over- and underflow */
+    case LR_F64: return LR_F64;
+    case LR_U8: case LR_U16: case LR_U32: case LR_U64: case LR_BOOL: return root ? LR_F64 : LR_U64;
+    default: return root ? LR_F64 : LR_I64;
+  }
+}
+
+static int32_t kernel_op(uint32_t kind) {
+  switch (kind) {
+    case LR_REDUCE_KIND_MEAN:
+    case LR_REDUCE_KIND_LOG_SUM: return LR_REDUCE_KIND_SUM;
+    case LR_REDUCE_KIND_L2: return LR_REDUCE_KIND_SUM_SQUARE;
+    default: return (int32_t)kind;
+  }
+}
+
+static void set_geometry(struct params *q, const struct lr_view *x, uint32_t axes) {
+  int64_t dim[LR_MAX_RANK], stride[1][LR_MAX_RANK];
+  uint8_t reduced[LR_MAX_RANK];
+  memcpy(dim, x->dim, sizeof dim);
+  memcpy(stride[0], x->stride, sizeof stride[0]);
+  for (int32_t i = 0; i < x->rank; i++) reduced[i] = axes >> i & 1;
+  int32_t rank = lr_collapse(x->rank, dim, reduced, 1, stride);
+  q->row = rank == 0 || reduced[rank - 1];
+  q->last = rank ? dim[rank - 1] : 1;
+  q->last_stride = rank ? stride[0][rank - 1] : 1;
+  q->outputs = q->inner = 1;
+  for (int32_t i = 0; i < rank - 1; i++) {
+    q->dim[i] = dim[i];
+    q->stride[i] = stride[0][i];
+    q->reduced[i] = reduced[i];
+    *(reduced[i] ? &q->inner : &q->outputs) *= dim[i];
+  }
+  q->rank = rank ? rank - 1 : 0;
+  q->count = q->row ? q->inner * q->last : q->inner;
+}
+
+static void set_tiles(struct params *q) {
+  enum { GRAIN = 16384 };
+  if (q->row) {
+    q->tile = q->count < GRAIN ? GRAIN / (q->count + 8) + 1 : 1;
+    q->row_tiles = 1;
+    q->tiles = (q->outputs + q->tile - 1) / q->tile;
+    return;
+  }
+  /* columns: as many as fit, fewer when that leaves threads idle; where the cut is does not change a result */
+  q->tile = COLUMNS;
+  while (q->tile > 16 && q->outputs * (q->last / q->tile) < 16 && q->tile / 2 * q->inner > GRAIN / 4) q->tile /= 2;
+  q->row_tiles = (q->last + q->tile - 1) / q->tile;
+  q->tiles = q->outputs * q->row_tiles;
+}
+
+static lr_status prepare(struct lr_prepare *p) {
+  const struct lr_reduce_attrs *a = p->bind.node->attrs;
+  struct params *q = p->params = lr_prepare_alloc(p, sizeof *q);
+  if (!q) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory for its parameters");
+  uint32_t cpu = p->bind.model->cpu;
+  q->op = kernel_op(a->kind);
+  q->dtype = accumulator(p->in[0].dtype, a->kind);
+  set_geometry(q, &p->in[0], a->axes);
+  set_tiles(q);
+  if (q->tiles > INT32_MAX)
+    return lr_prepare_fail(p, LR_ERR_UNSUPPORTED, "x is too large for one reduction");
+  enum lr_signature v = q->dtype == LR_F32 ? LR_SIG_f32_vreduce : q->dtype == LR_F64 ? LR_SIG_f64_vreduce
+                      : q->dtype == LR_I64 ? LR_SIG_i64_vreduce : LR_SIG_u64_vreduce;
+  enum lr_signature h = q->dtype == LR_F32 ? LR_SIG_f32_hreduce : q->dtype == LR_F64 ? LR_SIG_f64_hreduce
+                      : q->dtype == LR_I64 ? LR_SIG_i64_hreduce : LR_SIG_u64_hreduce;
+  const struct lr_kernel *kv = lr_kernel_find(v, cpu), *kh = lr_kernel_find(h, cpu);
+  q->vreduce = kv->fn;
+  q->hreduce = kh->fn;
+  q->flush = (lr_f64_vreduce_fn *)lr_kernel_find(LR_SIG_f64_vreduce, cpu)->fn;
+  q->cast = (lr_vcast_fn *)lr_kernel_find(LR_SIG_vcast, cpu)->fn;
+  p->kernel = q->row ? kh->name : kv->name;
+  return LR_OK;
+}
+
+/* ---- run ---- */
+union number {
+  double d;
+  int64_t i;
+  uint64_t u;
+};
+
+/* Accumulators of up to COLUMNS outputs. `total` is what they come to; f32 sums run in `part` and go there now and then. */
+struct sums {
+  union number total[COLUMNS];
+  union { float f[COLUMNS]; union number n[COLUMNS]; } shift; /* of log_sum_exp, in the accumulator's type */
+  float part[COLUMNS];
+  int64_t pending; /* in part, elements of each */
+  union { char bytes[ROW * 8]; double align; } gathered, converted;
+};
+
+/* The value that changes nothing; for max and min of integers the dtype's lowest and highest, for an empty reduction. */
+static union number identity(int32_t op, int32_t acc, int32_t x_dtype) {
+  bool max = op == LR_REDUCE_KIND_MAX, ordered = max || op == LR_REDUCE_KIND_MIN;
+  int32_t bits = x_dtype == LR_BOOL ? 1 : 8 * (int32_t)lr_dtype_size(x_dtype);
+  union number y;
+  switch (acc) {
+    case LR_I64:
+      y.i = op == LR_REDUCE_KIND_PROD;
+      if (ordered) y.i = max ? (int64_t)(0 - ((uint64_t)1 << (bits - 1))) : (int64_t)(((uint64_t)1 << (bits - 1)) - 1);
+      break;
+    case LR_U64:
+      y.u = op == LR_REDUCE_KIND_PROD;
+      if (ordered) y.u = max ? 0 : UINT64_MAX >> (64 - bits);
+      break;
+    default:
+      y.d = op == LR_REDUCE_KIND_PROD;
+      if (ordered) y.d = max ? -INFINITY : INFINITY;
+  }
+  return y;
+}
+
+static void start(struct sums *s, const struct params *q, int32_t op, int32_t x_dtype, int64_t n) {
+  union number id = identity(op, q->dtype, x_dtype);
+  for (int64_t i = 0; i < n; i++) {
+    s->total[i] = id;
+    s->part[i] = (float)id.d;
+  }
+  s->pending = 0;
+}
+
+static void flush(struct sums *s, const struct params *q, int32_t op, int64_t n) {
+  if (q->dtype != LR_F32 || !s->pending) return;
+  if (op == LR_REDUCE_KIND_SUM_SQUARE || op == LR_REDUCE_KIND_L1 || op == LR_REDUCE_KIND_LOG_SUM_EXP)
+    op = LR_REDUCE_KIND_SUM;
+  double part[COLUMNS];
+  float id = (float)identity(op, LR_F64, LR_F32).d;
+  for (int64_t i = 0; i < n; i++) {
+    part[i] = s->part[i];
+    s->part[i] = id;
+  }
+  q->flush(op, (size_t)n, part, NULL, &s->total[0].d);
+  s->pending = 0;
+}
+
+/* n elements at p as the accumulator's type, in a row. */
+static const void *fetch(struct sums *s, const struct params *q, int32_t dtype, const char *p, int64_t n) {
+  size_t size = lr_dtype_size(dtype);
+  const void *x = p;
+  if (q->last_stride != 1 && n > 1) {
+    lr_gather(size, n, p, q->last_stride, s->gathered.bytes);
+    x = s->gathered.bytes;
+  }
+  if (dtype == q->dtype) return x;
+  q->cast(dtype, q->dtype, (size_t)n, x, 1, s->converted.bytes);
+  return s->converted.bytes;
+}
+
+/* Accumulates n elements of the last dim from p on: into n outputs, or into one. */
+static void accumulate(struct sums *s, const struct params *q, int32_t op, int32_t dtype, const char *p, int64_t n) {
+  const void *x, *shift = &s->shift;
+  void *acc = q->dtype == LR_F32 ? (void *)s->part : (void *)s->total;
+  if (!q->row) {
+    x = fetch(s, q, dtype, p, n);
+    switch (q->dtype) {
+      case LR_F32: ((lr_f32_vreduce_fn *)q->vreduce)(op, (size_t)n, x, shift, acc); break;
+      case LR_F64: ((lr_f64_vreduce_fn *)q->vreduce)(op, (size_t)n, x, shift, acc); break;
+      case LR_I64: ((lr_i64_vreduce_fn *)q->vreduce)(op, (size_t)n, x, shift, acc); break;
+      default: ((lr_u64_vreduce_fn *)q->vreduce)(op, (size_t)n, x, shift, acc);
+    }
+    if (++s->pending == FLUSH) flush(s, q, op, n);
+    return;
+  }
+  for (int64_t m; n; n -= m, p += m * q->last_stride * (int64_t)lr_dtype_size(dtype)) {
+    m = n < ROW ? n : ROW;
+    x = fetch(s, q, dtype, p, m);
+    switch (q->dtype) {
+      case LR_F32: ((lr_f32_hreduce_fn *)q->hreduce)(op, (size_t)m, x, shift, acc); break;
+      case LR_F64: ((lr_f64_hreduce_fn *)q->hreduce)(op, (size_t)m, x, shift, acc); break;
+      case LR_I64: ((lr_i64_hreduce_fn *)q->hreduce)(op, (size_t)m, x, shift, acc); break;
+      default: ((lr_u64_hreduce_fn *)q->hreduce)(op, (size_t)m, x, shift, acc);
+    }
+    s->pending += m;
+    if (s->pending >= ROW) flush(s, q, op, 1);
+  }
+}
+
+/* Goes over all combinations of the outer reduced dims; `base` is where the kept dims say, n columns (or one row) each. */
+static void walk(struct sums *s, const struct params *q, int32_t op, int32_t dtype, const char *base, int64_t n) {
+  int64_t index[LR_MAX_RANK] = {0}, size = (int64_t)lr_dtype_size(dtype), outputs = q->row ? 1 : n;
+  start(s, q, op, dtype, outputs);
+  for (int64_t k = 0; k < q->inner && n; k++) {
+    accumulate(s, q, op, dtype, base, n);
+    for (int32_t i = q->rank - 1; i >= 0; i--) {
+      if (!q->reduced[i]) continue;
+      base += q->stride[i] * size;
+      if (++index[i] < q->dim[i]) break;
+      base -= q->dim[i] * q->stride[i] * size;
+      index[i] = 0;
+    }
+  }
+  flush(s, q, op, outputs);
+}
+
+/* log_sum_exp: the maxima, which the second pass takes away. Infinite ones are left in place: Inf - Inf is not a number. */
+static void find_shift(struct sums *s, const struct params *q, int32_t dtype, const char *base, int64_t n) {
+  walk(s, q, LR_REDUCE_KIND_MAX, dtype, base, n);
+  for (int64_t i = 0; i < (q->row ? 1 : n); i++) {
+    double m = s->total[i].d;
+    if (!isfinite(m)) m = 0;
+    if (q->dtype == LR_F32) s->shift.f[i] = (float)m;
+    else s->shift.n[i].d = m;
+  }
+}
+
+static void finish(struct sums *s, const struct params *q, uint32_t kind, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    union number *t = &s->total[i];
+    if (kind == LR_REDUCE_KIND_LOG_SUM_EXP) t->d = log(t->d) + (q->dtype == LR_F32 ? s->shift.f[i] : s->shift.n[i].d);
+    else if (kind == LR_REDUCE_KIND_L2) t->d = sqrt(t->d);
+    else if (kind == LR_REDUCE_KIND_LOG_SUM) t->d = log(t->d);
+    else if (kind != LR_REDUCE_KIND_MEAN) continue;
+    else if (q->dtype == LR_I64) t->i = q->count ? t->i / q->count : 0;
+    else if (q->dtype == LR_U64) t->u = q->count ? t->u / (uint64_t)q->count : 0;
+    else t->d /= (double)q->count;
+  }
+}
+
+struct job {
+  const struct lr_run *r;
+  const struct params *q;
+  uint32_t kind;
+};
+
+/* One row of outputs, or the columns of it from `col` on. */
+static void reduce_row(const struct job *j, struct sums *s, int64_t row, int64_t col, int64_t n) {
+  const struct params *q = j->q;
+  const struct lr_view *x = &j->r->in[0], *y = &j->r->out[0];
+  int64_t size = (int64_t)lr_dtype_size(x->dtype), outputs = q->row ? 1 : n, at = row;
+  const char *base = (const char *)x->data + col * q->last_stride * size;
+  for (int32_t i = q->rank - 1; i >= 0; i--)
+    if (!q->reduced[i]) {
+      base += at % q->dim[i] * q->stride[i] * size;
+      at /= q->dim[i];
+    }
+  if (j->kind == LR_REDUCE_KIND_LOG_SUM_EXP) find_shift(s, q, x->dtype, base, n);
+  walk(s, q, q->op, x->dtype, base, n);
+  finish(s, q, j->kind, outputs);
+  char *to = (char *)y->data + (q->row ? row : row * q->last + col) * size;
+  q->cast(q->dtype == LR_F32 ? LR_F64 : q->dtype, y->dtype, (size_t)outputs, s->total, 1, to);
+}
+
+static void run_tile(void *context, int32_t i, int32_t thread) {
+  const struct job *j = context;
+  const struct params *q = j->q;
+  struct sums s;
+  if (!q->row) {
+    int64_t col = i % q->row_tiles * q->tile, n = q->last - col;
+    reduce_row(j, &s, i / q->row_tiles, col, n < q->tile ? n : q->tile);
+    return;
+  }
+  int64_t from = i * q->tile, to = from + q->tile < q->outputs ? from + q->tile : q->outputs;
+  for (int64_t row = from; row < to; row++) reduce_row(j, &s, row, 0, q->last);
+}
+
+static lr_status run(struct lr_run *r) {
+  const struct lr_reduce_attrs *a = r->node->attrs;
+  const struct params *q = r->params;
+  struct job j = {.r = r, .q = q, .kind = a->kind};
+  lr_parallel(r->pool, (int32_t)q->tiles, run_tile, &j);
+  return LR_OK;
+}
+
+const struct lr_impl lr_cpu_reduce = {.flags = LR_IMPL_STRIDED_IN, .prepare = prepare, .run = run};

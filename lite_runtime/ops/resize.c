@@ -1,0 +1,268 @@
+/* resize as ONNX Resize: rules, shapes, and which elements each output is made of. Axes are resized one after the other, so linear
+ * and cubic work in any number of dims. Coordinates are computed in float, as ONNX Runtime does, so that ties round alike. */
+#include "resize.h"
+
+#include <math.h>
+
+#include "copy.h"
+#include "kernels.h"
+
+/* Either scales or sizes; NULL: not known. */
+struct request {
+  bool by_scale;
+  const void *value; /* f32 or i64 [rank], any alignment */
+};
+
+static float scale_at(const struct request *q, int32_t axis) {
+  float f;
+  memcpy(&f, (const char *)q->value + (size_t)axis * sizeof f, sizeof f);
+  return f;
+}
+
+static int64_t size_at(const struct request *q, int32_t axis) {
+  int64_t n;
+  memcpy(&n, (const char *)q->value + (size_t)axis * sizeof n, sizeof n);
+  return n;
+}
+
+/* Size of y along an axis on which x has `in` >= 0; -1 when the request makes no sense. ONNX: floor(in * scale), in float. */
+static int64_t size_out(const struct request *q, int32_t axis, int64_t in) {
+  if (!q->by_scale) return size_at(q, axis);
+  float scale = scale_at(q, axis), size = floorf((float)in * scale);
+  return scale > 0 && isfinite(scale) && size < (float)LR_MAX_BYTES ? (int64_t)size : -1;
+}
+
+/* ---- infer ---- */
+static lr_status check_request(const struct lr_infer *c, int32_t i, int32_t dtype, const char *name) {
+  const struct lr_type *t = &c->in[i];
+  char text[96];
+  if (t->dtype != dtype || t->rank != 1 || (t->dim[0] >= 0 && t->dim[0] != c->in[0].rank))
+    return lr_infer_fail(c, LR_ERR_MODEL, "%s is %s; x has rank %d, so it must be %s [%d]", name,
+                         lr_type_text(t, text, sizeof text), c->in[0].rank, lr_dtype_name(dtype), c->in[0].rank);
+  return LR_OK;
+}
+
+static lr_status infer_axis(const struct lr_infer *c, const struct request *q, int32_t axis, lr_dim in, lr_dim *out) {
+  if (q->by_scale) {
+    float scale = scale_at(q, axis);
+    if (!(scale > 0) || !isfinite(scale))
+      return lr_infer_fail(c, LR_ERR_VALUE, "scales[%d] is %g; it must be a positive number", axis, (double)scale);
+    *out = scale == 1 ? in : -1;
+    if (in < 0) return LR_OK;
+  }
+  *out = size_out(q, axis, in);
+  if (*out < 0)
+    return lr_infer_fail(c, LR_ERR_VALUE, "y cannot have the size that %s[%d] gives", q->by_scale ? "scales" : "sizes", axis);
+  if (in == 0 && *out > 0)
+    return lr_infer_fail(c, LR_ERR_VALUE, "x is empty along axis %d, it cannot be resized to %lld", axis, (long long)*out);
+  return LR_OK;
+}
+
+lr_status lr_infer_resize(struct lr_infer *c) {
+  const struct lr_resize_attrs *a = c->attrs;
+  const struct lr_type *x = &c->in[0];
+  struct lr_type *y = &c->out[0];
+  bool by_scale = c->in[1].dtype != 0;
+  if (by_scale == (c->in[2].dtype != 0))
+    return lr_infer_fail(c, LR_ERR_MODEL, "it has %s scales and sizes; exactly one is needed", by_scale ? "both" : "neither");
+  if (a->mode != LR_RESIZE_MODE_NEAREST && x->dtype != LR_F32 && x->dtype != LR_F16)
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; linear and cubic resizing is for f32 and f16",
+                         lr_dtype_name(x->dtype));
+  if (x->dtype == LR_I4 || x->dtype == LR_U4)
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; 4-bit types cannot be resized", lr_dtype_name(x->dtype));
+  if (by_scale) LR_TRY(check_request(c, 1, LR_F32, "scales"));
+  else LR_TRY(check_request(c, 2, LR_I64, "sizes"));
+  struct request q = {by_scale, c->value[by_scale ? 1 : 2]};
+  *y = *x;
+  for (int32_t i = 0; i < x->rank; i++) {
+    y->dim[i] = -1;
+    if (q.value) LR_TRY(infer_axis(c, &q, i, x->dim[i], &y->dim[i]));
+  }
+  return lr_type_check(y) ? LR_OK : lr_infer_fail(c, LR_ERR_MODEL, "its output is too large");
+}
+
+/* ---- taps ---- */
+/* Where output o lies among the inputs (ONNX's coordinate_transformation_mode). */
+static float coordinate(uint32_t mode, int64_t o, float scale, int64_t in, int64_t out) {
+  float x = (float)o;
+  switch (mode) {
+    case LR_RESIZE_COORDINATES_ASYMMETRIC: return x / scale;
+    case LR_RESIZE_COORDINATES_ALIGN_CORNERS: return out == 1 ? 0 : x * (float)(in - 1) / (float)(out - 1);
+    case LR_RESIZE_COORDINATES_PYTORCH_HALF_PIXEL: return out > 1 ? (x + 0.5f) / scale - 0.5f : 0;
+    case LR_RESIZE_COORDINATES_TF_HALF_PIXEL_FOR_NN: return (x + 0.5f) / scale;
+    case LR_RESIZE_COORDINATES_HALF_PIXEL_SYMMETRIC: {
+      float adjustment = (float)out / (scale * (float)in), center = (float)in / 2;
+      return center * (1 - adjustment) + (x + 0.5f) / scale - 0.5f;
+    }
+    default: return (x + 0.5f) / scale - 0.5f;
+  }
+}
+
+static int64_t clamp(int64_t i, int64_t in) { return i < 0 ? 0 : i >= in ? in - 1 : i; }
+
+static int64_t nearest(uint32_t mode, double x) {
+  switch (mode) {
+    case LR_RESIZE_NEAREST_ROUND_PREFER_CEIL: return (int64_t)floor(x + 0.5);
+    case LR_RESIZE_NEAREST_FLOOR: return (int64_t)floor(x);
+    case LR_RESIZE_NEAREST_CEIL: return (int64_t)ceil(x);
+    default: return (int64_t)ceil(x - 0.5);
+  }
+}
+
+/* Weights of the 4 elements around a point s behind the second one (Keys 1981). */
+static void cubic(float a, float s, float *w) {
+  float r = 1 - s, far = 1 + s, farther = 2 - s;
+  w[0] = ((a * far - 5 * a) * far + 8 * a) * far - 4 * a;
+  w[1] = ((a + 2) * s - (a + 3)) * s * s + 1;
+  w[2] = ((a + 2) * r - (a + 3)) * r * r + 1;
+  w[3] = ((a * farther - 5 * a) * farther + 8 * a) * farther - 4 * a;
+}
+
+static void taps_of(const struct lr_resize_attrs *a, float x, int64_t in, int64_t *from, float *w) {
+  /* hostile scales make any x, and NaN; beyond the edges nothing changes any more */
+  double at = x > -4 ? x : -4;
+  if (at > (double)in + 4) at = (double)in + 4;
+  if (a->mode == LR_RESIZE_MODE_NEAREST) {
+    from[0] = clamp(nearest(a->nearest, at), in);
+  } else if (a->mode == LR_RESIZE_MODE_LINEAR) {
+    at = at < 0 ? 0 : at > (double)(in - 1) ? (double)(in - 1) : at;
+    from[0] = (int64_t)at;
+    from[1] = clamp(from[0] + 1, in);
+    w[1] = (float)(at - (double)from[0]);
+    w[0] = 1 - w[1];
+  } else {
+    int64_t first = (int64_t)floor(at) - 1;
+    float sum = 0;
+    cubic(a->cubic_a, (float)(at - floor(at)), w);
+    for (int32_t t = 0; t < 4; t++) {
+      from[t] = clamp(first + t, in);
+      if (a->exclude_outside && from[t] != first + t) w[t] = 0;
+      sum += w[t];
+    }
+    for (int32_t t = 0; a->exclude_outside && t < 4; t++) w[t] /= sum;
+  }
+}
+
+/* ---- prepare ---- */
+struct step {
+  const struct lr_kernel *kernel; /* weighted sums */
+  int32_t n_axes, axis[LR_MAX_RANK]; /* that may need work, in the order in which it is done */
+  size_t from_at[LR_MAX_RANK], weight_at[LR_MAX_RANK];
+  size_t buffer_at[2]; /* between passes, f32 */
+};
+
+static int32_t taps_a_output(uint32_t mode) {
+  return mode == LR_RESIZE_MODE_NEAREST ? 1 : mode == LR_RESIZE_MODE_LINEAR ? 2 : 4;
+}
+
+/* Axes that shrink the most come first, so that later passes have less to do. */
+static void sort_axes(struct step *s, const struct lr_view *x, const struct lr_view *y) {
+  for (int32_t i = 1; i < s->n_axes; i++)
+    for (int32_t k = i; k > 0; k--) {
+      int32_t a = s->axis[k - 1], b = s->axis[k];
+      if ((double)y->dim[a] * (double)x->dim[b] <= (double)y->dim[b] * (double)x->dim[a]) break;
+      s->axis[k - 1] = b;
+      s->axis[k] = a;
+    }
+}
+
+static lr_status prepare(struct lr_prepare *p) {
+  const struct lr_resize_attrs *a = p->bind.node->attrs;
+  const struct lr_view *x = &p->in[0], *y = &p->out[0];
+  struct step *s = p->params = lr_prepare_alloc(p, sizeof *s);
+  if (!s) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
+  lr_status status = LR_OK;
+  bool by_scale = p->bind.node->in[1] >= 0;
+  struct request q = {by_scale, by_scale ? lr_bind_const(&p->bind, 1, &status) : NULL};
+  if (status) return status;
+  s->kernel = lr_kernel_find(LR_SIG_f32_wsum, p->bind.model->cpu);
+  for (int32_t i = 0; i < x->rank; i++) /* the same size at another scale moves elements too */
+    if (x->dim[i] != y->dim[i] || (by_scale && (!q.value || scale_at(&q, i) != 1))) s->axis[s->n_axes++] = i;
+  sort_axes(s, x, y);
+  size_t at = 0, taps = (size_t)taps_a_output(a->mode);
+  for (int32_t i = 0; i < s->n_axes; i++) {
+    size_t n = (size_t)y->dim[s->axis[i]] * taps;
+    s->from_at[i] = at;
+    at += lr_align_up(n * sizeof(int64_t), LR_ALIGN);
+    s->weight_at[i] = at;
+    if (taps > 1) at += lr_align_up(n * sizeof(float), LR_ALIGN);
+  }
+  int64_t dim[LR_MAX_RANK];
+  memcpy(dim, x->dim, sizeof dim);
+  size_t bytes[2] = {0, 0};
+  for (int32_t i = 0; taps > 1 && i < s->n_axes - 1; i++) {
+    dim[s->axis[i]] = y->dim[s->axis[i]];
+    size_t n = sizeof(float);
+    for (int32_t k = 0; k < x->rank; k++) n *= (size_t)dim[k];
+    if (n > bytes[i & 1]) bytes[i & 1] = n;
+  }
+  s->buffer_at[0] = at;
+  s->buffer_at[1] = at + lr_align_up(bytes[0], LR_ALIGN);
+  p->scratch = s->buffer_at[1] + lr_align_up(bytes[1], LR_ALIGN);
+  if (taps > 1) p->kernel = s->kernel->name;
+  return LR_OK;
+}
+
+/* ---- run ---- */
+/* Fills the tables; those of axes that stay as they are keep n == 0. */
+static lr_status make_taps(const struct lr_run *r, struct lr_taps *taps) {
+  const struct lr_resize_attrs *a = r->node->attrs;
+  const struct step *s = r->params;
+  const struct lr_view *x = &r->in[0], *y = &r->out[0];
+  bool by_scale = r->node->in[1] >= 0;
+  struct request q = {by_scale, r->in[by_scale ? 1 : 2].data};
+  int32_t n = taps_a_output(a->mode);
+  for (int32_t i = 0; i < x->rank; i++)
+    if (size_out(&q, i, x->dim[i]) != y->dim[i])
+      return lr_run_fail(r, LR_ERR_VALUE, "%s[%d] does not give y's size %lld; it changed after planning",
+                         by_scale ? "scales" : "sizes", i, (long long)y->dim[i]);
+  for (int32_t i = 0; i < s->n_axes; i++) {
+    int32_t axis = s->axis[i];
+    int64_t in = x->dim[axis], out = y->dim[axis];
+    float scale = by_scale ? scale_at(&q, axis) : (float)out / (float)in;
+    if (scale == 1) continue;
+    int64_t *from = (int64_t *)(void *)((char *)r->scratch + s->from_at[i]);
+    float *weight = (float *)(void *)((char *)r->scratch + s->weight_at[i]);
+    for (int64_t o = 0; o < out; o++)
+      taps_of(a, coordinate(a->coordinates, o, scale, in, out), in, from + o * n, n > 1 ? weight + o * n : NULL);
+    taps[axis] = (struct lr_taps){n, from, n > 1 ? weight : NULL};
+  }
+  return LR_OK;
+}
+
+static void run_passes(const struct lr_run *r, const struct lr_taps *taps) {
+  const struct step *s = r->params;
+  struct lr_view from = r->in[0];
+  int32_t left = 0, done = 0;
+  for (int32_t i = 0; i < s->n_axes; i++) left += taps[s->axis[i]].n > 0;
+  for (int32_t i = 0; i < s->n_axes; i++) {
+    int32_t axis = s->axis[i];
+    if (!taps[axis].n) continue;
+    struct lr_view to = r->out[0];
+    if (--left) {
+      to = from;
+      to.dtype = LR_F32;
+      to.data = (char *)r->scratch + s->buffer_at[done++ & 1];
+      to.dim[axis] = r->out[0].dim[axis];
+      for (int64_t k = to.rank - 1, step = 1; k >= 0; step *= to.dim[k--]) to.stride[k] = step;
+    }
+    lr_resize_weighted(r->pool, &from, &to, axis, &taps[axis], s->kernel->fn);
+    from = to;
+  }
+}
+
+static lr_status run(struct lr_run *r) {
+  const struct lr_resize_attrs *a = r->node->attrs;
+  struct lr_taps taps[LR_MAX_RANK] = {{0}};
+  LR_TRY(make_taps(r, taps));
+  if (!lr_view_count(&r->out[0])) return LR_OK;
+  int32_t axes = 0;
+  for (int32_t i = 0; i < r->in[0].rank; i++) axes += taps[i].n > 0;
+  if (!axes) lr_copy_parallel(r->pool, &r->out[0], &r->in[0]);
+  else if (a->mode == LR_RESIZE_MODE_NEAREST) lr_resize_nearest(r->pool, &r->in[0], &r->out[0], taps);
+  else run_passes(r, taps);
+  return LR_OK;
+}
+
+const struct lr_impl lr_cpu_resize = {
+    .flags = LR_IMPL_STRIDED_IN | LR_IMPL_LAST_DENSE | LR_IMPL_STRIDED_OUT, .prepare = prepare, .run = run};

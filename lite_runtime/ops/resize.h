@@ -1,0 +1,18 @@
+/* resize: what its files share. resize.c has the rules and finds which elements each output takes, resize_run.c takes them. */
+#pragma once
+#include "op.h"
+
+enum { LR_RESIZE_MAX_TAPS = 4 };
+
+/* For each output along one axis, the elements it is made of. */
+struct lr_taps {
+  int32_t n;           /* taps of an output: nearest 1, linear 2, cubic 4 */
+  const int64_t *from; /* [out][n] */
+  const float *weight; /* [out][n]; NULL: n is 1 and the weight too */
+};
+
+/* y = x, but along each axis with taps[axis].n > 0 output o is element from[o] (n is 1). */
+void lr_resize_nearest(struct lr_pool *pool, const struct lr_view *x, const struct lr_view *y, const struct lr_taps *taps);
+/* y = x, but along `axis` output o is a weighted sum. x and y are f32 or f16, not necessarily the same. */
+void lr_resize_weighted(struct lr_pool *pool, const struct lr_view *x, const struct lr_view *y, int32_t axis,
+                        const struct lr_taps *taps, void (*wsum)(void));

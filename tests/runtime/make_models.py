@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Writes the models of the C runtime tests and, beside each, inputs and the outputs of an independent reference.
+
+usage: make_models.py OUT      needs the package installed, with onnxruntime
+"""
+from __future__ import annotations
+
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import numpy_helper, parser
+
+import lite_runtime
+from lite_runtime.converter.infer import Infer
+from lite_runtime.converter.ir import Graph
+from lite_runtime.converter.lower.writer import write
+from lite_runtime.spec.dtypes import BY_NUMPY
+
+Arrays = dict[str, np.ndarray]
+HEAD = '<ir_version: 8, opset_import: ["" : 17]>\n'
+rng = np.random.default_rng(5)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+def save(out: Path, name: str, data: bytes, runs: list[tuple[Arrays, Arrays]]) -> None:
+    """NAME.lrm and NAME.io: for each run its tensors as role, index, dtype, rank, dims[8], bytes, data (support.h)."""
+    (out / f"{name}.lrm").write_bytes(data)
+    session = lite_runtime.Session(data) if name != "custom" else None
+    order = [[t.name for t in ports] for ports in (session.inputs, session.outputs)] if session else [["x"], ["y"]]
+    parts = [struct.pack("<i", len(runs))]
+    for feeds, want in runs:
+        items = [(role, order[role].index(n), a) for role, arrays in ((0, feeds), (1, want)) for n, a in arrays.items()]
+        parts.append(struct.pack("<i", len(items)))
+        for role, index, a in items:
+            dims = list(a.shape) + [0] * (8 - a.ndim)
+            head = struct.pack("<4i8qq", role, index, BY_NUMPY[a.dtype.name].code, a.ndim, *dims, a.nbytes)
+            parts.append(head + np.ascontiguousarray(a).tobytes())
+    (out / f"{name}.io").write_bytes(b"".join(parts))
+
+
+def model(text: str, weights: Arrays | None = None) -> onnx.ModelProto:
+    m = parser.parse_model(HEAD + text)
+    for name, a in (weights or {}).items():
+        m.graph.initializer.append(numpy_helper.from_array(np.asarray(a), name))
+    return m
+
+
+def reference(m: onnx.ModelProto, feeds: list[Arrays], state: dict[str, str] | None = None) -> list[tuple[Arrays, Arrays]]:
+    """onnxruntime's outputs, without its graph optimisations; states are fed back from zero."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    s = ort.InferenceSession(m.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    names = [o.name for o in s.get_outputs()]
+    states = {i.name: np.zeros(i.shape, np.float32) for i in s.get_inputs() if i.name in (state or {}).values()}
+    runs = []
+    for x in feeds:
+        y = dict(zip(names, s.run(None, {**x, **states}), strict=True))
+        states = {i: y.pop(o) for o, i in (state or {}).items()}
+        runs.append((x, y))
+    return runs
+
+
+def convnet(out: Path) -> None:
+    m = model("""convnet (float[batch,3,height,width] x) => (float[batch,C,h,w] y) {
+        a = Conv<pads=[1,1,1,1], strides=[2,2]>(x, w1, b1)
+        b = Relu(a)
+        c = Conv<pads=[1,1,1,1], group=16>(b, w2)
+        d = Clip(c, zero, six)
+        e = Conv(d, w3, b3)
+        f = Add(e, b)
+        g = Concat<axis=1>(f, b)
+        y = MaxPool<kernel_shape=[2,2], strides=[2,2]>(g)
+    }""", {"w1": normal(16, 3, 3, 3) / 5, "b1": normal(16), "w2": normal(16, 1, 3, 3) / 3, "w3": normal(16, 16, 1, 1) / 4,
+           "b3": normal(16), "zero": np.float32(0), "six": np.float32(6)})
+    m.metadata_props.add(key="author", value="test")
+    shapes = [(1, 3, 40, 36), (2, 3, 17, 23), (1, 3, 8, 8)]
+    save(out, "convnet", lite_runtime.convert(m), reference(m, [{"x": normal(*s)} for s in shapes]))
+
+
+def streaming(out: Path) -> None:
+    m = model("""streaming (float[1,8] x, float[1,8] h) => (float[1,8] y, float[1,8] hn) {
+        a = MatMul(x, w)
+        b = MatMul(h, u)
+        c = Add(a, b)
+        hn = Tanh(c)
+        y = Mul(hn, two)
+    }""", {"w": normal(8, 8) / 3, "u": normal(8, 8) / 3, "two": np.float32(2)})
+    state = {"hn": "h"}
+    save(out, "streaming", lite_runtime.convert(m, state=state), reference(m, [{"x": normal(1, 8)} for _ in range(20)], state))
+
+
+def qdq_conv(out: Path) -> None:
+    scales = rng.uniform(0.01, 0.02, 6).astype(np.float32)
+    m = model("""qdq (float[1,4,h,w] x) => (float[1,6,h,w] y) {
+        a = QuantizeLinear(x, xs, xz)
+        b = DequantizeLinear(a, xs, xz)
+        c = DequantizeLinear<axis=0>(q, ws, wz)
+        d = DequantizeLinear<axis=0>(bias, bs, bz)
+        e = Conv<pads=[1,1,1,1]>(b, c, d)
+        f = Relu(e)
+        g = QuantizeLinear(f, ys, yz)
+        y = DequantizeLinear(g, ys, yz)
+    }""", {"xs": np.float32(0.05), "xz": np.uint8(120), "q": rng.integers(-127, 128, (6, 4, 3, 3)).astype(np.int8),
+           "ws": scales, "wz": np.zeros(6, np.int8), "bias": rng.integers(-999, 999, 6).astype(np.int32),
+           "bs": scales * np.float32(0.05), "bz": np.zeros(6, np.int32), "ys": np.float32(0.1), "yz": np.uint8(3)})
+    data = lite_runtime.convert(m)
+    ops = [(s.op, s.outputs[0].dtype) for s in _steps(data, {"x": normal(1, 4, 9, 7)})]
+    assert ("conv", np.dtype(np.uint8)) in ops, f"the convolution is not computed in int8: {ops}"
+    save(out, "qdq_conv", data, reference(m, [{"x": normal(1, 4, *s) * 2} for s in ((9, 7), (16, 16))]))
+
+
+def _steps(data: bytes, feeds: Arrays) -> list[Any]:
+    with lite_runtime.Session(data) as s:
+        return s.profile(feeds)
+
+
+def half(out: Path) -> None:
+    m = model("""half (float16[n,24] x, float16[24] b) => (float16[n,24] y, float16[n,24] z) {
+        a = Add(x, b)
+        c = Mul(a, x)
+        y = Relu(c)
+        z = Max(c, b)
+    }""")
+    feeds = [{"x": normal(n, 24).astype(np.float16), "b": normal(24).astype(np.float16)} for n in (5, 1, 33)]
+    runs = []
+    for f in feeds:  # numpy rounds each result to f16, as the model says
+        c = (f["x"] + f["b"]) * f["x"]
+        runs.append((f, {"y": np.maximum(c, np.float16(0)), "z": np.maximum(c, f["b"])}))
+    save(out, "half", lite_runtime.convert(m), runs)
+
+
+def values(out: Path) -> None:
+    m = model("""values (float[a,b] x, int64[2] starts, int64[2] ends) => (float[p,q] y, int64[2] z) {
+        s = Slice(x, starts, ends)
+        e = Exp(s)
+        y = Concat<axis=0>(e, s)
+        z = Shape(s)
+    }""")
+    i64 = np.int64
+    cuts = [((0, 1), (3, 5)), ((1, 0), (2, 1)), ((0, 0), (6, 8)), ((2, 2), (2, 9))]
+    save(out, "values", lite_runtime.convert(m),
+         reference(m, [{"x": normal(6, 8), "starts": np.array(s, i64), "ends": np.array(e, i64)} for s, e in cuts]))
+
+
+def views(out: Path) -> None:
+    m = model("""views (float[n,12] x) => (float[n,30] y, float[12,n] t, float[n,2,6] r) {
+        a, b, c = Split<axis=1>(x, sizes)
+        d = Relu(a)
+        e = Neg(b)
+        f = Concat<axis=1>(d, e, c, d)
+        g = Slice(f, one, nine, one)
+        h = Sigmoid(g)
+        i = Concat<axis=1>(h, f, e)
+        y = Abs(i)
+        t = Transpose<perm=[1,0]>(x)
+        s = Reshape(x, shape)
+        r = Exp(s)
+    }""", {"sizes": np.array([4, 6, 2], np.int64), "one": np.array([1], np.int64), "nine": np.array([9], np.int64),
+           "shape": np.array([0, 2, 6], np.int64)})
+    save(out, "views", lite_runtime.convert(m), reference(m, [{"x": normal(n, 12)} for n in (7, 1, 64)]))
+
+
+def gather(out: Path) -> None:
+    m = model("""gather (int64[n] i) => (float[n,3] y) {
+        y = Gather(table, i)
+    }""", {"table": normal(10, 3)})
+    m.graph.node[0].name = "pick"
+    save(out, "gather", lite_runtime.convert(m), reference(m, [{"i": np.array([0, -1, 9, 4], np.int64)}]))
+
+
+def custom(out: Path) -> None:
+    g = Graph(Infer())
+    x = g.input("x", "f32", ("n", 4))
+    a = g.add("neg", x, name="before")
+    b = g.add("custom", a, name="mine", types=[("f32", ("n", 4))])
+    b.node.custom_name, b.node.custom_data = "square", struct.pack("<f", 0.5)
+    g.output(g.add("relu", b, name="after"), "y")
+    xs = [normal(n, 4) for n in (3, 8)]
+    save(out, "custom", write(g), [({"x": x}, {"y": x * x + np.float32(0.5)}) for x in xs])
+
+
+def prepacked(out: Path) -> None:
+    """A convolution whose weight is in the file twice: as it is, and in panels of 8 channels (kernels_generic/packing.h)."""
+    w = normal(13, 1, 1, 20)
+    g = Graph(Infer())
+    x = g.input("x", "f32", (1, "h", "w", 20))
+    g.output(g.add("conv", x, g.const(w, "w"), name="product"), "y")
+    feeds = [normal(1, *s, 20) for s in ((5, 3), (1, 1))]
+    runs = [({"x": x}, {"y": (x.astype(np.float64) @ w[:, 0, 0].T).astype(np.float32)}) for x in feeds]
+    save(out, "plain", write(g), runs)
+    save(out, "prepacked", write(g, prepack={"product": (8, 1)}), runs)
+
+
+def delegate(out: Path) -> None:
+    body = Graph(Infer())
+    p = body.input("p", "f32", ("n", 6))
+    body.output(body.add("relu", body.add("mul", p, body.const(np.float32(2)), name="double"), name="positive"), "q")
+    g = Graph(Infer())
+    x = g.input("x", "f32", ("n", 6))
+    a = g.add("add", x, g.const(np.float32(1)), name="before")
+    d = g.add("delegate", a, name="accelerated", types=[("f32", ("n", 6))])
+    d.node.body = body
+    g.output(g.add("sub", d, g.const(np.float32(3)), name="after"), "y")
+    xs = [normal(n, 6) for n in (4, 9)]
+    save(out, "delegate", write(g), [({"x": x}, {"y": np.maximum((x + 1) * 2, 0) - 3}) for x in xs])
+
+
+def main() -> None:
+    out = Path(sys.argv[1])
+    out.mkdir(parents=True, exist_ok=True)
+    for make in (convnet, streaming, qdq_conv, half, values, views, gather, custom, prepacked, delegate):
+        make(out)
+
+
+main()
