@@ -18,8 +18,8 @@ Build = Callable[[int | None], tuple[bytes, Sequence[Any]]]
 
 @dataclass(frozen=True)
 class Culprit:
-    """stage and rule are '' when no rule is to blame; then the source's `node` (of operator `op`) is imported wrongly, or
-    its kernel is wrong. note: why the search found nothing."""
+    """stage and rule are '' when no rule is to blame; then the source's `node` (of operator `op`) is imported wrongly,
+    or its kernel is wrong. note: why the search found nothing."""
 
     stage: str
     rule: str

@@ -89,7 +89,6 @@ def compare_model(model: str | os.PathLike[str] | bytes | onnx.ModelProto, data:
 
     feeds: inputs; None makes seeded ones, of sizes that the model takes. set, state, dims: as given to the conversion.
     """
-    from .cases import Source
     from .cases import Cases, Source
     from .frontend import load
     from .verify import precision_of

@@ -44,6 +44,12 @@ class Value:
     def rank(self) -> int:
         return len(self.shape)
 
+    @property
+    def array(self) -> np.ndarray:
+        """The value of what is known to be a constant."""
+        assert self.const is not None
+        return self.const
+
 
 @dataclass(frozen=True)
 class Post:
@@ -84,6 +90,16 @@ class Node:
     custom_data: bytes = b""
     body: Graph | None = None  # of a `delegate`
 
+    def arg(self, i: int) -> Value:
+        """Input i, which is there."""
+        v = self.inputs[i]
+        assert v is not None
+        return v
+
+    def opt(self, i: int) -> Value | None:
+        """Input i, None when it is absent."""
+        return self.inputs[i] if i < len(self.inputs) else None
+
 
 @dataclass(eq=False)
 class State:
@@ -117,7 +133,7 @@ class Graph:
         """A constant of `dtype`, else of numpy's dtype (bool, ints, float16/32/64)."""
         a = np.asarray(array, dtype=to_numpy(dtype) if dtype else None)
         a = np.ascontiguousarray(a).reshape(a.shape)  # ascontiguousarray makes rank 0 rank 1
-        return Value(name, of_numpy(a.dtype), tuple(int(d) for d in a.shape), const=a)
+        return Value(name, of_numpy(a.dtype), tuple(map(int, a.shape)), const=a)
 
     def output(self, value: Value, name: str) -> None:
         """Adds a graph output."""

@@ -72,7 +72,7 @@ def Opt(var: Var) -> Var:
     return Var(var.name, "optional")
 
 
-Bindings = dict[str, Any]
+Bindings = dict[Any, Any]
 
 
 def match(pattern: Any, value: Value | None, found: Bindings) -> Iterator[Bindings]:

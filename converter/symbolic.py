@@ -33,14 +33,14 @@ def elements(v: Value | None, depth: int = 0) -> Elements | None:
 
 
 def _shape(n: Node, depth: int) -> Elements | None:
-    x = input_of(n, 0)
+    x = n.arg(0)
     start, end = n.attrs.get("start", 0), n.attrs.get("end", 2**31 - 1)
     return list(x.shape[slice(start, end)])
 
 
 def _gather(n: Node, depth: int) -> Elements | None:
-    x, index = elements(input_of(n, 0), depth), elements(input_of(n, 1), depth)
-    if x is None or index is None or input_of(n, 0).rank != 1:
+    x, index = elements(n.arg(0), depth), elements(n.arg(1), depth)
+    if x is None or index is None or n.arg(0).rank != 1:
         return None
     if any(not isinstance(i, int) or not -len(x) <= i < len(x) for i in index):
         return None
@@ -48,8 +48,8 @@ def _gather(n: Node, depth: int) -> Elements | None:
 
 
 def _slice(n: Node, depth: int) -> Elements | None:
-    x = elements(input_of(n, 0), depth)
-    given = (input_of(n, 1), input_of(n, 2), n.inputs[4] if len(n.inputs) > 4 else None)
+    x = elements(n.arg(0), depth)
+    given = (n.arg(1), n.arg(2), n.opt(4))
     start, end, step = (elements(v, depth) for v in given)
     step = step or [1]
     if x is None or not all(p is not None and len(p) == 1 and isinstance(p[0], int) for p in (start, end, step)):
@@ -64,24 +64,24 @@ def _concat(n: Node, depth: int) -> Elements | None:
 
 
 def _same(n: Node, depth: int) -> Elements | None:
-    return elements(input_of(n, 0), depth)
+    return elements(n.arg(0), depth)
 
 
 def _cast(n: Node, depth: int) -> Elements | None:
-    x = elements(input_of(n, 0), depth)
+    x = elements(n.arg(0), depth)
     bound = 2**31 if n.attrs["to"] == "i32" else 2**63
-    if x is None or input_of(n, 0).dtype == "bool" or any(isinstance(e, int) and not -bound <= e < bound for e in x):
+    if x is None or n.arg(0).dtype == "bool" or any(isinstance(e, int) and not -bound <= e < bound for e in x):
         return None
     return x
 
 
 def _expand(n: Node, depth: int) -> Elements | None:
-    x, size = elements(input_of(n, 0), depth), n.outputs[0].shape
+    x, size = elements(n.arg(0), depth), n.outputs[0].shape
     return x * size[0] if x is not None and len(x) == 1 and len(size) == 1 and isinstance(size[0], int) else None
 
 
 def _reduce(n: Node, depth: int) -> Elements | None:
-    x = elements(input_of(n, 0), depth)
+    x = elements(n.arg(0), depth)
     if x is None or not n.attrs.get("axes", 0) or not all(isinstance(e, int) for e in x):
         return None
     f: dict[str, Callable[[list[int]], int]] = {"sum": sum, "prod": lambda e: int(np.prod(e, dtype=object)), "max": max,
@@ -134,7 +134,7 @@ def _numbers(f: Callable[[int, int], int]) -> Callable[[Any, Any], Any]:
 
 def _pairwise(f: Callable[[Any, Any], Any]) -> Callable[[Node, int], Elements | None]:
     def rule(n: Node, depth: int) -> Elements | None:
-        a, b = elements(input_of(n, 0), depth), elements(input_of(n, 1), depth)
+        a, b = elements(n.arg(0), depth), elements(n.arg(1), depth)
         if a is None or b is None:
             return None
         size = max(len(a), len(b))
@@ -145,13 +145,6 @@ def _pairwise(f: Callable[[Any, Any], Any]) -> Callable[[Node, int], Elements | 
         bound = 2**31 if n.outputs[0].dtype == "i32" else 2**63
         return [e if not isinstance(e, int) or -bound <= e < bound else None for e in found]
     return rule
-
-
-def input_of(n: Node, i: int) -> Value:
-    """Input i of a node, which is there."""
-    v = n.inputs[i]
-    assert v is not None
-    return v
 
 
 RULES: dict[str, Callable[[Node, int], Elements | None]] = {
@@ -167,7 +160,7 @@ def refined(node: Node, axis: int) -> Dim:
     """What shape arithmetic says about a size of the output of a node whose shape is computed; None: nothing."""
     if node.op not in ("reshape", "expand", "resize"):
         return None
-    x, vector = input_of(node, 0), node.inputs[-1]
+    x, vector = node.arg(0), node.inputs[-1]
     wanted = elements(vector) if vector is not None and vector.dtype == "i64" else None
     if wanted is None or axis >= len(wanted):
         return None

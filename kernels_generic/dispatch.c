@@ -28,3 +28,7 @@ const struct lr_kernel *lr_kernel_find(enum lr_signature s, uint32_t cpu) {
     if (table[i].signature == s && !(table[i].kernel.isa & ~cpu)) best = &table[i].kernel;
   return best;
 }
+
+const struct lr_kernel *lr_kernel_line(size_t i) {
+  return i < sizeof table / sizeof table[0] ? &table[i].kernel : 0;
+}

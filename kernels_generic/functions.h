@@ -46,7 +46,7 @@ static inline vf vf_gelu_tanh(vf a) {
 }
 
 static inline vf vf_elu(vf a, vf alpha) {
-  return vf_select(vm_lt(a, vf_set(0)), vf_mul(alpha, vf_expm1(vf_min_any(a, vf_set(0)))), a);
+  return vf_select(vm_lt(a, vf_set(0)), vf_mul(alpha, vf_expm1_small(vf_min_any(a, vf_set(0)))), a);
 }
 
 static inline vf vf_selu(vf a, vf alpha, vf gamma) { return vf_mul(gamma, vf_elu(a, alpha)); }

@@ -29,16 +29,20 @@ typedef void lr_vcast_fn(int32_t from, int32_t to, size_t n, const void *a, size
 typedef void lr_vquantize_fn(int32_t to, size_t n, const float *a, size_t a_step, const float *b, size_t b_step,
                              const void *c, size_t c_step, void *y);
 /* Reductions. op: LR_REDUCE_KIND_SUM (x), _SUM_SQUARE (x^2), _L1 (|x|), _PROD, _MAX, _MIN (NaN wins) or _LOG_SUM_EXP
- * (exp(x - m[i])). columns: acc[i] = combine(acc[i], f(x[i])) for i < n. row: combines all x[i] with *acc into *acc, by a
- * fixed tree that depends on n only; m has one element then. f32 sums are good for n up to a few thousand. */
-typedef void lr_f32_vreduce_fn(int32_t op, size_t n, const float *x, const float *m, float *acc);
-typedef lr_f32_vreduce_fn lr_f32_hreduce_fn;
-typedef void lr_f64_vreduce_fn(int32_t op, size_t n, const double *x, const double *m, double *acc);
-typedef lr_f64_vreduce_fn lr_f64_hreduce_fn;
-typedef void lr_i64_vreduce_fn(int32_t op, size_t n, const int64_t *x, const int64_t *m, int64_t *acc);
-typedef lr_i64_vreduce_fn lr_i64_hreduce_fn;
-typedef void lr_u64_vreduce_fn(int32_t op, size_t n, const uint64_t *x, const uint64_t *m, uint64_t *acc);
-typedef lr_u64_vreduce_fn lr_u64_hreduce_fn;
+ * (exp(x - m)). Columns (vreduce): acc[i] = combine(acc[i], f(x[r * stride + i])) for i < n, over rows r in order; m: n numbers,
+ * NULL where the op has none. A row (hreduce): *acc = combine(*acc, all f(x[i]) for i < n), by a tree that depends on n only; m:
+ * one number or NULL. Sums in f32 are good for a thousand terms. */
+typedef void lr_f32_vreduce_fn(int32_t op, size_t n, size_t rows, const float *x, size_t stride, const float *m, float *acc);
+typedef void lr_f64_vreduce_fn(int32_t op, size_t n, size_t rows, const double *x, size_t stride, const double *m,
+                               double *acc);
+typedef void lr_i64_vreduce_fn(int32_t op, size_t n, size_t rows, const int64_t *x, size_t stride, const int64_t *m,
+                               int64_t *acc);
+typedef void lr_u64_vreduce_fn(int32_t op, size_t n, size_t rows, const uint64_t *x, size_t stride, const uint64_t *m,
+                               uint64_t *acc);
+typedef void lr_f32_hreduce_fn(int32_t op, size_t n, const float *x, const float *m, float *acc);
+typedef void lr_f64_hreduce_fn(int32_t op, size_t n, const double *x, const double *m, double *acc);
+typedef void lr_i64_hreduce_fn(int32_t op, size_t n, const int64_t *x, const int64_t *m, int64_t *acc);
+typedef void lr_u64_hreduce_fn(int32_t op, size_t n, const uint64_t *x, const uint64_t *m, uint64_t *acc);
 /* y = softmax(x) of one dense row, or its logarithm; y may be x. n >= 1. */
 typedef void lr_softmax_fn(size_t n, const void *x, void *y, int32_t log);
 typedef lr_softmax_fn lr_f32_softmax_fn, lr_f16_softmax_fn, lr_f64_softmax_fn;
@@ -104,3 +108,5 @@ enum lr_signature {
   LR_SIG_f32_avgpool, LR_SIG_f16_avgpool, LR_SIG_f32_wsum,
 };
 const struct lr_kernel *lr_kernel_find(enum lr_signature s, uint32_t cpu);
+/* Line i of kernels.inc, NULL past the end. For the tests, which run all of them. */
+const struct lr_kernel *lr_kernel_line(size_t i);

@@ -16,22 +16,47 @@ static inline T N(min)(T a, T b) { return IS_NAN(a) || a < b ? a : b; }
   X(LR_REDUCE_KIND_MIN, HIGHEST, N(min), v)             \
   X(LR_REDUCE_KIND_LOG_SUM_EXP, 0, ADD, EXP(v - shift))
 
-void CAT(CAT(lr_, TYPE), _vreduce__c)(int32_t op, size_t n, const T *x, const T *m, T *acc) {
-  switch (op) {
-#define COLUMNS(kind, start, combine, f)                  \
-  case kind:                                              \
-    for (size_t i = 0; i < n; i++) {                      \
-      T v = x[i], shift = kind == LR_REDUCE_KIND_LOG_SUM_EXP ? m[i] : 0; \
-      (void)shift;                                        \
-      acc[i] = combine(acc[i], f);                        \
-    }                                                     \
-    break;
-    CASES(COLUMNS)
+#define CHAINS 16
+
+/* CHAINS columns stay in registers over all rows. */
+#define COLUMNS(kind, start, combine, f)                                                       \
+  static void CAT(N(kind), _columns)(size_t n, size_t rows, const T *x, size_t stride, const T *m, T *acc) { \
+    for (size_t i = 0; i < n; i += CHAINS) {                                                   \
+      size_t k = n - i < CHAINS ? n - i : CHAINS;                                              \
+      T s[CHAINS], shifts[CHAINS] = {0};                                                       \
+      for (size_t j = 0; j < k; j++) {                                                         \
+        s[j] = acc[i + j];                                                                     \
+        if (kind == LR_REDUCE_KIND_LOG_SUM_EXP) shifts[j] = m[i + j];                          \
+      }                                                                                        \
+      const T *p = x + i;                                                                      \
+      if (k == CHAINS)                                                                         \
+        for (size_t r = 0; r < rows; r++, p += stride)                                         \
+          for (size_t j = 0; j < CHAINS; j++) COMBINE(combine, f)                              \
+      else                                                                                     \
+        for (size_t r = 0; r < rows; r++, p += stride)                                         \
+          for (size_t j = 0; j < k; j++) COMBINE(combine, f)                                   \
+      for (size_t j = 0; j < k; j++) acc[i + j] = s[j];                                        \
+    }                                                                                          \
+  }
+#define COMBINE(combine, f)            \
+  {                                    \
+    T v = p[j], shift = shifts[j];     \
+    (void)shift;                       \
+    s[j] = combine(s[j], f);           \
+  }
+CASES(COLUMNS)
+#undef COMBINE
 #undef COLUMNS
+
+void CAT(CAT(lr_, TYPE), _vreduce__c)(int32_t op, size_t n, size_t rows, const T *x, size_t stride, const T *m, T *acc) {
+  switch (op) {
+#define CALL(kind, start, combine, f) \
+  case kind: CAT(N(kind), _columns)(n, rows, x, stride, m, acc); break;
+    CASES(CALL)
+#undef CALL
   }
 }
 
-#define CHAINS 16
 #define ROW(kind, start, combine, f)                                                  \
   static T CAT(N(kind), _row)(size_t n, const T *x, T shift) {                        \
     T s[CHAINS];                                                                      \

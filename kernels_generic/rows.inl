@@ -1,5 +1,6 @@
 /* Softmax and normalisation of one row, for one element type and one simd header: defines lr_<TYPE>_softmax__<ISA> and
- * lr_<TYPE>_norm__<ISA>. Includer: see elementwise.inl; and EXACT: 1 when an element holds a vf without rounding. */
+ * lr_<TYPE>_norm__<ISA>. Includer: see elementwise.inl; EXACT (1 when an
+ * element holds a lane of a vf without rounding), and WIDE, WIDE_TYPE: the type that does. */
 #include "kernels.h"
 
 #define CAT_(a, b) a##b
@@ -7,16 +8,28 @@
 #define LOAD(p) CAT(vf_load_, TYPE)(p)
 #define PART(p) CAT(vf_load_part_, TYPE)(p, n - i)
 #define STORE(p, x) CAT(vf_store_, TYPE)(p, x)
+#define WIDE_LOAD(p) CAT(vf_load_, WIDE_TYPE)(p)
+#define WIDE_STORE(p, x) CAT(vf_store_, WIDE_TYPE)(p, x)
 #define STORE_PART(p, x) CAT(vf_store_part_, TYPE)(p, n - i, x)
 
 /* Sums run in 8 vectors over at most BLOCK elements, then in double. */
 #define CHAINS 8
 #define STEP (CHAINS * VF_LANES)
-#define BLOCK 1024
+#define BLOCK 512
 
 static double fold(const vf *acc) {
   vf a = vf_add(vf_add(acc[0], acc[4]), vf_add(acc[2], acc[6])), b = vf_add(vf_add(acc[1], acc[5]), vf_add(acc[3], acc[7]));
   return vf_first(vf_hsum(vf_add(a, b)));
+}
+
+static double block_sum(size_t n, const WIDE *x) {
+  size_t full = n - n % STEP, i = 0;
+  vf acc[CHAINS] = {vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0)};
+  for (; i < full; i += STEP)
+    for (size_t j = 0; j < CHAINS; j++) acc[j] = vf_add(acc[j], WIDE_LOAD(x + i + j * VF_LANES));
+  double total = fold(acc);
+  for (; i < n; i++) total += (double)x[i];
+  return total;
 }
 
 /* The elements behind the last full step, one by one, in double. */
@@ -76,26 +89,17 @@ static double row_max(size_t n, const ELEM *x) {
 }
 
 /* ---- softmax ---- */
-/* y = exp(x - max) where y can hold it; returns the sum. A NaN anywhere makes the sum NaN. */
-static double row_exp(size_t n, const ELEM *x, double max, ELEM *y) {
+/* Returns the sum of exp(x - max), NaN when there is a NaN anywhere; with `keep` the terms stay in y. */
+static double row_exp(size_t n, const ELEM *x, double max, WIDE *keep) {
   double total = 0;
-  size_t full = n - n % STEP, i = full;
   vf m = vf_set(max);
-  for (size_t at = 0; at < full; at += BLOCK) {
-    size_t end = full - at < BLOCK ? full : at + BLOCK;
-    vf acc[CHAINS] = {vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0), vf_set(0)};
-    for (size_t k = at; k < end; k += STEP)
-      LR_INDEPENDENT for (size_t j = 0; j < CHAINS; j++) {
-        vf e = vf_exp_negative(vf_sub(LOAD(x + k + j * VF_LANES), m));
-        if (EXACT) STORE(y + k + j * VF_LANES, e);
-        acc[j] = vf_add(acc[j], e);
-      }
-    total += fold(acc);
-  }
-  for (; i < n; i++) {
-    double e = vf_first(vf_exp_negative(vf_sub(vf_set(SCALAR(x[i])), m)));
-    if (EXACT) y[i] = (ELEM)e;
-    total += e;
+  for (size_t at = 0; at < n; at += BLOCK) {
+    size_t k = n - at < BLOCK ? n - at : BLOCK, full = k - k % VF_LANES, i = 0;
+    const ELEM *from = x + at;
+    WIDE block[BLOCK], *e = keep ? keep + at : block;
+    LR_INDEPENDENT for (; i < full; i += VF_LANES) WIDE_STORE(e + i, vf_exp_negative(vf_sub(LOAD(from + i), m)));
+    for (; i < k; i++) e[i] = (WIDE)vf_first(vf_exp_negative(vf_sub(vf_set(SCALAR(from[i])), m)));
+    total += block_sum(k, e);
   }
   return total;
 }
@@ -119,13 +123,11 @@ void CAT(CAT(lr_, TYPE), CAT(_softmax__, ISA))(size_t n, const void *px, void *p
   double max = row_max(n, x);
   vf m = vf_set(max);
   if (log_of) {
-    double total = 0;
-    for (size_t i = 0; i < n; i++) total += vf_first(vf_exp_negative(vf_sub(vf_set(SCALAR(x[i])), m)));
-    vf l = vf_set(log(total));
+    vf l = vf_set(log(row_exp(n, x, max, NULL)));
     EACH(vf_sub(vf_sub(v, m), l), vf_sub(vf_sub(v, m), l))
     return;
   }
-  vf scale = vf_set(1 / row_exp(n, x, max, y));
+  vf scale = vf_set(1 / row_exp(n, x, max, EXACT ? (WIDE *)py : NULL));
   if (EXACT) {
     x = y;
     EACH(vf_mul(v, scale), vf_mul(v, scale))

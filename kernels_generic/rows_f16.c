@@ -7,4 +7,6 @@
 #define ISA c
 #define SCALAR(x) lr_f16_to_f32(x)
 #define EXACT 0
+#define WIDE float
+#define WIDE_TYPE f32
 #include "rows.inl"

@@ -7,4 +7,6 @@
 #define ISA c
 #define SCALAR(x) (x)
 #define EXACT 1
+#define WIDE float
+#define WIDE_TYPE f32
 #include "rows.inl"

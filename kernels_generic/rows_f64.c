@@ -6,4 +6,6 @@
 #define ISA c
 #define SCALAR(x) (x)
 #define EXACT 1
+#define WIDE double
+#define WIDE_TYPE f64
 #include "rows.inl"

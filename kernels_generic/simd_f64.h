@@ -47,6 +47,7 @@ static inline vf vf_min_any(vf a, vf b) { return b < a ? b : a; }
 static inline vf vf_exp(vf x) { return exp(x); }
 static inline vf vf_exp_negative(vf x) { return exp(x); }
 static inline vf vf_expm1(vf x) { return expm1(x); }
+static inline vf vf_expm1_small(vf x) { return expm1(x); }
 static inline vf vf_log(vf x) { return log(x); }
 static inline vf vf_log1p_unit(vf x) { return log1p(x); }
 static inline vf vf_sigmoid(vf x) { return 1 / (1 + exp(-x)); }

@@ -45,12 +45,15 @@ static inline vf vf_exp_negative(vf x) {
   return vf_select(vm_lt(x, vf_set(-87.3)), vf_set(0.0), vf_mul(e, vf_exp2_magic(m)));
 }
 
-/* exp(x) - 1 without cancellation: 2^n (expm1(r)) + (2^n - 1). */
+/* exp(x) - 1 without cancellation, for x <= 87.9 (NaN stays): 2^n expm1(r) + (2^n - 1). */
+static inline vf vf_expm1_small(vf x) {
+  vf m, e = vf_expm1_reduced(vf_max_any(x, vf_set(-30.0)), &m), s = vf_exp2_magic(m);
+  return vf_mla(e, s, vf_sub(s, vf_set(1.0)));
+}
+
 static inline vf vf_expm1(vf x) {
-  vf c = vf_min_any(vf_max_any(x, vf_set(-30.0)), vf_set(87.9)), m;
-  vf e = vf_expm1_reduced(c, &m), s = vf_exp2_magic(m);
-  vf y = vf_mla(e, s, vf_sub(s, vf_set(1.0)));
-  return vf_select(vm_lt(vf_set(87.9), x), vf_exp(x), y);
+  vf small = vf_expm1_small(vf_min_any(x, vf_set(87.9)));
+  return vf_select(vm_lt(vf_set(87.9), x), vf_exp(x), small);
 }
 
 /* Natural logarithm: x = m 2^e with m in [sqrt(1/2), sqrt 2), log m = f - f^2/2 + f^3 P(f), f = m - 1. */
@@ -91,7 +94,7 @@ static inline vf vf_sigmoid(vf x) {
 
 /* tanh |x| = -t / (2 + t) with t = expm1(-2 |x|). */
 static inline vf vf_tanh(vf x) {
-  vf t = vf_expm1(vf_mul(vf_abs(x), vf_set(-2.0)));
+  vf t = vf_expm1_small(vf_mul(vf_abs(x), vf_set(-2.0)));
   vf y = vf_sign_of(vf_div(t, vf_add(t, vf_set(2.0))), x);
   return vf_select(vm_lt(vf_abs(x), vf_set(2e-4)), x, y);
 }

@@ -1,8 +1,8 @@
 """Opcodes of the post-op program: the one mechanism for epilogues, fused elementwise steps and requantisation.
 
 A program is a list of typed instructions over four registers; each instruction computes one row (or tile) of
-elements. It ends with the result in register 0. In an epilogue register 0 starts as the accumulator (f32 or i32);
-in an `elementwise` node all registers start undefined and every input is an operand.
+elements. It ends with the result in register 0. In an epilogue register 0 starts as the accumulator (x's dtype for
+floats, i32 for 8-bit integers); in an `elementwise` node all registers start undefined and every input is an operand.
 
 Encoding in the file (`Node.post`, 32-bit words), per instruction:
   word 0   opcode | dtype << 8 | dst << 16     dst: 0..3

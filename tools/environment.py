@@ -78,4 +78,5 @@ def install(python: Path, build: str, env: dict[str, str]) -> None:
     """Builds this checkout in build/<build> (again only what changed) and installs it, without its dependencies."""
     folder = ROOT / "build" / build
     folder.mkdir(parents=True, exist_ok=True)
-    pip(python, "--no-build-isolation", "--no-deps", "--force-reinstall", f"--config-settings=build-dir={folder}", str(ROOT), env=env)
+    pip(python, "--no-build-isolation", "--no-deps", "--force-reinstall", f"--config-settings=build-dir={folder}",
+        str(ROOT), env=env)

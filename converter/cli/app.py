@@ -8,11 +8,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 from types import FrameType
+from typing import Any
 
 import click
 
 from ... import Error, __version__
-from ..errors import ConvertError
+from ..errors import ConvertError, ProofError
 from . import check, compare, convert, run_model, show
 from .output import clean
 
@@ -60,7 +61,8 @@ def run(args: Sequence[str]) -> int:
     except (ConvertError, Error, OSError, MemoryError) as e:
         if debug:
             traceback.print_exc()
-        return _fail(_words(e), as_json, EXIT_ERROR)
+        proof = {"proof": e.report.as_dict()} if isinstance(e, ProofError) else {}
+        return _fail(_words(e), as_json, EXIT_ERROR, proof)
     except Exception as e:  # a bug of ours
         if debug:
             traceback.print_exc()
@@ -74,8 +76,8 @@ def _words(e: BaseException) -> str:
     return str(e) or type(e).__name__
 
 
-def _fail(message: str, as_json: bool, code: int) -> int:
+def _fail(message: str, as_json: bool, code: int, more: dict[str, Any] | None = None) -> int:
     if as_json:
-        print(json.dumps({"error": message}))
+        print(json.dumps({"error": message} | (more or {})))
     print(f"error: {clean(message)}", file=sys.stderr)
     return code

@@ -70,7 +70,8 @@ def _run(file: str, files: tuple[str, ...], shapes: dict[str, tuple[int, ...]], 
     print_table("", ["output", "dtype", "shape", ">min", ">mean", ">max"],
                 [[n, s["dtype"], human_shape(s["shape"]), *(_number(s[k]) for k in ("min", "mean", "max"))]
                  for n, s in facts["outputs"].items()])
-    say(f"{repeat} run{'s' * (repeat > 1)}, best {min(times):.3f} ms, median {facts['median_ms']:.3f} ms, memory {human_bytes(memory)}")
+    runs = "1 run" if repeat == 1 else f"{repeat} runs"
+    say(f"{runs}, best {min(times):.3f} ms, median {facts['median_ms']:.3f} ms, memory {human_bytes(memory)}")
     if profile:
         _print_profile(steps)
 

@@ -44,7 +44,7 @@ def encode(node: Node) -> Encoded:
     inputs += [None] * (op.n_in - len(inputs))
     program = _Program(node)
     program.epilogue(node)
-    return Encoded(op.code, inputs + program.operands, attr_words(node), program.words)
+    return Encoded(op.code, [*inputs, *program.operands], attr_words(node), program.words)
 
 
 def attr_words(node: Node) -> list[int]:
@@ -204,5 +204,5 @@ def result_dtype(p: Post) -> str:
 
 def accumulator(node: Node) -> str:
     """dtype in which a node that may carry an epilogue hands over its results."""
-    x = node.inputs[0]
-    return "i32" if x is not None and x.dtype in ("i8", "u8") else "f32"
+    x = node.arg(0)
+    return "i32" if x.dtype in ("i8", "u8") else x.dtype

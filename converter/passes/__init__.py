@@ -29,7 +29,7 @@ STAGES: list[Stage] = [
     Stage("layout", (layout.channels_last, CLEAN, simplify.same_nodes)),
     Stage("fuse", (fold, compose.RULES, fuse.AFFINE, fuse.EPILOGUE)),
     Stage("quantize", (qdq.RULES,)),
-    Stage("finish", (fold_all, [*CLEAN, *layout.FINAL_RULES], fuse.AFFINE, fuse.EPILOGUE, simplify.same_nodes),
+    Stage("finish", (fold_all, [*CLEAN, *layout.FINAL_RULES], fuse.AFFINE, fuse.LATE_EPILOGUE, simplify.same_nodes),
           repeat=True),
 ]
 

@@ -108,8 +108,7 @@ def _norm(d: Pat, eps: Var, root: str = "root") -> Pat:
 
 def _last_axes(n: Node) -> int | None:
     """First of the reduced axes when these are the last ones and are kept with size 1."""
-    x = n.inputs[0]
-    assert x is not None
+    x = n.arg(0)
     found = axes(n.attrs.get("axes", 0), x.rank)
     if not found or found != list(range(found[0], x.rank)) or not n.attrs.get("keep_dims", 1):
         return None
@@ -118,9 +117,9 @@ def _last_axes(n: Node) -> int | None:
 
 def _layer_norm(r: Rewrite, x: Value, mean: Node, variance: Node, eps: Value) -> Value | None:
     axis = _last_axes(mean)
-    if axis is None or axis != _last_axes(variance) or x.dtype not in FLOATS or eps.const.size != 1:
+    if axis is None or axis != _last_axes(variance) or x.dtype not in FLOATS or eps.array.size != 1:
         return None
-    value = float(eps.const.reshape(()))
+    value = float(eps.array.reshape(()))
     return r.add("layer_norm", x, like=None, axis=axis, epsilon=float(np.float32(value))) if value >= 0 else None
 
 
@@ -143,8 +142,7 @@ LAYER_NORM = [_shared("div"), _shared("mul")]
 
 def _normalised(n: Node, c: Value) -> Value | None:
     """The constant c when it has the shape of the normalised axes of a layer_norm (leading 1s aside)."""
-    x = n.inputs[0]
-    assert x is not None and c.const is not None
+    x = n.arg(0)
     tail = x.shape[n.attrs.get("axis", 0):]
     extra = c.rank - len(tail)
     if extra < 0 or c.rank > x.rank or any(d != 1 for d in c.shape[:extra]) or not same_shape(c.shape[extra:], tail):
@@ -158,7 +156,7 @@ def layer_norm_scale(r: Rewrite, layer_norm: Node, x: Value, s: Value) -> Value 
     if _normalised(layer_norm, s) is None:
         return None
     tail = x.rank - layer_norm.attrs.get("axis", 0)
-    return r.add("layer_norm", x, r.const(s.const.reshape(s.shape[s.rank - tail:])), like=layer_norm)
+    return r.add("layer_norm", x, r.const(s.array.reshape(s.shape[s.rank - tail:])), like=layer_norm)
 
 
 @rule(lambda x, s, b: P.add(P.layer_norm(x, Opt(s)), C(b)))
@@ -167,7 +165,7 @@ def layer_norm_bias(r: Rewrite, layer_norm: Node, x: Value, s: Value | None, b: 
     if _normalised(layer_norm, b) is None:
         return None
     tail = x.rank - layer_norm.attrs.get("axis", 0)
-    return r.add("layer_norm", x, s, r.const(b.const.reshape(b.shape[b.rank - tail:])), like=layer_norm)
+    return r.add("layer_norm", x, s, r.const(b.array.reshape(b.shape[b.rank - tail:])), like=layer_norm)
 
 
 RULES: list[Rule] = [silu, mish, hard_sigmoid_div, hard_sigmoid_mul, hard_swish, hard_swish_div, hard_swish_mul, *GELU,

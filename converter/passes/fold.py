@@ -21,7 +21,7 @@ Skip = Callable[[Graph, Node], bool]
 
 def fold(g: Graph, trace: Trace) -> None:
     """Replaces what depends on constants alone by its value. Quantised weights stay as they are: see `fold_all`."""
-    quantised = any(n.op == "quantize" or (_dequantizes(n) and n.inputs[0].const is None) for n in g.nodes)
+    quantised = any(n.op == "quantize" or (_dequantizes(n) and n.arg(0).const is None) for n in g.nodes)
     _fold(g, trace, lambda g, n: quantised and _dequantizes(n))
 
 
@@ -32,7 +32,7 @@ def fold_all(g: Graph, trace: Trace) -> None:
 
 def _dequantizes(n: Node) -> bool:
     """The first node of a dequantised tensor."""
-    x = n.inputs[0] if n.inputs else None
+    x = n.opt(0)
     return n.op == "cast" and x is not None and n.attrs["to"] in ("f32", "f16") and \
         x.dtype in (("i8", "u8") if x.const is None else ("i8", "u8", "i32")) and (x.const is None or x.const.size > 1)
 

@@ -20,19 +20,16 @@ def _linear(r: Rewrite, n: Node, v: Value | None) -> Node | None:
     """The float operator without epilogue that makes v for n alone."""
     if v is None or v.node is None or v.node.op not in LINEAR or v.node.post or v.dtype not in FLOATS:
         return None
-    return v.node if vanishes_with(r.graph, v, n) and v.node.inputs[0].dtype == v.dtype else None
+    return v.node if vanishes_with(r.graph, v, n) and v.node.arg(0).dtype == v.dtype else None
 
 
 def _parts(n: Node) -> tuple[Value, Value, Value | None]:
-    x, w = n.inputs[:2]
-    assert x is not None and w is not None
-    return x, w, n.inputs[2] if len(n.inputs) > 2 else None
+    return n.arg(0), n.arg(1), n.opt(2)
 
 
 def _sides(n: Node) -> list[tuple[Value, Value]]:
     """(data, constant) for each order of the inputs that the operator allows."""
-    a, b = n.inputs
-    assert a is not None and b is not None
+    a, b = n.arg(0), n.arg(1)
     orders = [(a, b), (b, a)] if n.op in ("mul", "add") else [(a, b)]
     return [(x, c) for x, c in orders if c.const is not None]
 
@@ -60,7 +57,7 @@ def scale_into_weights(r: Rewrite, n: Node) -> Value | None:
     """A factor per channel after a convolution or product goes into its weights and bias."""
     for y, c in _sides(n):
         p = _linear(r, n, y)
-        s = channel_vector(c.const.astype(np.float64), y.shape) if p else None
+        s = channel_vector(c.array.astype(np.float64), y.shape) if p else None
         if p is None or s is None or (n.op == "div" and not np.all(s)):
             continue
         s = 1 / s if n.op == "div" else s
@@ -69,7 +66,7 @@ def scale_into_weights(r: Rewrite, n: Node) -> Value | None:
         if scaled is None or (b is not None and b.const is None) or not _fits(scaled, w.dtype):
             continue
         r.cover(p)
-        bias = r.const(b.const.astype(np.float64) * s, b.dtype) if b is not None else None
+        bias = r.const(b.array.astype(np.float64) * s, b.dtype) if b is not None else None
         return r.add(p.op, x, r.const(scaled, w.dtype), bias, like=p)
     return None
 
@@ -79,13 +76,13 @@ def shift_into_bias(r: Rewrite, n: Node) -> Value | None:
     """A summand per channel after a convolution or product goes into its bias."""
     for y, c in _sides(n):
         p = _linear(r, n, y)
-        v = channel_vector(c.const.astype(np.float64), y.shape) if p else None
+        v = channel_vector(c.array.astype(np.float64), y.shape) if p else None
         if p is None or v is None:
             continue
         x, w, b = _parts(p)
         if b is not None and b.const is None:
             continue
-        v = (-v if n.op == "sub" else v) + (b.const.astype(np.float64) if b is not None else 0)
+        v = (-v if n.op == "sub" else v) + (b.array.astype(np.float64) if b is not None else 0)
         r.cover(p)
         return r.add(p.op, x, w, r.const(v, y.dtype), like=p)
     return None
@@ -102,10 +99,10 @@ def value_into_bias(r: Rewrite, matmul: Node, a: Value, b: Value, v: Value) -> V
 @rule(lambda x, s, w, b: P.conv(P.mul(x, C(s)), C(w), Opt(b)))
 def scale_before_conv(r: Rewrite, conv: Node, x: Value, s: Value, w: Value, b: Value | None) -> Value | None:
     """A factor per channel before a convolution goes into its weights (padding is zero either way)."""
-    c = channel_vector(s.const.astype(np.float64), x.shape)
+    c = channel_vector(s.array.astype(np.float64), x.shape)
     if c is None or conv.attrs.get("groups", 1) != 1 or w.dtype not in FLOATS or x.dtype != w.dtype:
         return None
-    scaled = w.const.astype(np.float64) * c
+    scaled = w.array.astype(np.float64) * c
     return r.add("conv", x, r.const(scaled, w.dtype), b, like=conv) if _fits(scaled, w.dtype) else None
 
 
@@ -132,8 +129,7 @@ def pad_into_conv(r: Rewrite, pad: Node, conv: Node, x: Value, pads: Value, valu
 def transpose_into_matmul(r: Rewrite, n: Node) -> Value | None:
     """A transpose of the last two axes becomes a flag; one that moves the last axis leaves it in place that way."""
     for i, flag in ((0, "trans_a"), (1, "trans_b")):
-        v = n.inputs[i]
-        assert v is not None
+        v = n.arg(i)
         t = v.node
         if t is None or t.op != "transpose" or v.rank < 2:
             continue
@@ -152,16 +148,31 @@ def transpose_into_matmul(r: Rewrite, n: Node) -> Value | None:
 
 
 # ---- epilogues ----
-@node_rule(*(p.name for p in POSTOPS.values() if p.result != "bool" and p.name not in ("copy", "select")))
+STEPS = [p.name for p in POSTOPS.values() if p.result != "bool" and p.name not in ("copy", "select")]
+
+
+@node_rule(*STEPS)
 def into_epilogue(r: Rewrite, n: Node) -> Value | None:
-    """What follows a convolution or product element by element runs in its epilogue."""
+    """What follows a convolution or product element by element runs in its epilogue. Quantised results stay quantised:
+    the next operator may take them as they are."""
+    return None if any(v is not None and v.dtype in ("i8", "u8") for v in n.inputs[:1]) else _into_epilogue(r, n)
+
+
+@node_rule(*STEPS)
+def late_into_epilogue(r: Rewrite, n: Node) -> Value | None:
+    """As into_epilogue, when nothing takes quantised results any more."""
+    return _into_epilogue(r, n)
+
+
+def _into_epilogue(r: Rewrite, n: Node) -> Value | None:
     candidates = [v for v in n.inputs if v is not None and v.node is not None and v.node.op in LINEAR]
     if len(candidates) > 1:  # the one that is computed last: the other operand is there by then
-        candidates.sort(key=lambda v: r.graph.nodes.index(v.node), reverse=True)
+        candidates.sort(key=lambda v: r.graph.nodes.index(v.node) if v.node else -1, reverse=True)
     for y in candidates:
         p = y.node
-        assert p is not None
-        if not vanishes_with(r.graph, y, n) or len(p.post) >= MAX_POSTS or not same_shape(y.shape, n.outputs[0].shape):
+        if p is None or not vanishes_with(r.graph, y, n) or len(p.post) >= MAX_POSTS:
+            continue
+        if not same_shape(y.shape, n.outputs[0].shape):
             continue
         posts = _extended(p, y, n)
         if posts is not None:
@@ -174,18 +185,7 @@ def _extended(p: Node, y: Value, n: Node) -> list[Post] | None:
     """The epilogue of p with n after it, None when n does not fit in."""
     posts, dtype = list(p.post), arithmetic(n)
     now = result_dtype(posts[-1]) if posts else accumulator(p)
-    if y.dtype == "f16" and dtype == "f16" and n.op != "cast":  # half floats are computed in f32, rounded at the end
-        if posts and posts[-1] == Post("cast", (ACC,), "f16"):
-            posts.pop()
-        elif posts:
-            return None
-        step = _post(n, y, "f32")
-        return [*posts, step, Post("cast", (ACC,), "f16")] if step else None
-    if now == "f32" and y.dtype == "f16":
-        posts.append(Post("cast", (ACC,), "f16"))
-    elif now != y.dtype:
-        return None
-    if n.op not in ("cast", "quantize") and dtype not in FLOAT:
+    if now != y.dtype or (n.op not in ("cast", "quantize") and dtype not in FLOAT):
         return None
     step = _post(n, y, dtype)
     return [*posts, step] if step and _operands(posts) + _operands([step]) <= MAX_OPERANDS else None
@@ -218,3 +218,4 @@ def _post(n: Node, y: Value, dtype: str) -> Post | None:
 AFFINE: list[Rule] = [scale_into_weights, shift_into_bias, value_into_bias, scale_before_conv, pad_into_conv,
                       transpose_into_matmul]
 EPILOGUE: list[Rule] = [into_epilogue]
+LATE_EPILOGUE: list[Rule] = [late_into_epilogue]

@@ -86,21 +86,18 @@ def _elementwise(put: Put, n: Node) -> Turned | None:
 
 def _axis(put: Put, n: Node) -> Turned | None:
     """concat, split, softmax: one axis."""
-    x = n.inputs[0]
-    assert x is not None
+    x = n.arg(0)
     own = n.inputs if n.op == "concat" else n.inputs[:1]
     return [*map(put.x, own), *n.inputs[len(own):]], {"axis": last(x.rank).index(n.attrs.get("axis", 0))}
 
 
 def _gather(put: Put, n: Node) -> Turned | None:
-    x, index = n.inputs
-    assert x is not None and index is not None
+    x, index = n.arg(0), n.arg(1)
     return None if index.rank != 1 else ([put.x(x), index], {"axis": last(x.rank).index(n.attrs.get("axis", 0))})
 
 
 def _reduce(put: Put, n: Node) -> Turned | None:
-    x = n.inputs[0]
-    assert x is not None
+    x = n.arg(0)
     order = last(x.rank)
     gone = axes(n.attrs.get("axes", 0), x.rank)
     if not n.attrs.get("keep_dims", 1):
@@ -112,10 +109,7 @@ def _reduce(put: Put, n: Node) -> Turned | None:
 
 
 def _slice(put: Put, n: Node) -> Turned | None:
-    x, starts = n.inputs[:2]
-    assert x is not None and starts is not None
-    along = n.inputs[3] if len(n.inputs) > 3 else None
-    count = starts.shape[0]
+    x, along, count = n.arg(0), n.opt(3), n.arg(1).shape[0]
     found = ints(along) if along is not None else list(range(count)) if isinstance(count, int) else None
     if found is None or any(not -x.rank <= a < x.rank for a in found):
         return None
@@ -124,21 +118,18 @@ def _slice(put: Put, n: Node) -> Turned | None:
 
 
 def _pad(put: Put, n: Node) -> Turned | None:
-    x = n.inputs[0]
-    assert x is not None
+    x = n.arg(0)
     order = list(last(x.rank))
     return [put.x(x), put.vector(n.inputs[1], order + [a + x.rank for a in order]), *n.inputs[2:]], {}
 
 
 def _resize(put: Put, n: Node) -> Turned | None:
-    x = n.inputs[0]
-    assert x is not None
+    x = n.arg(0)
     return [put.x(x), *(put.vector(v, list(last(x.rank))) for v in n.inputs[1:])], {}
 
 
 def _expand(put: Put, n: Node) -> Turned | None:
-    x, shape = n.inputs
-    assert x is not None and shape is not None
+    x, shape = n.arg(0), n.arg(1)
     if x.rank != n.outputs[0].rank or shape.shape != (x.rank,):
         return None
     return [put.x(x), put.vector(shape, list(last(x.rank)))], {}
@@ -146,8 +137,7 @@ def _expand(put: Put, n: Node) -> Turned | None:
 
 def _squeeze(put: Put, n: Node) -> Turned | None:
     """squeeze and unsqueeze of other axes than the first two, which stay what they are."""
-    x = n.inputs[0]
-    assert x is not None
+    x = n.arg(0)
     whole = x.rank if n.op == "squeeze" else n.outputs[0].rank
     found = axes(n.attrs.get("axes", 0), whole)
     if not found or found[0] < 2 or n.outputs[0].rank < 2:
@@ -157,8 +147,7 @@ def _squeeze(put: Put, n: Node) -> Turned | None:
 
 def _reshape(put: Put, n: Node) -> Turned | None:
     """A reshape of the axes after the first two."""
-    x, y = n.inputs[0], n.outputs[0]
-    assert x is not None
+    x, y = n.arg(0), n.outputs[0]
     if x.rank < 2 or y.rank < 2 or not same_shape(x.shape[:2], y.shape[:2]) or not isinstance(x.shape[1], int):
         return None
     wanted = [y.shape[a] for a in last(y.rank)]
@@ -209,8 +198,7 @@ def _keeps_order(n: Node, y: Value) -> bool:
         return True
     if n.op != "reduce" or n.attrs.get("keep_dims", 1):
         return False
-    x = n.inputs[0]
-    assert x is not None
+    x = n.arg(0)
     stay = [a for a in last(x.rank) if a not in axes(n.attrs.get("axes", 0), x.rank)]
     return stay == sorted(stay)
 
@@ -285,8 +273,7 @@ def channels_last(g: Graph, trace: Trace) -> None:
 @node_rule("transpose")
 def transpose_of_ones(r: Rewrite, n: Node) -> Value | None:
     """A transpose that moves only axes of size 1 is a reshape."""
-    x, y = n.inputs[0], n.outputs[0]
-    assert x is not None
+    x, y = n.arg(0), n.outputs[0]
     moved = [a for a in n.attrs["perm"] if x.shape[a] != 1]
     found = target(y.shape)
     if moved != sorted(moved) or found is None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..ir import ACC, Node, Post, Value
-from ..rewrite import Rewrite, Rule, node_rule
+from ..rewrite import Rewrite, Rule, node_rule, vanishes_with
 from .common import known
 
 MAX_DEPTH = 65536  # products of 8-bit numbers that an i32 surely holds
@@ -45,8 +45,7 @@ def dequantized(v: Value | None) -> Quantized | None:
         n = v.node
         at = order.index(n.op) + (n.op != "transpose")
         nodes.append(n)
-        a, b = n.inputs[0], n.inputs[1] if len(n.inputs) > 1 else None
-        assert a is not None
+        a, b = n.arg(0), n.opt(1)
         if n.op == "transpose":
             perm = tuple(n.attrs["perm"][p] for p in perm)
         elif n.op == "cast":
@@ -103,7 +102,7 @@ def integer_kernel(r: Rewrite, n: Node) -> Value | None:
     if list(x.perm) != sorted(x.perm):
         q = r.add("transpose", q, perm=x.perm)
     factor = sx * sw
-    bias, more = _bias(r, n.inputs[2] if len(n.inputs) > 2 else None, factor)
+    bias, more = _bias(r, n.opt(2), factor)
     posts = [Post("cast", (ACC,), "f32"), Post("mul", (ACC, _operand(r, factor)), "f32"), *more, *n.post]
     zeros = {"a_zero": int(zx), "b_zero": zw} if n.op == "matmul" else {"x_zero": int(zx), "w_zero": zw}
     return r.add(n.op, q, data, bias, like=n, post=posts, **zeros)
@@ -130,14 +129,17 @@ def _weights(r: Rewrite, n: Node, w: Quantized) -> tuple[Value, np.ndarray, int]
 
 
 def _bias(r: Rewrite, b: Value | None, factor: np.ndarray) -> tuple[Value | None, list[Post]]:
-    """The bias in i32 when it is exact in units of `factor`, else a step of the epilogue."""
+    """The bias in i32 when it is a whole number of `factor` (to the precision of f32), else a step of the epilogue."""
     if b is None:
         return None, []
-    known = dequantized(b)
-    if known is not None and known.q.dtype == "i32" and known.q.const is not None and not np.any(known.zero):
-        r.cover(*known.nodes)
-        if np.allclose(known.scale.reshape(-1), factor, rtol=1e-6, atol=0):
-            return r.const(known.q.const.reshape(-1)), []
+    value, quantised = b.const, dequantized(b)
+    if quantised is not None and quantised.q.const is not None:
+        r.cover(*quantised.nodes)
+        value = (quantised.q.const.astype(np.float64) - quantised.zero) * quantised.scale
+    if value is not None:
+        whole = np.rint(value.astype(np.float64) / factor)
+        if np.all(np.abs(whole) < 2**30) and np.allclose(whole * factor, value, rtol=4e-7, atol=0):
+            return r.const(whole, "i32"), []
     return None, [Post("add", (ACC, b), "f32")]
 
 
@@ -146,4 +148,23 @@ def _operand(r: Rewrite, factor: np.ndarray) -> object:
     return r.const(narrow) if narrow.size > 1 else float(narrow.reshape(()))
 
 
-RULES: list[Rule] = [integer_kernel]
+MOVES = ("max_pool", "transpose", "reshape", "squeeze", "unsqueeze", "flatten", "slice", "gather", "expand")
+
+
+@node_rule("quantize")
+def move_integers(r: Rewrite, n: Node) -> Value | None:
+    """What only moves or compares numbers between equal scales works on the integers."""
+    x, scale, zero = n.arg(0), n.arg(1), n.arg(2)
+    if x.node is None or scale.const is None or zero.const is None or scale.const.size != 1 or zero.const.size != 1:
+        return None
+    move = x.node if x.node.op in MOVES and vanishes_with(r.graph, x, n) else None
+    q = dequantized(move.inputs[0] if move else x)
+    if q is None or q.q.dtype != n.outputs[0].dtype or list(q.perm) != sorted(q.perm):
+        return None
+    if _scalar(q.scale) != float(scale.const.reshape(())) or _scalar(q.zero) != float(zero.const.reshape(())):
+        return None
+    r.cover(*q.nodes, *([move] if move else []))
+    return r.add(move.op, q.q, *move.inputs[1:], like=move) if move else q.q
+
+
+RULES: list[Rule] = [integer_kernel, move_integers]

@@ -7,7 +7,7 @@ from .. import symbolic
 from ..dtypes import to_numpy
 from ..ir import Node, Shape, Value
 from ..rewrite import Rewrite, Rule, node_rule
-from ..symbolic import elements, input_of
+from ..symbolic import elements
 from .common import ints, target
 
 INT64_MAX = 2**63 - 1
@@ -26,7 +26,7 @@ def known_value(r: Rewrite, n: Node) -> Value | None:
 @node_rule("reshape")
 def known_reshape(r: Rewrite, n: Node) -> Value | None:
     """A reshape whose sizes are known but for one, or are copied from its input, gets a constant shape."""
-    x, shape = input_of(n, 0), input_of(n, 1)
+    x, shape = n.arg(0), n.arg(1)
     wanted = elements(shape)
     if shape.const is not None or wanted is None:
         return None
@@ -46,7 +46,7 @@ def known_reshape(r: Rewrite, n: Node) -> Value | None:
 @node_rule("expand")
 def known_expand(r: Rewrite, n: Node) -> Value | None:
     """An expand to sizes that its input has already: these need not be known."""
-    x, shape = input_of(n, 0), input_of(n, 1)
+    x, shape = n.arg(0), n.arg(1)
     wanted = elements(shape)
     if shape.const is not None or wanted is None:
         return None
@@ -61,16 +61,16 @@ def known_expand(r: Rewrite, n: Node) -> Value | None:
 @node_rule("slice")
 def known_slice(r: Rewrite, n: Node) -> Value | None:
     """A slice up to the size that its input has ends at infinity: the size need not be known."""
-    x, ends = input_of(n, 0), elements(input_of(n, 2))
-    along = ints(n.inputs[3]) if len(n.inputs) > 3 and n.inputs[3] is not None else list(range(len(ends or ())))
-    if input_of(n, 2).const is not None or input_of(n, 2).dtype != "i64":
+    x, ends = n.arg(0), elements(n.arg(2))
+    along = ints(n.opt(3)) if n.opt(3) is not None else list(range(len(ends or ())))
+    if n.arg(2).const is not None or n.arg(2).dtype != "i64":
         return None
     if ends is None or along is None or len(along) != len(ends):
         return None
     if any(not -x.rank <= a < x.rank for a in along):
         return None
     found = [INT64_MAX if isinstance(e, str) and e == x.shape[a] else e for e, a in zip(ends, along, strict=True)]
-    steps = ints(n.inputs[4]) if len(n.inputs) > 4 and n.inputs[4] is not None else [1]
+    steps = ints(n.opt(4)) if n.opt(4) is not None else [1]
     if not all(isinstance(e, int) for e in found) or steps is None or any(s <= 0 for s in steps):
         return None
     return r.add("slice", x, n.inputs[1], r.const(np.array(found, np.int64)), *n.inputs[3:], like=n)

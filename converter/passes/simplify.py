@@ -18,8 +18,7 @@ INTERN = 1 << 16  # bytes of a constant up to which equal ones are found by valu
 @node_rule("identity", *RESHAPES, "expand", "cast")
 def drop_same(r: Rewrite, n: Node) -> Value | None:
     """Nodes whose result has the type of their input and the same elements."""
-    x = n.inputs[0]
-    assert x is not None
+    x = n.arg(0)
     return x if n.op == "identity" or same_type(x, n.outputs[0]) else None
 
 
@@ -38,9 +37,9 @@ def drop_single(r: Rewrite, n: Node) -> Value | None:
 @node_rule("slice")
 def drop_slice(r: Rewrite, n: Node) -> Value | None:
     """A slice of everything."""
-    steps = ints(n.inputs[4]) if len(n.inputs) > 4 and n.inputs[4] is not None else []
-    whole = steps is not None and all(s == 1 for s in steps) and same_type(n.inputs[0], n.outputs[0])
-    return n.inputs[0] if whole else None
+    steps = ints(n.opt(4)) if n.opt(4) is not None else []
+    whole = steps is not None and all(s == 1 for s in steps) and same_type(n.arg(0), n.outputs[0])
+    return n.arg(0) if whole else None
 
 
 @node_rule("pad")
@@ -53,9 +52,9 @@ def drop_pad(r: Rewrite, n: Node) -> Value | None:
 @node_rule("resize")
 def drop_resize(r: Rewrite, n: Node) -> Value | None:
     """A resize to the same size; tf_half_pixel_for_nn moves pixels even then."""
-    scales = n.inputs[1] if len(n.inputs) > 1 else None
+    scales = n.opt(1)
     same = scales.const is not None and bool(np.all(scales.const == 1)) if scales is not None else \
-        same_type(n.inputs[0], n.outputs[0])
+        same_type(n.arg(0), n.outputs[0])
     return n.inputs[0] if same and n.attrs.get("coordinates", "") != "tf_half_pixel_for_nn" else None
 
 
@@ -71,8 +70,7 @@ def drop_neutral(r: Rewrite, n: Node) -> Value | None:
     """x * 1, x / 1, x + 0, x - 0, x ** 1 where this is exact: for floats, x + 0 is not (-0 + 0 = 0), x + -0 is."""
     places = (0, 1) if n.op in ("mul", "add") else (1,)
     for i in places:
-        c, x = n.inputs[i], n.inputs[1 - i]
-        assert c is not None and x is not None
+        c, x = n.arg(i), n.arg(1 - i)
         if c.const is None or c.const.size == 0 or not same_type(x, n.outputs[0]):
             continue
         if n.op in ("mul", "div", "pow"):
@@ -95,8 +93,7 @@ def square(r: Rewrite, x: Value, c: Value) -> Value | None:
 @node_rule("transpose")
 def merge_transposes(r: Rewrite, n: Node) -> Value | None:
     """A transpose of a transpose is one."""
-    x = n.inputs[0]
-    assert x is not None
+    x = n.arg(0)
     if x.node is None or x.node.op != "transpose":
         return None
     r.cover(x.node)
@@ -107,21 +104,17 @@ def merge_transposes(r: Rewrite, n: Node) -> Value | None:
 @node_rule(*RESHAPES)
 def merge_reshapes(r: Rewrite, n: Node) -> Value | None:
     """A reshape of a reshape is one."""
-    x = n.inputs[0]
-    assert x is not None
+    x = n.arg(0)
     if x.node is None or x.node.op not in RESHAPES or target(n.outputs[0].shape) is None:
         return None
     r.cover(x.node)
-    first = x.node.inputs[0]
-    assert first is not None
-    return reshape_to(r, first, n.outputs[0].shape, n)
+    return reshape_to(r, x.node.arg(0), n.outputs[0].shape, n)
 
 
 @node_rule("transpose", *RESHAPES)
 def move_constant(r: Rewrite, n: Node) -> Value | None:
     """A constant is transposed and reshaped at once."""
-    x, y = n.inputs[0], n.outputs[0]
-    assert x is not None
+    x, y = n.arg(0), n.outputs[0]
     if x.const is None or not known(y.shape):
         return None
     moved = x.const.transpose(n.attrs["perm"]) if n.op == "transpose" else x.const
@@ -131,19 +124,16 @@ def move_constant(r: Rewrite, n: Node) -> Value | None:
 @rule(lambda x, a, b: P.clip(P.relu(x), C(a), C(b)))
 def clip_relu(r: Rewrite, x: Value, a: Value, b: Value) -> Value | None:
     """relu before a clip from 0 or more does nothing."""
-    assert a.const is not None
-    return r.add("clip", x, a, b) if a.const.size and bool(np.all(a.const >= 0)) else None
+    return r.add("clip", x, a, b) if a.array.size and bool(np.all(a.array >= 0)) else None
 
 
 @node_rule("select")
 def known_select(r: Rewrite, n: Node) -> Value | None:
     """A choice that is the same everywhere."""
-    c, a, b = n.inputs
-    assert c is not None
+    c = n.arg(0)
     if c.const is None or c.const.size == 0 or bool(np.any(c.const)) != bool(np.all(c.const)):
         return None
-    x = a if np.all(c.const) else b
-    assert x is not None
+    x = n.arg(1) if np.all(c.const) else n.arg(2)
     return x if same_type(x, n.outputs[0]) else None
 
 

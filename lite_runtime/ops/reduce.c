@@ -188,7 +188,7 @@ static void flush(struct sums *s, const struct params *q, int32_t op, int64_t n)
     part[i] = s->part[i];
     s->part[i] = id;
   }
-  q->flush(op, (size_t)n, part, NULL, &s->total[0].d);
+  q->flush(op, (size_t)n, 1, part, 0, NULL, &s->total[0].d);
   s->pending = 0;
 }
 
@@ -205,42 +205,66 @@ static const void *fetch(struct sums *s, const struct params *q, int32_t dtype, 
   return s->converted.bytes;
 }
 
-/* Accumulates n elements of the last dim from p on: into n outputs, or into one. */
-static void accumulate(struct sums *s, const struct params *q, int32_t op, int32_t dtype, const char *p, int64_t n) {
-  const void *x, *shift = &s->shift;
-  void *acc = q->dtype == LR_F32 ? (void *)s->part : (void *)s->total;
-  if (!q->row) {
-    x = fetch(s, q, dtype, p, n);
-    switch (q->dtype) {
-      case LR_F32: ((lr_f32_vreduce_fn *)q->vreduce)(op, (size_t)n, x, shift, acc); break;
-      case LR_F64: ((lr_f64_vreduce_fn *)q->vreduce)(op, (size_t)n, x, shift, acc); break;
-      case LR_I64: ((lr_i64_vreduce_fn *)q->vreduce)(op, (size_t)n, x, shift, acc); break;
-      default: ((lr_u64_vreduce_fn *)q->vreduce)(op, (size_t)n, x, shift, acc);
-    }
-    if (++s->pending == FLUSH) flush(s, q, op, n);
-    return;
+static void columns_kernel(struct sums *s, const struct params *q, int32_t op, int64_t n, int64_t rows, const void *x,
+                           int64_t stride) {
+  size_t m = (size_t)n, r = (size_t)rows, step = (size_t)stride;
+  const void *shift = &s->shift;
+  switch (q->dtype) {
+    case LR_F32: ((lr_f32_vreduce_fn *)q->vreduce)(op, m, r, x, step, shift, s->part); break;
+    case LR_F64: ((lr_f64_vreduce_fn *)q->vreduce)(op, m, r, x, step, shift, &s->total[0].d); break;
+    case LR_I64: ((lr_i64_vreduce_fn *)q->vreduce)(op, m, r, x, step, shift, &s->total[0].i); break;
+    default: ((lr_u64_vreduce_fn *)q->vreduce)(op, m, r, x, step, shift, &s->total[0].u);
   }
-  for (int64_t m; n; n -= m, p += m * q->last_stride * (int64_t)lr_dtype_size(dtype)) {
-    m = n < ROW ? n : ROW;
-    x = fetch(s, q, dtype, p, m);
-    switch (q->dtype) {
-      case LR_F32: ((lr_f32_hreduce_fn *)q->hreduce)(op, (size_t)m, x, shift, acc); break;
-      case LR_F64: ((lr_f64_hreduce_fn *)q->hreduce)(op, (size_t)m, x, shift, acc); break;
-      case LR_I64: ((lr_i64_hreduce_fn *)q->hreduce)(op, (size_t)m, x, shift, acc); break;
-      default: ((lr_u64_hreduce_fn *)q->hreduce)(op, (size_t)m, x, shift, acc);
-    }
-    s->pending += m;
-    if (s->pending >= ROW) flush(s, q, op, 1);
+}
+
+static void row_kernel(struct sums *s, const struct params *q, int32_t op, int64_t n, const void *x) {
+  const void *shift = &s->shift;
+  switch (q->dtype) {
+    case LR_F32: ((lr_f32_hreduce_fn *)q->hreduce)(op, (size_t)n, x, shift, s->part); break;
+    case LR_F64: ((lr_f64_hreduce_fn *)q->hreduce)(op, (size_t)n, x, shift, &s->total[0].d); break;
+    case LR_I64: ((lr_i64_hreduce_fn *)q->hreduce)(op, (size_t)n, x, shift, &s->total[0].i); break;
+    default: ((lr_u64_hreduce_fn *)q->hreduce)(op, (size_t)n, x, shift, &s->total[0].u);
   }
+}
+
+/* Rows of n columns, `step` bytes apart: as they lie in x when the kernel can read them there, else one by one. */
+static void add_columns(struct sums *s, const struct params *q, int32_t op, int32_t dtype, const char *p, int64_t n,
+                        int64_t rows, int64_t step) {
+  int64_t size = (int64_t)lr_dtype_size(dtype);
+  bool direct = dtype == q->dtype && (q->last_stride == 1 || n == 1) && step >= 0;
+  for (int64_t k; rows; rows -= k, p += k * step) {
+    k = direct ? FLUSH - s->pending : 1;
+    if (k > rows) k = rows;
+    columns_kernel(s, q, op, n, k, direct ? p : fetch(s, q, dtype, p, n), step / size);
+    s->pending += k;
+    if (s->pending == FLUSH) flush(s, q, op, n);
+  }
+}
+
+/* Rows of n elements, which all come to one output. */
+static void add_rows(struct sums *s, const struct params *q, int32_t op, int32_t dtype, const char *p, int64_t n,
+                     int64_t rows, int64_t step) {
+  int64_t size = (int64_t)lr_dtype_size(dtype);
+  for (; rows; rows--, p += step)
+    for (int64_t at = 0, m; at < n; at += m) {
+      m = n - at < ROW ? n - at : ROW;
+      row_kernel(s, q, op, m, fetch(s, q, dtype, p + at * q->last_stride * size, m));
+      s->pending += m;
+      if (s->pending >= ROW) flush(s, q, op, 1);
+    }
 }
 
 /* Goes over all combinations of the outer reduced dims; `base` is where the kept dims say, n columns (or one row) each. */
 static void walk(struct sums *s, const struct params *q, int32_t op, int32_t dtype, const char *base, int64_t n) {
   int64_t index[LR_MAX_RANK] = {0}, size = (int64_t)lr_dtype_size(dtype), outputs = q->row ? 1 : n;
+  int32_t rank = q->rank;
+  while (rank && !q->reduced[rank - 1]) rank--; /* the innermost reduced dim is a loop of rows */
+  int64_t rows = rank ? q->dim[rank - 1] : 1, step = rank ? q->stride[rank - 1] * size : 0;
   start(s, q, op, dtype, outputs);
-  for (int64_t k = 0; k < q->inner && n; k++) {
-    accumulate(s, q, op, dtype, base, n);
-    for (int32_t i = q->rank - 1; i >= 0; i--) {
+  for (int64_t k = 0; k < q->inner && n; k += rows) {
+    if (q->row) add_rows(s, q, op, dtype, base, n, rows, step);
+    else add_columns(s, q, op, dtype, base, n, rows, step);
+    for (int32_t i = rank - 2; i >= 0; i--) {
       if (!q->reduced[i]) continue;
       base += q->stride[i] * size;
       if (++index[i] < q->dim[i]) break;

@@ -74,9 +74,9 @@ struct job {
   bool log_of;
 };
 
-static void vreduce(const struct params *q, int32_t op, int64_t n, const void *x, const void *m, void *acc) {
-  if (q->acc == LR_F32) ((lr_f32_vreduce_fn *)q->vreduce)(op, (size_t)n, x, m, acc);
-  else ((lr_f64_vreduce_fn *)q->vreduce)(op, (size_t)n, x, m, acc);
+static void vreduce(const struct params *q, int32_t op, int64_t n, const void *x, void *acc) {
+  if (q->acc == LR_F32) ((lr_f32_vreduce_fn *)q->vreduce)(op, (size_t)n, 1, x, 0, NULL, acc);
+  else ((lr_f64_vreduce_fn *)q->vreduce)(op, (size_t)n, 1, x, 0, NULL, acc);
 }
 
 /* n numbers from element `at` on; points into x when it is of the right type. */
@@ -87,6 +87,14 @@ static const void *fetch(const struct job *j, int64_t at, int64_t n, union numbe
   return tmp;
 }
 
+/* x - max from element `at` on, or its exponential. */
+static void shifted(const struct job *j, int64_t at, int64_t n, const union numbers *max, bool exponential,
+                    union numbers *to) {
+  size_t m = (size_t)n;
+  j->q->vop(LR_POST_SUB, m, fetch(j, at, n, to), 1, max, 1, NULL, 0, to);
+  if (exponential) j->q->vop(LR_POST_EXP, m, to, 1, NULL, 0, NULL, 0, to);
+}
+
 /* Sums of exp(x - max): in the type of columns for FLUSH rows at a time, then in f64. */
 static void sum_columns(const struct job *j, int64_t from, int64_t n, const union numbers *max, double *sum) {
   const struct params *q = j->q;
@@ -94,7 +102,8 @@ static void sum_columns(const struct job *j, int64_t from, int64_t n, const unio
   for (int64_t i = 0; i < n; i++) sum[i] = 0;
   for (int64_t k = 0; k < q->n; k++) {
     if (k % FLUSH == 0) memset(&part, 0, sizeof part);
-    vreduce(q, LR_REDUCE_KIND_LOG_SUM_EXP, n, fetch(j, from + k * q->inner, n, &tmp), max, &part);
+    shifted(j, from + k * q->inner, n, max, true, &tmp);
+    vreduce(q, LR_REDUCE_KIND_SUM, n, &tmp, &part);
     if (k % FLUSH != FLUSH - 1 && k != q->n - 1) continue;
     for (int64_t i = 0; i < n; i++) sum[i] += q->acc == LR_F32 ? part.f[i] : part.d[i];
   }
@@ -102,11 +111,11 @@ static void sum_columns(const struct job *j, int64_t from, int64_t n, const unio
 
 static void columns(const struct job *j, int64_t from, int64_t n) {
   const struct params *q = j->q;
-  size_t m = (size_t)n, size = lr_dtype_size(j->dtype), acc_size = lr_dtype_size(q->acc);
+  size_t m = (size_t)n, size = lr_dtype_size(j->dtype);
   union numbers max, tmp, total;
   double sum[COLUMNS];
-  memcpy(&max, fetch(j, from, n, &tmp), m * acc_size);
-  for (int64_t k = 1; k < q->n; k++) vreduce(q, LR_REDUCE_KIND_MAX, n, fetch(j, from + k * q->inner, n, &tmp), NULL, &max);
+  memcpy(&max, fetch(j, from, n, &tmp), m * lr_dtype_size(q->acc));
+  for (int64_t k = 1; k < q->n; k++) vreduce(q, LR_REDUCE_KIND_MAX, n, fetch(j, from + k * q->inner, n, &tmp), &max);
   sum_columns(j, from, n, &max, sum);
   for (int64_t i = 0; i < n; i++) {
     double t = j->log_of ? log(sum[i]) : sum[i];
@@ -115,8 +124,7 @@ static void columns(const struct job *j, int64_t from, int64_t n) {
   }
   for (int64_t k = 0; k < q->n; k++) {
     int64_t at = from + k * q->inner;
-    q->vop(LR_POST_SUB, m, fetch(j, at, n, &tmp), 1, &max, 1, NULL, 0, &tmp);
-    if (!j->log_of) q->vop(LR_POST_EXP, m, &tmp, 1, NULL, 0, NULL, 0, &tmp);
+    shifted(j, at, n, &max, !j->log_of, &tmp);
     q->vop(j->log_of ? LR_POST_SUB : LR_POST_DIV, m, &tmp, 1, &total, 1, NULL, 0, &tmp);
     char *y = j->y + (size_t)at * size;
     if (j->dtype == q->acc) memcpy(y, &tmp, m * size);

@@ -12,7 +12,7 @@ import numpy as np
 
 from ._lr import ffi, lib
 from .arrays import Step, check_array, check_shape, names_of, step_of, tensor_copy, tensor_view
-from .errors import ArgumentError, ArgumentTypeError, call, new_error, raise_status
+from .errors import ArgumentError, ArgumentTypeError, OutOfMemoryError, call, new_error, raise_status
 from .model import INPUT, OUTPUT, STATE, Model, Pool, TensorInfo, check_int, check_threads
 
 _READY = 0x101  # bits of flags.num: C-contiguous and aligned
@@ -284,8 +284,9 @@ class Session:
         for port in self._out:
             if port.shape is None:
                 continue
-            a = out[port.name] if out and port.name in out else np.empty(port.shape, port.dtype)
+            a = out[port.name] if out and port.name in out else _empty(port)
             results[port.name] = a
+            held.append(a)  # results may lose it: a damaged file can give two outputs one name
             if status := bind(ptr, OUTPUT, port.index, from_buffer(a), a.nbytes, error):
                 raise_status(status, error)
         self._check(lib.lr_session_run(ptr, options, error))
@@ -368,6 +369,13 @@ class Session:
                 raise ArgumentError(f"run: the array for output '{name}' lies over that of another output")
             seen.append(a)
         return [h.copy() if any(np.may_share_memory(h, a) for a in seen) else h for h in held]
+
+
+def _empty(port: _Port) -> np.ndarray:
+    try:
+        return np.empty(port.shape, port.dtype)  # type: ignore[arg-type]
+    except (MemoryError, ValueError) as e:
+        raise OutOfMemoryError(f"run: there is no memory for output '{port.name}' of shape {port.shape}") from e
 
 
 @ffi.def_extern()

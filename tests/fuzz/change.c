@@ -134,10 +134,11 @@ static void write_value(const struct layout *l, uint8_t *p, uint64_t bytes, cons
 
 struct file damage_values(const struct layout *l, const uint8_t *data, uint64_t bytes, struct rng *r) {
   /* weights are the values that most often lead as far as the run */
-  static const uint8_t share[TARGET_KINDS] = {[SCALAR] = 16, [REAL] = 6,   [ELEMENT] = 32, [LENGTH] = 6,
-                                              [OFFSET] = 4,  [VTABLE] = 3, [TEXT] = 3,     [WEIGHT] = 30};
+  static const uint8_t share[TARGET_KINDS] = {[SCALAR] = 14, [REAL] = 6,   [ELEMENT] = 28, [LENGTH] = 5,
+                                              [OFFSET] = 4,  [VTABLE] = 3, [TEXT] = 6,     [WEIGHT] = 34};
   struct file f = copy_of(data, bytes);
-  for (uint64_t k = 1 + below(r, 3); k;) {
+  static const uint8_t changes[] = {1, 1, 1, 1, 1, 2, 2, 3};
+  for (uint64_t k = changes[below(r, 8)]; k;) {
     uint64_t x = below(r, 100);
     int kind = 0;
     while (x >= share[kind]) x -= share[kind++];

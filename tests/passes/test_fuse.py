@@ -203,7 +203,7 @@ def test_half_floats(g, apply):
     apply(g, [fuse.EPILOGUE], g.node("add", y, g.x(1, 6, 6, 4, dtype="f16", name="z")))
     assert len(g.nodes) == 1
     assert g.text(shapes=False).splitlines()[2].endswith(
-        " | relu.f32(acc) | mul.f32(acc, f16[4]) | add.f32(acc, z) | cast.f16(acc)")
+        " | relu.f16(acc) | mul.f16(acc, f16[4]) | add.f16(acc, z)")
 
 
 @pytest.mark.parametrize("build", [

@@ -40,7 +40,7 @@ def test_stages(g):
         "input x: f32[n,3,h,w]",
         "%0 = transpose(x, perm=(0,2,3,1))",
         "%1 = conv(%0, f32[4,3,3,3], f32[4], pad_top=1, pad_left=1, pad_bottom=1, pad_right=1) | relu.f32(acc)",
-        "%2 = conv(%1, f32[4,3,3,4], -, pad_top=1, pad_left=1, pad_bottom=1, pad_right=1) | silu.f32(acc) | "
+        "%2 = conv(%1, f32[4,3,3,4], pad_top=1, pad_left=1, pad_bottom=1, pad_right=1) | silu.f32(acc) | "
         "add.f32(acc, %1)",
         "%3 = reduce(%2, kind=mean, axes=6, keep_dims=0)",
         "%4 = matmul(%3, f32[4,2])",

@@ -45,7 +45,8 @@ def test_convolution(g, apply):
 
 @pytest.mark.parametrize("options", [
     {"x_dtype": "i8", "x_zero": -3, "tail": "i8"}, {"x_zero": 0},
-    {"w_dtype": "u8", "w_zero": 130, "per_channel": False}, {"per_channel": False, "w_zero": 3, "bias": ""}, {"bias": ""}, {"bias": "f32"}, {"tail": ""}, {"groups": 2},
+    {"w_dtype": "u8", "w_zero": 130, "per_channel": False},
+    {"per_channel": False, "w_zero": 3, "bias": ""}, {"bias": ""}, {"bias": "f32"}, {"tail": ""}, {"groups": 2},
     {"groups": 4},
 ])
 def test_kinds_of_convolutions(g, apply, options):
@@ -54,6 +55,33 @@ def test_kinds_of_convolutions(g, apply, options):
     apply(g, [*STEPS, fold_all], qdq_conv(g, **options), tolerance=1 if options.get("tail", "u8") else 1e-4)
     convs = [n for n in g.nodes if n.op == "conv"]
     assert len(convs) == 1 and convs[0].inputs[1].dtype == "i8" and not any(n.op == "mul" for n in g.nodes)
+
+
+@pytest.mark.parametrize("op, inputs, attrs", [
+    ("max_pool", [], {"kernel_h": 2, "kernel_w": 2}), ("transpose", [], {"perm": (0, 3, 1, 2)}),
+    ("reshape", [[1, -1]], {}),
+])
+def test_moves_between_equal_scales(g, becomes, op, inputs, attrs):
+    x = dequantize(g, g.x(1, 4, 4, 2, dtype="u8"), 0.1, 3)
+    y = g.node(op, x, *(g.c(i, "i64") for i in inputs), **attrs)
+    becomes(g, [qdq.RULES], "input x: u8[1,4,4,2]\n%0 = " + op + "(" + ", ".join(
+        ["x", *(str(i).replace(" ", "") for i in inputs), *(f"{k}={v}".replace(" ", "") for k, v in attrs.items())]) +
+        ")\nreturn y0=%0", g.node("quantize", y, g.c(0.1), g.c(3, "u8")))
+
+
+@pytest.mark.parametrize("scale, zero, dtype", [(0.2, 3, "u8"), (0.1, 4, "u8"), (0.1, 3, "i8")])
+def test_moves_between_other_scales(g, becomes, scale, zero, dtype):
+    y = g.node("max_pool", dequantize(g, g.x(1, 4, 4, 2, dtype="u8"), 0.1, 3))
+    becomes(g, [qdq.RULES], None, g.node("quantize", y, g.c(scale), g.c(zero, dtype)))
+
+
+def test_integers_in_a_row(g, apply):
+    """The first result stays quantised up to the second product."""
+    y = g.node("quantize", g.node("matmul", dequantize(g, g.x(3, 8, dtype="u8"), 0.02, 100),
+                                  dequantize(g, g.weights(8, 5, dtype="i8"), 0.01)), g.c(0.05), g.c(0, "i8"))
+    z = g.node("matmul", dequantize(g, y, 0.05), dequantize(g, g.weights(5, 4, dtype="i8"), 0.01))
+    apply(g, STEPS, z, tolerance=1e-3)
+    assert [n.inputs[0].dtype for n in g.nodes] == ["u8", "i8"]
 
 
 def test_product(g, apply):

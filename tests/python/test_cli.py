@@ -224,3 +224,36 @@ def test_no_network(folder, tmp_path):
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     p = lite_opt("convert", folder / "cnn.onnx", "-o", tmp_path / "x.lrm", env={"PYTHONPATH": path})
     assert p.returncode == 0, p.stderr
+
+
+BROKEN = """
+import dataclasses, sys
+from lite_runtime.converter import passes
+from lite_runtime.converter.cli.app import run
+for stage in passes.STAGES:
+    for rules in stage.steps:
+        for i, rule in enumerate(rules if isinstance(rules, list) else []):
+            if rule.name == "scale_into_weights":
+                def apply(r, root, original=rule.apply):
+                    found = original(r, root)
+                    return found and [r.add("abs", v) for v in found]
+                rules[i] = dataclasses.replace(rule, apply=apply)
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def test_a_failed_proof(folder, tmp_path):
+    """With a bug in a rule: exit 1, no file, the rule is named; --force writes and says so."""
+    def broken(*args):
+        return subprocess.run([sys.executable, "-c", BROKEN, "convert", folder / "cnn.onnx", "-o", tmp_path / "x.lrm",
+                               *args], capture_output=True, text=True, check=False)
+
+    p = broken()
+    assert p.returncode == 1 and "'y': error" in p.stderr and "rule 'scale_into_weights' of stage 'fuse'" in p.stderr
+    assert p.stderr.count("\n") == 1 and os.listdir(tmp_path) == []
+    facts = json.loads(broken("--json").stdout)
+    assert facts["proof"]["culprit"]["rule"] == "scale_into_weights" and "conv1" in facts["proof"]["culprit"]["node"]
+    p = broken("--force")
+    assert p.returncode == 0 and "results are wrong (--force)" in p.stdout and os.listdir(tmp_path) == ["x.lrm"]
+    p = broken("--no-verify")
+    assert p.returncode == 0 and "not proven" in p.stdout

@@ -335,11 +335,11 @@ def test_overhead(model_of):
     model = model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": [1]}, {"y": [1]})
     s = Session(lite_runtime.convert(model), threads=1)
     feeds = {"x": np.ones(1, np.float32)}
-    best = min(_seconds_a_run(s, feeds) for _ in range(20))
+    best = min(_seconds_a_run(s, feeds) for _ in range(300))  # short ones: other programs run here too
     assert best < 10e-6
 
 
-def _seconds_a_run(s, feeds, n=2000):
+def _seconds_a_run(s, feeds, n=100):
     start = time.perf_counter()
     for _ in range(n):
         s.run(feeds)
