@@ -337,7 +337,8 @@ def _fits(a: Shape, b: Shape) -> bool:
 def _apply(g: Graph, rule: Rule, node: Node, trace: Trace, work: _Work) -> bool:
     r = Rewrite(g, node)
     try:
-        results = rule.apply(r, node)
+        with np.errstate(all="ignore"):  # what overflows is refused by the rule
+            results = rule.apply(r, node)
     except ConvertError:  # a builder made a node that inference refuses
         results = None
     if results is None or not all(fits(n, o) for n, o in zip(results, node.outputs, strict=True)):

@@ -18,28 +18,46 @@ DEPTH = 64
 Elements = list[Any]
 
 
-def elements(v: Value | None, depth: int = 0) -> Elements | None:
+def elements(v: Value | None) -> Elements | None:
     """The elements of a vector or scalar of integers, as far as they are known; None when nothing is."""
-    if v is None or v.rank > 1 or v.dtype not in ("i64", "i32", "bool"):
-        return None
-    if v.const is not None:
-        return [int(x) for x in v.const.reshape(-1)] if v.const.size <= LIMIT else None
-    n = v.shape[0] if v.rank else 1
-    rule = RULES.get(v.node.op) if v.node else None
-    if rule is None or v.node is None or depth > DEPTH or not isinstance(n, int) or n > LIMIT:
-        return None
-    found = rule(v.node, depth + 1)
-    return found if found is not None and len(found) == n else None
+    return Walk().get(v)
 
 
-def _shape(n: Node, depth: int) -> Elements | None:
+class Walk:
+    """One walk from a vector to what it is made of: each value once, so that its time is linear, and not too deep."""
+
+    def __init__(self) -> None:
+        self.found: dict[Value, Elements | None] = {}
+        self.depth = 0
+
+    def get(self, v: Value | None) -> Elements | None:
+        if v is None or v.rank > 1 or v.dtype not in ("i64", "i32", "bool"):
+            return None
+        if v.const is not None:
+            return [int(x) for x in v.const.reshape(-1)] if v.const.size <= LIMIT else None
+        if v not in self.found:
+            self.depth += 1
+            self.found[v] = self._follow(v) if self.depth <= DEPTH else None
+            self.depth -= 1
+        return self.found[v]
+
+    def _follow(self, v: Value) -> Elements | None:
+        n = v.shape[0] if v.rank else 1
+        rule = RULES.get(v.node.op) if v.node else None
+        if rule is None or v.node is None or not isinstance(n, int) or n > LIMIT:
+            return None
+        found = rule(v.node, self)
+        return found if found is not None and len(found) == n else None
+
+
+def _shape(n: Node, w: Walk) -> Elements | None:
     x = n.arg(0)
     start, end = n.attrs.get("start", 0), n.attrs.get("end", 2**31 - 1)
     return list(x.shape[slice(start, end)])
 
 
-def _gather(n: Node, depth: int) -> Elements | None:
-    x, index = elements(n.arg(0), depth), elements(n.arg(1), depth)
+def _gather(n: Node, w: Walk) -> Elements | None:
+    x, index = w.get(n.arg(0)), w.get(n.arg(1))
     if x is None or index is None or n.arg(0).rank != 1:
         return None
     if any(not isinstance(i, int) or not -len(x) <= i < len(x) for i in index):
@@ -47,41 +65,42 @@ def _gather(n: Node, depth: int) -> Elements | None:
     return [x[i] for i in index]
 
 
-def _slice(n: Node, depth: int) -> Elements | None:
-    x = elements(n.arg(0), depth)
+def _slice(n: Node, w: Walk) -> Elements | None:
+    x = w.get(n.arg(0))
     given = (n.arg(1), n.arg(2), n.opt(4))
-    start, end, step = (elements(v, depth) for v in given)
-    step = step or [1]
-    if x is None or not all(p is not None and len(p) == 1 and isinstance(p[0], int) for p in (start, end, step)):
+    start, end, step = (w.get(v) for v in given)
+    step = [1] if n.opt(4) is None else step
+    if x is None or not start or not end or not step or len(start) + len(end) + len(step) != 3:
         return None
-    assert start and end
+    if not all(isinstance(e, int) for e in (*start, *end, *step)):
+        return None
     return x[start[0]:end[0]:step[0]] if step[0] > 0 else None
 
 
-def _concat(n: Node, depth: int) -> Elements | None:
-    parts = [elements(v, depth) for v in n.inputs]
+def _concat(n: Node, w: Walk) -> Elements | None:
+    parts = [w.get(v) for v in n.inputs]
     return [x for p in parts for x in p or ()] if all(p is not None for p in parts) else None
 
 
-def _same(n: Node, depth: int) -> Elements | None:
-    return elements(n.arg(0), depth)
+def _same(n: Node, w: Walk) -> Elements | None:
+    return w.get(n.arg(0))
 
 
-def _cast(n: Node, depth: int) -> Elements | None:
-    x = elements(n.arg(0), depth)
+def _cast(n: Node, w: Walk) -> Elements | None:
+    x = w.get(n.arg(0))
     bound = 2**31 if n.attrs["to"] == "i32" else 2**63
     if x is None or n.arg(0).dtype == "bool" or any(isinstance(e, int) and not -bound <= e < bound for e in x):
         return None
     return x
 
 
-def _expand(n: Node, depth: int) -> Elements | None:
-    x, size = elements(n.arg(0), depth), n.outputs[0].shape
+def _expand(n: Node, w: Walk) -> Elements | None:
+    x, size = w.get(n.arg(0)), n.outputs[0].shape
     return x * size[0] if x is not None and len(x) == 1 and len(size) == 1 and isinstance(size[0], int) else None
 
 
-def _reduce(n: Node, depth: int) -> Elements | None:
-    x = elements(n.arg(0), depth)
+def _reduce(n: Node, w: Walk) -> Elements | None:
+    x = w.get(n.arg(0))
     if x is None or not n.attrs.get("axes", 0) or not all(isinstance(e, int) for e in x):
         return None
     f: dict[str, Callable[[list[int]], int]] = {"sum": sum, "prod": lambda e: int(np.prod(e, dtype=object)), "max": max,
@@ -90,8 +109,8 @@ def _reduce(n: Node, depth: int) -> Elements | None:
     return [f[kind](x)] if kind in f and x else None
 
 
-def _select(n: Node, depth: int) -> Elements | None:
-    parts = [elements(v, depth) for v in n.inputs]
+def _select(n: Node, w: Walk) -> Elements | None:
+    parts = [w.get(v) for v in n.inputs]
     if any(p is None for p in parts):
         return None
     size = max(len(p) for p in parts if p is not None)
@@ -132,9 +151,9 @@ def _numbers(f: Callable[[int, int], int]) -> Callable[[Any, Any], Any]:
     return lambda a, b: f(a, b) if isinstance(a, int) and isinstance(b, int) else None
 
 
-def _pairwise(f: Callable[[Any, Any], Any]) -> Callable[[Node, int], Elements | None]:
-    def rule(n: Node, depth: int) -> Elements | None:
-        a, b = elements(n.arg(0), depth), elements(n.arg(1), depth)
+def _pairwise(f: Callable[[Any, Any], Any]) -> Callable[[Node, Walk], Elements | None]:
+    def rule(n: Node, w: Walk) -> Elements | None:
+        a, b = w.get(n.arg(0)), w.get(n.arg(1))
         if a is None or b is None:
             return None
         size = max(len(a), len(b))
@@ -147,7 +166,7 @@ def _pairwise(f: Callable[[Any, Any], Any]) -> Callable[[Node, int], Elements | 
     return rule
 
 
-RULES: dict[str, Callable[[Node, int], Elements | None]] = {
+RULES: dict[str, Callable[[Node, Walk], Elements | None]] = {
     "shape": _shape, "gather": _gather, "slice": _slice, "concat": _concat, "cast": _cast, "identity": _same,
     "squeeze": _same, "unsqueeze": _same, "reshape": _same, "flatten": _same, "expand": _expand, "reduce": _reduce,
     "select": _select, "equal": _pairwise(_equal), "mul": _pairwise(_product), "add": _pairwise(_sum),

@@ -1,4 +1,5 @@
-/* Conversions between element types, and quantisation. Pairs that models use a lot go straight, the others by cast_any.c. */
+/* Conversions between element types, and quantisation. Pairs that models use a lot go straight, the others by
+ * cast_any.c. */
 #include <math.h>
 #include <string.h>
 
@@ -12,12 +13,12 @@ enum { BLOCK = 128 };
 
 /* ---- straight pairs ---- */
 #define PAIR(from, to) ((from) << 8 | (to))
-#define STRAIGHT(A, a_type, B, b_type, expr)                        \
-  case PAIR(A, B):                                                  \
-    LR_INDEPENDENT for (size_t i = 0; i < n; i++) {                 \
-      a_type x = ((const a_type *)a)[i];                            \
-      ((b_type *)y)[i] = expr;                                      \
-    }                                                               \
+#define STRAIGHT(A, a_type, B, b_type, expr)        \
+  case PAIR(A, B):                                  \
+    LR_INDEPENDENT for (size_t i = 0; i < n; i++) { \
+      a_type x = ((const a_type *)a)[i];            \
+      ((b_type *)y)[i] = expr;                      \
+    }                                               \
     return 1;
 
 static int straight(int32_t from, int32_t to, size_t n, const void *a, void *y) {
@@ -42,7 +43,8 @@ static int straight(int32_t from, int32_t to, size_t n, const void *a, void *y) 
     STRAIGHT(LR_CODE_I8, int8_t, LR_CODE_I32, int32_t, x)
     STRAIGHT(LR_CODE_BOOL, uint8_t, LR_CODE_I64, int64_t, x != 0)
     STRAIGHT(LR_CODE_I64, int64_t, LR_CODE_BOOL, uint8_t, x != 0)
-    default: return 0;
+    default:
+      return 0;
   }
 }
 #undef STRAIGHT
@@ -59,16 +61,17 @@ void lr_vcast__c(int32_t from, int32_t to, size_t n, const void *a, size_t step,
 }
 
 /* ---- quantize ---- */
-/* Clamped before it becomes an integer; 1.5 * 2^23 rounds to nearest even what is small enough, as the 16-bit types are. */
-#define QUANTIZE(dtype, type, lo, hi)                                                       \
-  case dtype:                                                                               \
-    for (size_t i = 0; i < n; i++) {                                                        \
-      int32_t zero = ((const type *)c)[i];                                                  \
-      float q = a[i] / b[i], low = (float)((lo) - zero), high = (float)((hi) - zero);       \
-      q = q == q ? q : 0;                                                                   \
-      q = q < low ? low : q > high ? high : q;                                              \
-      ((type *)y)[i] = (type)((int32_t)((q + 12582912.0f) - 12582912.0f) + zero);           \
-    }                                                                                       \
+/* Clamped before it becomes an integer; 1.5 * 2^23 rounds to nearest even what is small enough, as the 16-bit
+ * types are. */
+#define QUANTIZE(dtype, type, lo, hi)                                             \
+  case dtype:                                                                     \
+    for (size_t i = 0; i < n; i++) {                                              \
+      int32_t zero = ((const type *)c)[i];                                        \
+      float q = a[i] / b[i], low = (float)((lo)-zero), high = (float)((hi)-zero); \
+      q = q == q ? q : 0;                                                         \
+      q = q < low ? low : q > high ? high : q;                                    \
+      ((type *)y)[i] = (type)((int32_t)((q + 12582912.0f) - 12582912.0f) + zero); \
+    }                                                                             \
     return;
 
 static void quantize(int32_t to, size_t n, const float *a, const float *b, const void *c, void *y) {
@@ -77,7 +80,8 @@ static void quantize(int32_t to, size_t n, const float *a, const float *b, const
     QUANTIZE(LR_CODE_U8, uint8_t, 0, 255)
     QUANTIZE(LR_CODE_I16, int16_t, -32768, 32767)
     QUANTIZE(LR_CODE_U16, uint16_t, 0, 65535)
-    default: break;
+    default:
+      break;
   }
   for (size_t i = 0; i < n; i++) {
     double q = (double)(a[i] / b[i]);
@@ -85,8 +89,8 @@ static void quantize(int32_t to, size_t n, const float *a, const float *b, const
   }
 }
 
-void lr_vquantize__c(int32_t to, size_t n, const float *a, size_t a_step, const float *b, size_t b_step, const void *c,
-                     size_t c_step, void *y) {
+void lr_vquantize__c(int32_t to, size_t n, const float *a, size_t a_step, const float *b, size_t b_step,
+                     const void *c, size_t c_step, void *y) {
   float pa[BLOCK], pb[BLOCK];
   int32_t pc[BLOCK];
   size_t size = lr_cast_size(to);
@@ -97,7 +101,7 @@ void lr_vquantize__c(int32_t to, size_t n, const float *a, size_t a_step, const 
       if (!b_step) pb[i] = *b;
       if (!c_step) memcpy((char *)pc + i * size, c, size);
     }
-    quantize(to, m, a_step ? a + at : pa, b_step ? b + at : pb, c_step ? (const char *)c + at * size : (const char *)pc,
-             (char *)y + at * size);
+    quantize(to, m, a_step ? a + at : pa, b_step ? b + at : pb,
+             c_step ? (const char *)c + at * size : (const char *)pc, (char *)y + at * size);
   }
 }

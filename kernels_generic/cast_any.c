@@ -1,5 +1,5 @@
-/* Conversions between any two element types, by way of a block of doubles (from floats) or of 64-bit integers, which loses
- * nothing that the result could hold. Rare pairs: built for size. */
+/* Conversions between any two element types, by way of a block of doubles (from floats) or of 64-bit
+ * integers, which loses nothing that the result could hold. Rare pairs: built for size. */
 #include <string.h>
 
 #include "cast.h"
@@ -8,38 +8,49 @@
 
 enum { BLOCK = 128 };
 
-#define EACH(type, expr)                            \
-  for (size_t i = 0; i < n; i++) {                  \
-    type x;                                         \
-    memcpy(&x, a + i * sizeof x, sizeof x);         \
-    to[i] = expr;                                   \
-  }                                                 \
+#define EACH(type, expr)                    \
+  for (size_t i = 0; i < n; i++) {          \
+    type x;                                 \
+    memcpy(&x, a + i * sizeof x, sizeof x); \
+    to[i] = expr;                           \
+  }                                         \
   return;
 
 static void load_double(int32_t from, size_t n, const char *a, double *to) {
   switch (from) {
-    case LR_CODE_F32: EACH(float, x)
-    case LR_CODE_F16: EACH(uint16_t, lr_f16_to_f32(x))
-    default: EACH(double, x)
+    case LR_CODE_F32:
+      EACH(float, x)
+    case LR_CODE_F16:
+      EACH(uint16_t, lr_f16_to_f32(x))
+    default:
+      EACH(double, x)
   }
 }
 
 static void load_int(int32_t from, size_t n, const char *a, int64_t *to) { /* u64 keeps its bits */
   switch (from) {
-    case LR_CODE_I8: EACH(int8_t, x)
-    case LR_CODE_U8: EACH(uint8_t, x)
-    case LR_CODE_BOOL: EACH(uint8_t, x != 0)
-    case LR_CODE_I16: EACH(int16_t, x)
-    case LR_CODE_U16: EACH(uint16_t, x)
-    case LR_CODE_I32: EACH(int32_t, x)
-    case LR_CODE_U32: EACH(uint32_t, x)
-    default: EACH(int64_t, x)
+    case LR_CODE_I8:
+      EACH(int8_t, x)
+    case LR_CODE_U8:
+      EACH(uint8_t, x)
+    case LR_CODE_BOOL:
+      EACH(uint8_t, x != 0)
+    case LR_CODE_I16:
+      EACH(int16_t, x)
+    case LR_CODE_U16:
+      EACH(uint16_t, x)
+    case LR_CODE_I32:
+      EACH(int32_t, x)
+    case LR_CODE_U32:
+      EACH(uint32_t, x)
+    default:
+      EACH(int64_t, x)
   }
 }
 #undef EACH
 
-#define STORE(dtype, type, expr) \
-  case dtype:                    \
+#define STORE(dtype, type, expr)                          \
+  case dtype:                                             \
     for (size_t i = 0; i < n; i++) ((type *)y)[i] = expr; \
     return;
 
@@ -63,7 +74,8 @@ static void store_double(int32_t to, size_t n, const double *x, void *y) {
 static void store_int(int32_t to, size_t n, const int64_t *x, void *y) {
   switch (to) {
     STORE(LR_CODE_F32, float, (float)x[i])
-    STORE(LR_CODE_F16, uint16_t, lr_f16_from_f64((double)x[i])) /* what is not exact as a double is infinite */
+    STORE(LR_CODE_F16, uint16_t,
+          lr_f16_from_f64((double)x[i])) /* what is not exact as a double is infinite */
     STORE(LR_CODE_F64, double, (double)x[i])
     STORE(LR_CODE_I8, int8_t, (int8_t)(uint8_t)x[i])
     STORE(LR_CODE_U8, uint8_t, (uint8_t)x[i])
@@ -82,17 +94,28 @@ static void store_unsigned(int32_t to, size_t n, const int64_t *x, void *y) {
     STORE(LR_CODE_F32, float, (float)(uint64_t)x[i])
     STORE(LR_CODE_F16, uint16_t, lr_f16_from_f64((double)(uint64_t)x[i]))
     STORE(LR_CODE_F64, double, (double)(uint64_t)x[i])
-    default: store_int(to, n, x, y);
+    default:
+      store_int(to, n, x, y);
   }
 }
 #undef STORE
 
 size_t lr_cast_size(int32_t dtype) {
   switch (dtype) {
-    case LR_CODE_I8: case LR_CODE_U8: case LR_CODE_BOOL: return 1;
-    case LR_CODE_F16: case LR_CODE_I16: case LR_CODE_U16: return 2;
-    case LR_CODE_F32: case LR_CODE_I32: case LR_CODE_U32: return 4;
-    default: return 8;
+    case LR_CODE_I8:
+    case LR_CODE_U8:
+    case LR_CODE_BOOL:
+      return 1;
+    case LR_CODE_F16:
+    case LR_CODE_I16:
+    case LR_CODE_U16:
+      return 2;
+    case LR_CODE_F32:
+    case LR_CODE_I32:
+    case LR_CODE_U32:
+      return 4;
+    default:
+      return 8;
   }
 }
 
@@ -109,8 +132,10 @@ void lr_cast_any(int32_t from, int32_t to, size_t n, const void *from_data, void
       store_double(to, m, d, y);
     } else {
       load_int(from, m, a, k);
-      if (from == LR_CODE_U64) store_unsigned(to, m, k, y);
-      else store_int(to, m, k, y);
+      if (from == LR_CODE_U64)
+        store_unsigned(to, m, k, y);
+      else
+        store_int(to, m, k, y);
     }
   }
 }

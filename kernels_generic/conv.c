@@ -28,7 +28,8 @@ typedef uint8_t u8x4 __attribute__((vector_size(4)));
 #define DWCONV lr_f16_f32_dwconv_1x8__c
 #define X uint16_t
 #define LOAD(x) lr_f16_to_f32(x)
-#define ELEMENTS(u, x) u = (f32x4){LOAD((x)[0]), LOAD((x)[1]), LOAD((x)[2]), LOAD((x)[3])}
+#define ELEMENTS(u, x) \
+  u = (f32x4) { LOAD((x)[0]), LOAD((x)[1]), LOAD((x)[2]), LOAD((x)[3]) }
 #include "gemm.inl"
 
 #undef W
@@ -41,11 +42,11 @@ typedef uint8_t u8x4 __attribute__((vector_size(4)));
 #define W int8_t
 #define SUM int32_t
 #define VEC u32x4
-#define SPREAD(v, from, type)                            \
-  do {                                                   \
-    type bytes_;                                         \
-    memcpy(&bytes_, from, sizeof bytes_);                \
-    v = (u32x4)__builtin_convertvector(bytes_, i32x4);   \
+#define SPREAD(v, from, type)                           \
+  do {                                                  \
+    type bytes_;                                        \
+    memcpy(&bytes_, from, sizeof bytes_);               \
+    v = (u32x4) __builtin_convertvector(bytes_, i32x4); \
   } while (0)
 #define WEIGHTS(v, w) SPREAD(v, w, i8x4)
 #define FLOATS 0

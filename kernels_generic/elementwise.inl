@@ -1,6 +1,6 @@
-/* Row kernels of the float post-ops for one element type and one simd header: defines lr_<TYPE>_vop__<ISA>. The includer
- * defines ELEM (C type of an element), TYPE (f32, f16 or f64), ISA (c, avx2, ...) and SCALAR(x) (value of an element), and
- * includes simd.h and vmath.h (or their like) and functions.h before. */
+/* Row kernels of the float post-ops for one element type and one simd header: defines lr_<TYPE>_vop__<ISA>.
+ * The includer defines ELEM (C type of an element), TYPE (f32, f16 or f64), ISA (c, avx2, ...) and SCALAR(x)
+ * (value of an element), and includes simd.h and vmath.h (or their like) and functions.h before. */
 #include "kernels.h"
 #include "lr_ops.h"
 #include "splat.h"
@@ -15,20 +15,24 @@
 #define STORE_MASK_PART(x) vm_store_part(y + i, n - i, x)
 
 /* whole: what to do with VF_LANES elements; tail: with the rest (a header with one lane has no rest) */
-#define EACH(whole, tail)                                \
-  {                                                      \
-    size_t i = 0, full = n - n % VF_LANES;               \
+#define EACH(whole, tail)                                 \
+  {                                                       \
+    size_t i = 0, full = n - n % VF_LANES;                \
     LR_INDEPENDENT for (; i < full; i += VF_LANES) whole; \
-    if (i < n) tail;                                     \
+    if (i < n) tail;                                      \
   }
 #define APPLY1(f, ld) f(ld(a + i))
 #define APPLY2(f, ld) f(ld(a + i), ld(b + i))
 #define APPLY3(f, ld) f(ld(a + i), ld(b + i), ld(c + i))
-#define MAP(apply, op, f) case op: EACH(STORE(apply(f, LOAD)), STORE_PART(apply(f, PART))) break;
+#define MAP(apply, op, f) \
+  case op:                \
+    EACH(STORE(apply(f, LOAD)), STORE_PART(apply(f, PART))) break;
 #define MAP1(op, f) MAP(APPLY1, op, f)
 #define MAP2(op, f) MAP(APPLY2, op, f)
 #define MAP3(op, f) MAP(APPLY3, op, f)
-#define MASK(apply, op, f) case op: EACH(STORE_MASK(apply(f, LOAD)), STORE_MASK_PART(apply(f, PART))) break;
+#define MASK(apply, op, f) \
+  case op:                 \
+    EACH(STORE_MASK(apply(f, LOAD)), STORE_MASK_PART(apply(f, PART))) break;
 #define MASK1(op, f) MASK(APPLY1, op, f)
 #define MASK2(op, f) MASK(APPLY2, op, f)
 #define MASK3(op, f) MASK(APPLY3, op, f)
@@ -135,17 +139,23 @@ static int power(size_t n, const ELEM *a, double b, ELEM *y) {
     MAP1(3, square)
     MAP1(4, cube)
     MAP1(5, reciprocal)
-    default: return 0;
+    default:
+      return 0;
   }
   return 1;
 }
 
 static void row(int32_t op, size_t n, const void *a, const void *b, const void *c, void *y) {
-  if (op == LR_POST_SELECT) choose(n, a, b, c, y);
-  else if (op < LR_POST_EQUAL) arithmetic(op, n, a, b, c, y);
-  else if (op < LR_POST_SQRT) compare(op, n, a, b, c, y);
-  else if (op < LR_POST_RELU) function(op, n, a, y);
-  else activation(op, n, a, b, c, y);
+  if (op == LR_POST_SELECT)
+    choose(n, a, b, c, y);
+  else if (op < LR_POST_EQUAL)
+    arithmetic(op, n, a, b, c, y);
+  else if (op < LR_POST_SQRT)
+    compare(op, n, a, b, c, y);
+  else if (op < LR_POST_RELU)
+    function(op, n, a, y);
+  else
+    activation(op, n, a, b, c, y);
 }
 
 void CAT(CAT(lr_, TYPE), CAT(_vop__, ISA))(int32_t op, size_t n, const void *a, size_t a_step, const void *b,

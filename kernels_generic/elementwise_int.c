@@ -60,9 +60,10 @@
 #include "elementwise_int.inl"
 
 /* Bools are bytes, true when not 0, and 0 or 1 when we write them. */
-static void bool_dense(int32_t op, size_t n, const uint8_t *a, const uint8_t *b, const uint8_t *c, uint8_t *y) {
-#define MAP(op, expr)                                       \
-  case op:                                                  \
+static void bool_dense(int32_t op, size_t n, const uint8_t *a, const uint8_t *b, const uint8_t *c,
+                       uint8_t *y) {
+#define MAP(op, expr)                                          \
+  case op:                                                     \
     LR_INDEPENDENT for (size_t i = 0; i < n; i++) y[i] = expr; \
     break;
   switch (op) {
@@ -81,8 +82,8 @@ static void bool_row(int32_t op, size_t n, const void *a, const void *b, const v
   bool_dense(op, n, a, b, c, y);
 }
 
-void lr_bool_vop__c(int32_t op, size_t n, const void *a, size_t a_step, const void *b, size_t b_step, const void *c,
-                    size_t c_step, void *y) {
+void lr_bool_vop__c(int32_t op, size_t n, const void *a, size_t a_step, const void *b, size_t b_step,
+                    const void *c, size_t c_step, void *y) {
   if ((a_step || !a) && (b_step || !b) && (c_step || !c)) {
     bool_dense(op, n, a, b, c, y);
     return;

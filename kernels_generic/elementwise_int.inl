@@ -1,5 +1,6 @@
-/* Row kernels of the integer post-ops for one type: defines lr_<TYPE>_vop__c. The includer defines TYPE (i8, ...), T (its C
- * type), U (unsigned of the same size), W (unsigned of at least the size of int, in which arithmetic wraps) and SIGNED (0, 1). */
+/* Row kernels of the integer post-ops for one type: defines lr_<TYPE>_vop__c. The includer defines TYPE (i8,
+ * ...), T (its C type), U (unsigned of the same size), W (unsigned of at least the size of int, in which
+ * arithmetic wraps) and SIGNED (0, 1). */
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
 #define N(name) CAT(CAT(name, _), TYPE)
@@ -42,8 +43,8 @@ static inline T N(shrink)(T a, T limit, T bias) {
   return a < low ? (T)(U)((W)a + (W)bias) : a > limit ? (T)(U)((W)a - (W)bias) : 0;
 }
 
-#define MAP(op, expr)                                       \
-  case op:                                                  \
+#define MAP(op, expr)                                          \
+  case op:                                                     \
     LR_INDEPENDENT for (size_t i = 0; i < n; i++) y[i] = expr; \
     break;
 #define WRAP(expr) (T)(U)(expr)
@@ -95,14 +96,18 @@ static void N(choose)(size_t n, const uint8_t *m, const T *a, const T *b, T *y) 
 }
 
 static void N(row)(int32_t op, size_t n, const void *a, const void *b, const void *c, void *y) {
-  if (op == LR_POST_SELECT) N(choose)(n, a, b, c, y);
-  else if (op >= LR_POST_EQUAL && op <= LR_POST_GREATER_EQUAL) N(compare)(op, n, a, b, y);
-  else if (op >= LR_POST_BIT_AND && op <= LR_POST_SHIFT_RIGHT) N(bits)(op, n, a, b, y);
-  else N(arithmetic)(op, n, a, b, c, y);
+  if (op == LR_POST_SELECT)
+    N(choose)(n, a, b, c, y);
+  else if (op >= LR_POST_EQUAL && op <= LR_POST_GREATER_EQUAL)
+    N(compare)(op, n, a, b, y);
+  else if (op >= LR_POST_BIT_AND && op <= LR_POST_SHIFT_RIGHT)
+    N(bits)(op, n, a, b, y);
+  else
+    N(arithmetic)(op, n, a, b, c, y);
 }
 
-void CAT(CAT(lr_, TYPE), _vop__c)(int32_t op, size_t n, const void *a, size_t a_step, const void *b, size_t b_step,
-                                  const void *c, size_t c_step, void *y) {
+void CAT(CAT(lr_, TYPE), _vop__c)(int32_t op, size_t n, const void *a, size_t a_step, const void *b,
+                                  size_t b_step, const void *c, size_t c_step, void *y) {
   if ((a_step || !a) && (b_step || !b) && (c_step || !c)) {
     N(row)(op, n, a, b, c, y);
     return;

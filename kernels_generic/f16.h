@@ -1,5 +1,5 @@
-/* IEEE half precision <-> float, in integer arithmetic that compilers vectorise and that works with denormals flushed: all
- * floats that occur are normal. Round to nearest even; NaN stays NaN. */
+/* IEEE half precision <-> float, in integer arithmetic that compilers vectorise and that works with denormals
+ * flushed: all floats that occur are normal. Round to nearest even; NaN stays NaN. */
 #pragma once
 #include <stdint.h>
 #include <string.h>
@@ -22,7 +22,8 @@ static inline float lr_f16_to_f32(uint16_t h) {
   uint32_t normal = magnitude + (112u << 23);
   uint32_t special = magnitude + (224u << 23); /* exponent 31 becomes 255 */
   /* the mantissa of a subnormal, put behind a 1 that is subtracted again */
-  uint32_t small = lr_bits_of_float(lr_float_of_bits(magnitude + (113u << 23)) - lr_float_of_bits(113u << 23));
+  uint32_t small =
+      lr_bits_of_float(lr_float_of_bits(magnitude + (113u << 23)) - lr_float_of_bits(113u << 23));
   uint32_t bits = exponent == 0x0f800000 ? special : exponent ? normal : small;
   return lr_float_of_bits(bits | (uint32_t)(h & 0x8000) << 16);
 }

@@ -1,16 +1,15 @@
-/* The float post-ops of spec/postops.py that are more than one operation, in the names of simd.h and vmath.h. */
+/* The float post-ops of spec/postops.py that are more than one operation, in the names of simd.h and vmath.h.
+ */
 #pragma once
 
 /* NaN in either wins. */
-static inline vf vf_max_nan(vf a, vf b) {
-  return vf_select(vm_or(vm_lt(b, a), vm_not(vm_eq(a, a))), a, b);
-}
+static inline vf vf_max_nan(vf a, vf b) { return vf_select(vm_or(vm_lt(b, a), vm_not(vm_eq(a, a))), a, b); }
 
-static inline vf vf_min_nan(vf a, vf b) {
-  return vf_select(vm_or(vm_lt(a, b), vm_not(vm_eq(a, a))), a, b);
-}
+static inline vf vf_min_nan(vf a, vf b) { return vf_select(vm_or(vm_lt(a, b), vm_not(vm_eq(a, a))), a, b); }
 
-static inline vf vf_clip(vf a, vf lo, vf hi) { return vf_min_any(vf_max_any(a, lo), hi); } /* NaN in a stays */
+static inline vf vf_clip(vf a, vf lo, vf hi) {
+  return vf_min_any(vf_max_any(a, lo), hi);
+} /* NaN in a stays */
 
 static inline vf vf_unit(vf a) { return vf_clip(a, vf_set(0), vf_set(1)); }
 
@@ -21,7 +20,8 @@ static inline vf vf_sign(vf a) { /* zeros and NaN stay */
 /* Remainder with the sign of b. */
 static inline vf vf_mod(vf a, vf b) {
   vf r = vf_fmod(a, b);
-  vm turn = vm_or(vm_and(vm_lt(r, vf_set(0)), vm_lt(vf_set(0), b)), vm_and(vm_lt(vf_set(0), r), vm_lt(b, vf_set(0))));
+  vm turn = vm_or(vm_and(vm_lt(r, vf_set(0)), vm_lt(vf_set(0), b)),
+                  vm_and(vm_lt(vf_set(0), r), vm_lt(b, vf_set(0))));
   return vf_select(turn, vf_add(r, b), r);
 }
 

@@ -6,8 +6,8 @@
  *   WEIGHTS(v, w)     VEC v = the 4 weights at w
  *   ELEMENTS(u, x)    VEC u = the 4 elements at x, as LOAD makes them
  *   FLOATS            1: clamped with lo and hi; 0: each panel begins with NR sums
- * Vectors are those of gcc and clang, of 16 bytes as every CPU has them; written as loops over arrays, or with longer vectors,
- * gcc 12 keeps the accumulators in memory. */
+ * Vectors are those of gcc and clang, of 16 bytes as every CPU has them; written as loops over arrays, or
+ * with longer vectors, gcc 12 keeps the accumulators in memory. */
 #if FLOATS
 #define CLAMP_ARGS , float lo, float hi
 #define LIMIT(v) ((v) < lo ? lo : (v) > hi ? hi : (v))
@@ -18,8 +18,8 @@
 #define HEADER (NR * sizeof(int32_t))
 #endif
 
-void GEMM(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a, const void *panels, const SUM *bias,
-          SUM *y, size_t y_stride CLAMP_ARGS) {
+void GEMM(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a, const void *panels,
+          const SUM *bias, SUM *y, size_t y_stride CLAMP_ARGS) {
   const char *panel = panels;
   for (size_t col = 0; col < cols; col += NR) {
     VEC p, q, p0, p1, p2, p3, q0, q1, q2, q3;
@@ -53,8 +53,8 @@ void GEMM(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a, 
   }
 }
 
-void DWCONV(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, const void *const *a, const void *panels,
-            const SUM *bias, SUM *y, size_t y_stride CLAMP_ARGS) {
+void DWCONV(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, const void *const *a,
+            const void *panels, const SUM *bias, SUM *y, size_t y_stride CLAMP_ARGS) {
   const char *panel = panels;
   for (size_t col = 0; col < cols; col += NR) {
     size_t n = cols - col < NR ? cols - col : NR, from[NR];

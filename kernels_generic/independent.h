@@ -1,4 +1,5 @@
-/* LR_INDEPENDENT: before a loop whose iterations are independent though its output may be the memory of an input. */
+/* LR_INDEPENDENT: before a loop whose iterations are independent though its output may be the memory of an
+ * input. */
 #pragma once
 #if defined(__clang__)
 #pragma clang diagnostic ignored "-Wpass-failed" /* loops with calls stay scalar */

@@ -21,7 +21,7 @@ typedef void lr_vop_fn(int32_t op, size_t n, const void *a, size_t a_step, const
                        size_t c_step, void *y);
 typedef lr_vop_fn lr_f32_vop_fn, lr_f16_vop_fn, lr_f64_vop_fn, lr_i8_vop_fn, lr_u8_vop_fn, lr_i16_vop_fn, lr_u16_vop_fn,
     lr_i32_vop_fn, lr_u32_vop_fn, lr_i64_vop_fn, lr_u64_vop_fn, lr_bool_vop_fn;
-/* y[i] = (to)a[i * step] for i < n; from, to: lr_dtype of f32, f16, f64, integers, bool. Floats to integers truncate and
+/* y[i] = (to)a[i * step] for i < n, step 0 or 1; from, to: lr_dtype of f32, f16, f64, integers, bool. Floats to integers truncate and
  * saturate, NaN gives 0; integers to integers wrap; to bool: not 0. y may be a when it is dense and the sizes are equal. */
 typedef void lr_vcast_fn(int32_t from, int32_t to, size_t n, const void *a, size_t step, void *y);
 /* y[i] = saturate(round_half_even(a[i] / b[i]) + c[i]); to: lr_dtype of c and y (i8, u8, i16, u16, i32). Steps as for vop; NaN

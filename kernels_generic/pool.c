@@ -1,18 +1,18 @@
-/* Plain C kernels of pooling and of weighted sums of rows. Loops over taps are outside, so that those over channels become
- * vectors; y holds the result so far. */
+/* Plain C kernels of pooling and of weighted sums of rows. Loops over taps are outside, so that those over
+ * channels become vectors; y holds the result so far. */
 #include <string.h>
 
 #include "f16.h"
 #include "kernels.h"
 
-#define MAXPOOL(name, type)                                             \
-  void name(size_t n, size_t ks, const void *const *a, void *out) {     \
-    type *restrict y = out;                                                      \
-    memcpy(y, a[0], n * sizeof *y);                                     \
-    for (size_t s = 1; s < ks; s++) {                                   \
-      const type *restrict x = a[s];                                            \
+#define MAXPOOL(name, type)                                                 \
+  void name(size_t n, size_t ks, const void *const *a, void *out) {         \
+    type *restrict y = out;                                                 \
+    memcpy(y, a[0], n * sizeof *y);                                         \
+    for (size_t s = 1; s < ks; s++) {                                       \
+      const type *restrict x = a[s];                                        \
       for (size_t j = 0; j < n; j++) y[j] = WINS(x[j], y[j]) ? x[j] : y[j]; \
-    }                                                                   \
+    }                                                                       \
   }
 
 #define WINS(x, y) ((x) > (y) || (x) != (x))
@@ -22,7 +22,8 @@ MAXPOOL(lr_f32_maxpool__c, float)
 MAXPOOL(lr_s8_maxpool__c, int8_t)
 MAXPOOL(lr_u8_maxpool__c, uint8_t)
 #undef WINS
-/* f16 bits as integers in the order of the values: negative ones are mirrored; NaN is above or below all numbers */
+/* f16 bits as integers in the order of the values: negative ones are mirrored; NaN is above or below all
+ * numbers */
 static inline int32_t order(uint16_t h) { return h & 0x8000 ? -(int32_t)(h & 0x7fff) : (int32_t)h; }
 static inline int is_nan(uint16_t h) { return (h & 0x7fff) > 0x7c00; }
 #define WINS(x, y) (is_nan(x) || (!is_nan(y) && order(x) > order(y)))

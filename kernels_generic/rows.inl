@@ -1,6 +1,6 @@
-/* Softmax and normalisation of one row, for one element type and one simd header: defines lr_<TYPE>_softmax__<ISA> and
- * lr_<TYPE>_norm__<ISA>. Includer: see elementwise.inl; EXACT (1 when an
- * element holds a lane of a vf without rounding), and WIDE, WIDE_TYPE: the type that does. */
+/* Softmax and normalisation of one row, for one element type and one simd header: defines
+ * lr_<TYPE>_softmax__<ISA> and lr_<TYPE>_norm__<ISA>. Includer: see elementwise.inl; EXACT (1 when an element
+ * holds a lane of a vf without rounding), and WIDE, WIDE_TYPE: the type that does. */
 #include "kernels.h"
 
 #define CAT_(a, b) a##b
@@ -18,7 +18,8 @@
 #define BLOCK 512
 
 static double fold(const vf *acc) {
-  vf a = vf_add(vf_add(acc[0], acc[4]), vf_add(acc[2], acc[6])), b = vf_add(vf_add(acc[1], acc[5]), vf_add(acc[3], acc[7]));
+  vf a = vf_add(vf_add(acc[0], acc[4]), vf_add(acc[2], acc[6])),
+     b = vf_add(vf_add(acc[1], acc[5]), vf_add(acc[3], acc[7]));
   return vf_first(vf_hsum(vf_add(a, b)));
 }
 
@@ -33,10 +34,10 @@ static double block_sum(size_t n, const WIDE *x) {
 }
 
 /* The elements behind the last full step, one by one, in double. */
-#define REST(from, expr)                        \
-  for (size_t k = from; k < n; k++) {           \
-    double v = SCALAR(x[k]);                    \
-    total += expr;                              \
+#define REST(from, expr)              \
+  for (size_t k = from; k < n; k++) { \
+    double v = SCALAR(x[k]);          \
+    total += expr;                    \
   }
 
 static double row_sum(size_t n, const ELEM *x) {
@@ -97,24 +98,25 @@ static double row_exp(size_t n, const ELEM *x, double max, WIDE *keep) {
     size_t k = n - at < BLOCK ? n - at : BLOCK, full = k - k % VF_LANES, i = 0;
     const ELEM *from = x + at;
     WIDE block[BLOCK], *e = keep ? keep + at : block;
-    LR_INDEPENDENT for (; i < full; i += VF_LANES) WIDE_STORE(e + i, vf_exp_negative(vf_sub(LOAD(from + i), m)));
+    LR_INDEPENDENT for (; i < full; i += VF_LANES)
+        WIDE_STORE(e + i, vf_exp_negative(vf_sub(LOAD(from + i), m)));
     for (; i < k; i++) e[i] = (WIDE)vf_first(vf_exp_negative(vf_sub(vf_set(SCALAR(from[i])), m)));
     total += block_sum(k, e);
   }
   return total;
 }
 
-#define EACH(whole, tail)                                    \
-  {                                                          \
-    size_t i = 0, full = n - n % VF_LANES;                   \
-    LR_INDEPENDENT for (; i < full; i += VF_LANES) {         \
-      vf v = LOAD(x + i);                                    \
-      STORE(y + i, whole);                                   \
-    }                                                        \
-    if (i < n) {                                             \
-      vf v = PART(x + i);                                    \
-      STORE_PART(y + i, tail);                               \
-    }                                                        \
+#define EACH(whole, tail)                            \
+  {                                                  \
+    size_t i = 0, full = n - n % VF_LANES;           \
+    LR_INDEPENDENT for (; i < full; i += VF_LANES) { \
+      vf v = LOAD(x + i);                            \
+      STORE(y + i, whole);                           \
+    }                                                \
+    if (i < n) {                                     \
+      vf v = PART(x + i);                            \
+      STORE_PART(y + i, tail);                       \
+    }                                                \
   }
 
 void CAT(CAT(lr_, TYPE), CAT(_softmax__, ISA))(size_t n, const void *px, void *py, int32_t log_of) {
@@ -137,17 +139,21 @@ void CAT(CAT(lr_, TYPE), CAT(_softmax__, ISA))(size_t n, const void *px, void *p
 }
 
 /* ---- normalisation ---- */
-void CAT(CAT(lr_, TYPE), CAT(_norm__, ISA))(size_t n, const void *px, const void *scale, const void *bias, float epsilon,
-                                            int32_t rms, void *py) {
+void CAT(CAT(lr_, TYPE), CAT(_norm__, ISA))(size_t n, const void *px, const void *scale, const void *bias,
+                                            float epsilon, int32_t rms, void *py) {
   const ELEM *x = px, *s = scale, *b = bias;
   ELEM *y = py;
   double mean = rms ? 0 : row_sum(n, x) / (double)n;
   double inverse = 1 / sqrt(row_squares(n, x, mean) / (double)n + (double)epsilon);
   vf m = vf_set(mean), r = vf_set(inverse);
 #define NORMAL vf_mul(vf_sub(v, m), r)
-  if (s && b) EACH(vf_mla(NORMAL, LOAD(s + i), LOAD(b + i)), vf_mla(NORMAL, PART(s + i), PART(b + i)))
-  else if (s) EACH(vf_mul(NORMAL, LOAD(s + i)), vf_mul(NORMAL, PART(s + i)))
-  else if (b) EACH(vf_add(NORMAL, LOAD(b + i)), vf_add(NORMAL, PART(b + i)))
-  else EACH(NORMAL, NORMAL)
+  if (s && b)
+    EACH(vf_mla(NORMAL, LOAD(s + i), LOAD(b + i)), vf_mla(NORMAL, PART(s + i), PART(b + i)))
+  else if (s)
+    EACH(vf_mul(NORMAL, LOAD(s + i)), vf_mul(NORMAL, PART(s + i)))
+  else if (b)
+    EACH(vf_add(NORMAL, LOAD(b + i)), vf_add(NORMAL, PART(b + i)))
+  else
+    EACH(NORMAL, NORMAL)
 #undef NORMAL
 }

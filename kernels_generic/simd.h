@@ -1,6 +1,6 @@
-/* Vectors of floats, the portable way: one lane, plain C that compilers vectorise by themselves. Headers of the same names for
- * SSE2, AVX2, NEON, ... stand beside it in kernels_x86 and kernels_arm; the templates (*.inl, vmath.h) are written in these
- * names and see just one of them.
+/* Vectors of floats, the portable way: one lane, plain C that compilers vectorise by themselves. Headers of
+ * the same names for SSE2, AVX2, NEON, ... stand beside it in kernels_x86 and kernels_arm; the templates
+ * (*.inl, vmath.h) are written in these names and see just one of them.
  *
  *   vf  floats   vi  32-bit integers   vm  masks, one per lane, only made by comparisons
  * No operation is fused or reassociated: a template gives the same bits with every header. */

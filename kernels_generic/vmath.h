@@ -1,8 +1,9 @@
-/* Functions of floats in the names of simd.h, within about 2 ulp, with no libm inside. Include after a simd header.
+/* Functions of floats in the names of simd.h, within about 2 ulp, with no libm inside. Include after a simd
+ * header.
  *
- * Method: argument reduction as in Cody & Waite, "Software Manual for the Elementary Functions" (1980), and polynomials fitted
- * for this file (weighted least squares driven to minimax, coefficients rounded to float one after the other).
- * The same operations in the same order everywhere, so the same bits on every CPU. */
+ * Method: argument reduction as in Cody & Waite, "Software Manual for the Elementary Functions" (1980), and
+ * polynomials fitted for this file (weighted least squares driven to minimax, coefficients rounded to float
+ * one after the other). The same operations in the same order everywhere, so the same bits on every CPU. */
 #pragma once
 
 /* 1.5 * 2^23: adding it leaves the nearest integer (halves to even) in the low bits of the mantissa. */
@@ -12,7 +13,9 @@ static inline vf vf_max_any(vf a, vf b) { return vf_select(vm_lt(a, b), b, a); }
 static inline vf vf_min_any(vf a, vf b) { return vf_select(vm_lt(b, a), b, a); }
 
 /* 2^n, n an integer in -126..127 given with VF_MAGIC added. */
-static inline vf vf_exp2_magic(vf magic_n) { return vf_of_bits(vi_shl(vi_add(vi_of_bits(magic_n), vi_set(127)), 23)); }
+static inline vf vf_exp2_magic(vf magic_n) {
+  return vf_of_bits(vi_shl(vi_add(vi_of_bits(magic_n), vi_set(127)), 23));
+}
 
 /* n = round(x / ln 2) with VF_MAGIC added; *r = x - n ln 2; returns expm1(r) = r + r^2 q(r). */
 static inline vf vf_expm1_reduced(vf x, vf *magic_n) {
@@ -75,12 +78,13 @@ static inline vf vf_log(vf x) {
   vf r = vf_mla(vf_mul(p, f), z, vf_mul(n, vf_set(-2.12194440e-4)));
   r = vf_add(f, vf_mla(z, vf_set(-0.5), r));
   r = vf_mla(n, vf_set(0.693359375), r);
-  r = vf_select(vm_lt(x, vf_set(INFINITY)), r, x);              /* +inf and NaN stay */
+  r = vf_select(vm_lt(x, vf_set(INFINITY)), r, x); /* +inf and NaN stay */
   r = vf_select(vm_lt(x, vf_set(0.0)), vf_set(NAN), r);
   return vf_select(vm_eq(x, vf_set(0.0)), vf_set(-INFINITY), r);
 }
 
-/* log(1 + x) for 0 <= x <= 1; the quotient repairs what 1 + x lost (W. Kahan's way, as told in the HP-15C handbook). */
+/* log(1 + x) for 0 <= x <= 1; the quotient repairs what 1 + x lost (W. Kahan's way, as told in the HP-15C
+ * handbook). */
 static inline vf vf_log1p_unit(vf x) {
   vf u = vf_add(x, vf_set(1.0)), d = vf_sub(u, vf_set(1.0));
   vf y = vf_div(vf_mul(vf_log(u), x), d);

@@ -52,7 +52,7 @@ def main() -> int:
             return 1
     image = ["--image", a.image] if a.image else []
     print(flush=True)
-    return subprocess.run([python, ROOT / "tools" / "ocr.py", folder, "--out", a.out, *image]).returncode
+    return subprocess.run([python, ROOT / "tools" / "ocr.py", folder, "--out", shown(a.out), *image]).returncode
 
 
 if __name__ == "__main__":

@@ -52,10 +52,13 @@ def pip(python: Path, *args: str, env: dict[str, str] | None = None) -> None:
 
 
 def run(command: list[str], what: str, env: dict[str, str] | None = None) -> None:
-    """Runs a command quietly; ToolError `what` with the end of its output when it fails."""
+    """Runs a command quietly; ToolError `what` with the end of its output (all in build/failed.log) when it fails."""
     r = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, cwd=ROOT)
     if r.returncode:
-        raise ToolError(what + "\n" + "\n".join(r.stdout.strip().splitlines()[-15:]))
+        log = ROOT / "build" / "failed.log"
+        log.parent.mkdir(exist_ok=True)
+        log.write_text(r.stdout)
+        raise ToolError(f"{what}; whole output: {log}\n" + "\n".join(r.stdout.strip().splitlines()[-15:]))
 
 
 def build_env(python: Path) -> dict[str, str]:
@@ -77,6 +80,15 @@ def build_env(python: Path) -> dict[str, str]:
 def install(python: Path, build: str, env: dict[str, str]) -> None:
     """Builds this checkout in build/<build> (again only what changed) and installs it, without its dependencies."""
     folder = ROOT / "build" / build
+    fresh = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    pip(python, "--no-build-isolation", "--no-deps", "--force-reinstall", f"--config-settings=build-dir={folder}",
-        str(ROOT), env=env)
+    args = ["--no-build-isolation", "--no-deps", "--force-reinstall", f"--config-settings=build-dir={folder}",
+            str(ROOT)]
+    try:
+        pip(python, *args, env=env)
+    except ToolError:
+        if fresh:
+            raise
+        shutil.rmtree(folder)  # it may be from another compiler or Python
+        folder.mkdir()
+        pip(python, *args, env=env)

@@ -40,7 +40,7 @@ class _Section:
         if key not in self.places:
             self.data += b"\0" * (-len(self.data) % ALIGN)
             self.places[key] = len(self.data)
-            self.data += raw
+            self.data += raw or b"\0"  # an empty constant lies in a section too
         return self.places[key]
 
 

@@ -37,6 +37,11 @@ def ints(v: Value | None) -> list[int] | None:
     return [int(x) for x in v.const.reshape(-1)]
 
 
+def is_shared(v: Value) -> bool:
+    """Whether changing this constant for one reader would store a large one twice."""
+    return v.array.nbytes > 1 << 16 and len(set(v.users)) > 1
+
+
 def axes(mask: int, rank: int) -> list[int]:
     return [i for i in range(rank) if mask >> i & 1]
 

@@ -10,7 +10,7 @@ from ... import CPU_PORTABLE, Error, Session
 from ..dtypes import DTYPES
 from ..ir import Graph, Node, Value
 from ..rewrite import Trace
-from .common import known
+from .common import is_shared, known
 
 LARGEST = 64 << 20  # bytes of a folded value
 GROWTH = 1 << 20  # bytes that a value may be larger than what it is made of
@@ -63,6 +63,8 @@ def _foldable(g: Graph, skip: Skip, refused: set[int]) -> list[Node]:
         inputs = [v for v in n.inputs if v is not None]
         if n.op in NEVER or n.post or id(n) in refused or skip(g, n):
             continue
+        if any(v.const is not None and is_shared(v) and _size(v) <= sum(map(_size, n.outputs)) for v in inputs):
+            continue  # a second copy of large weights
         if not all(v.const is not None or id(v) in ready for v in inputs) or not all(known(v.shape) for v in n.outputs):
             continue
         have = sum(_size(v) for v in inputs)

@@ -9,7 +9,7 @@ from ..dtypes import to_numpy
 from ..ir import ACC, Node, Post, Value
 from ..lower.encode import accumulator, arithmetic, immediate, result_dtype, source_dtypes
 from ..rewrite import C, Opt, P, Rewrite, Rule, node_rule, rule, vanishes_with
-from .common import FLOATS, broadcasts_into, channel_vector, ints, same_shape
+from .common import FLOATS, broadcasts_into, channel_vector, ints, is_shared, same_shape
 
 LINEAR = ("conv", "conv_transpose", "matmul")
 MAX_POSTS = 24
@@ -36,7 +36,7 @@ def _sides(n: Node) -> list[tuple[Value, Value]]:
 
 def _scaled_weights(p: Node, w: Value, s: np.ndarray) -> np.ndarray | None:
     """w * s along output channels, in double precision."""
-    if w.const is None:
+    if w.const is None or is_shared(w):
         return None
     wide = w.const.astype(np.float64)
     if p.op != "matmul":
@@ -100,7 +100,7 @@ def value_into_bias(r: Rewrite, matmul: Node, a: Value, b: Value, v: Value) -> V
 def scale_before_conv(r: Rewrite, conv: Node, x: Value, s: Value, w: Value, b: Value | None) -> Value | None:
     """A factor per channel before a convolution goes into its weights (padding is zero either way)."""
     c = channel_vector(s.array.astype(np.float64), x.shape)
-    if c is None or conv.attrs.get("groups", 1) != 1 or w.dtype not in FLOATS or x.dtype != w.dtype:
+    if c is None or conv.attrs.get("groups", 1) != 1 or w.dtype not in FLOATS or x.dtype != w.dtype or is_shared(w):
         return None
     scaled = w.array.astype(np.float64) * c
     return r.add("conv", x, r.const(scaled, w.dtype), b, like=conv) if _fits(scaled, w.dtype) else None

@@ -174,9 +174,8 @@ def can_turn(n: Node) -> list[Value] | None:
 
 
 def turn(g: Graph, n: Node) -> None:
-    """Replaces a node by the same one on channels-last tensors, with transposes around it."""
-    put = Put(g, n)
-    found = TURNS[n.op](put, n)
+    """Replaces a node that can turn by the same one on channels-last tensors, with transposes around it."""
+    found = TURNS[n.op](Put(g, n), n)
     assert found is not None
     inputs, attrs = found
     out = g.add(n.op, *inputs, name=n.name, sources=n.sources, n_outputs=len(n.outputs), before=n,
@@ -265,8 +264,9 @@ def channels_last(g: Graph, trace: Trace) -> None:
     for n in choose(g):
         if trace.full:
             return
-        trace.record("channels_last", (n,))
-        turn(g, n)
+        if can_turn(n) is not None:  # turning others may have given open sizes other symbols
+            trace.record("channels_last", (n,))
+            turn(g, n)
 
 
 # ---- at the end ----

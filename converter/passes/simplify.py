@@ -8,7 +8,7 @@ import numpy as np
 
 from ..ir import Graph, Node, Value, uses
 from ..rewrite import C, P, Rewrite, Rule, Trace, is_number, node_rule, rule
-from .common import ints, known, same_type, target
+from .common import ints, is_shared, known, same_type, target
 from .shapes import reshape_to
 
 RESHAPES = ("reshape", "squeeze", "unsqueeze", "flatten")
@@ -115,7 +115,7 @@ def merge_reshapes(r: Rewrite, n: Node) -> Value | None:
 def move_constant(r: Rewrite, n: Node) -> Value | None:
     """A constant is transposed and reshaped at once."""
     x, y = n.arg(0), n.outputs[0]
-    if x.const is None or not known(y.shape):
+    if x.const is None or not known(y.shape) or (n.op == "transpose" and is_shared(x)):
         return None
     moved = x.const.transpose(n.attrs["perm"]) if n.op == "transpose" else x.const
     return r.const(moved.reshape(y.shape))

@@ -2,8 +2,8 @@
 #include "program.h"
 
 /* Whether dim i can be taken together with dim j behind it in all stride sets. */
-static bool joins(const int64_t *dim, const uint8_t *kind, int32_t n, int64_t (*stride)[LR_MAX_RANK], int32_t i,
-                  int32_t j) {
+static bool joins(const int64_t *dim, const uint8_t *kind, int32_t n, int64_t (*stride)[LR_MAX_RANK],
+                  int32_t i, int32_t j) {
   if (kind && kind[i] != kind[j]) return false;
   for (int32_t k = 0; k < n; k++)
     if (stride[k][i] != stride[k][j] * dim[j]) return false;
@@ -27,13 +27,17 @@ void lr_gather(size_t size, int64_t n, const void *from, int64_t stride, void *t
   const char *p = from;
   int64_t step = stride * (int64_t)size;
   switch (size) {
-#define COPY(type) \
+#define COPY(type)                                                                 \
   for (int64_t i = 0; i < n; i++) ((type *)to)[i] = *(const type *)(p + i * step); \
   break;
-    case 1: COPY(uint8_t)
-    case 2: COPY(uint16_t)
-    case 4: COPY(uint32_t)
-    default: COPY(uint64_t)
+    case 1:
+      COPY(uint8_t)
+    case 2:
+      COPY(uint16_t)
+    case 4:
+      COPY(uint32_t)
+    default:
+      COPY(uint64_t)
 #undef COPY
   }
 }
@@ -42,13 +46,17 @@ void lr_scatter(size_t size, int64_t n, const void *from, void *to, int64_t stri
   char *p = to;
   int64_t step = stride * (int64_t)size;
   switch (size) {
-#define COPY(type) \
+#define COPY(type)                                                                   \
   for (int64_t i = 0; i < n; i++) *(type *)(p + i * step) = ((const type *)from)[i]; \
   break;
-    case 1: COPY(uint8_t)
-    case 2: COPY(uint16_t)
-    case 4: COPY(uint32_t)
-    default: COPY(uint64_t)
+    case 1:
+      COPY(uint8_t)
+    case 2:
+      COPY(uint16_t)
+    case 4:
+      COPY(uint32_t)
+    default:
+      COPY(uint64_t)
 #undef COPY
   }
 }

@@ -40,7 +40,7 @@ struct lr_graph_tensor {
   struct lr_type type; /* as declared: for temps a hint, for others binding */
   uint8_t lifetime;
   int32_t state_source; /* tensor index or -1 */
-  const void *data;     /* canonical encoding of a constant; NULL when only packed ones are there (see lr_weights_dense) */
+  const void *data;     /* canonical encoding of a constant, in the file; read it through lr_weights_dense, which checks hashes */
   int32_t n_encodings;
   const struct lr_encoding *encodings;
   struct lr_quant quant;

@@ -6,19 +6,25 @@
 struct lr_postop_info lr_postop_info(int32_t op) {
   switch (op) {
 #define X(code, name, arity, dtypes, is_bool) \
-  case code: return (struct lr_postop_info){#name, arity, dtypes, is_bool};
+  case code:                                  \
+    return (struct lr_postop_info){#name, arity, dtypes, is_bool};
     LR_POSTOPS(X)
 #undef X
-    default: return (struct lr_postop_info){NULL, 0, 0, false};
+    default:
+      return (struct lr_postop_info){NULL, 0, 0, false};
   }
 }
 
 int32_t lr_instr_src_dtype(const struct lr_instr *in, int32_t k) {
   switch (in->op) {
-    case LR_POST_CAST: return 0;
-    case LR_POST_SELECT: return k == 0 ? LR_BOOL : in->dtype;
-    case LR_POST_QUANTIZE: return k < 2 ? LR_F32 : in->dtype;
-    default: return in->dtype;
+    case LR_POST_CAST:
+      return 0;
+    case LR_POST_SELECT:
+      return k == 0 ? LR_BOOL : in->dtype;
+    case LR_POST_QUANTIZE:
+      return k < 2 ? LR_F32 : in->dtype;
+    default:
+      return in->dtype;
   }
 }
 
@@ -39,26 +45,29 @@ static bool source_known(uint32_t src) {
 }
 
 /* One instruction from words[*at]; moves *at behind it. */
-static lr_status decode_one(const uint32_t *words, int32_t n_words, int32_t *at, int32_t i, struct lr_instr *in,
-                            lr_error *error) {
+static lr_status decode_one(const uint32_t *words, int32_t n_words, int32_t *at, int32_t i,
+                            struct lr_instr *in, lr_error *error) {
   *in = (struct lr_instr){0};
   if (n_words - *at < 2) return lr_fail(error, LR_ERR_MODEL, "program: instruction %d is cut off", i);
   uint32_t w = words[(*at)++], s = words[(*at)++];
   struct lr_postop_info info = lr_postop_info(w & 255);
   uint32_t dtype = w >> 8 & 255, dst = w >> 16;
   if (!info.name)
-    return lr_fail(error, LR_ERR_VERSION, "program: instruction %d has opcode %u, which this runtime does not know; "
-                   "use a newer runtime", i, (unsigned)(w & 255));
+    return lr_fail(error, LR_ERR_VERSION,
+                   "program: instruction %d has opcode %u, which this runtime does not know; "
+                   "use a newer runtime",
+                   i, (unsigned)(w & 255));
   if (dtype >= 32 || !(info.dtypes >> dtype & 1))
-    return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) does not exist for dtype %s", i, info.name,
-                   lr_dtype_name((int32_t)dtype));
+    return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) does not exist for dtype %s", i,
+                   info.name, lr_dtype_name((int32_t)dtype));
   if (dst >= LR_REGISTERS)
     return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) writes register %u of %d", i, info.name,
                    (unsigned)dst, LR_REGISTERS);
   in->op = (uint8_t)(w & 255);
   in->dtype = (uint8_t)dtype;
   in->dst = (uint8_t)dst;
-  if (s >> 24) return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) has a fourth source", i, info.name);
+  if (s >> 24)
+    return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) has a fourth source", i, info.name);
   for (int32_t k = 0; k < 3; k++) {
     uint32_t src = s >> (8 * k) & 255;
     in->src[k] = (uint8_t)src;
@@ -66,25 +75,29 @@ static lr_status decode_one(const uint32_t *words, int32_t n_words, int32_t *at,
       return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) has %u as source %d", i, info.name,
                      (unsigned)src, k);
     if (src != LR_SRC_IMM) continue;
-    if (*at >= n_words) return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) is cut off", i, info.name);
+    if (*at >= n_words)
+      return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) is cut off", i, info.name);
     in->imm[k] = words[(*at)++];
   }
   if (in->op == LR_POST_CAST && in->src[0] == LR_SRC_IMM)
-    return lr_fail(error, LR_ERR_MODEL, "program: instruction %d casts an immediate, which has no type of its own", i);
+    return lr_fail(error, LR_ERR_MODEL,
+                   "program: instruction %d casts an immediate, which has no type of its own", i);
   if (lr_instr_divides(in) && in->src[1] == LR_SRC_IMM && !in->imm[1])
-    return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) divides by the constant 0", i, info.name);
+    return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) divides by the constant 0", i,
+                   info.name);
   return LR_OK;
 }
 
-lr_status lr_program_decode(const uint32_t *words, int32_t n_words, struct lr_instr *out, int32_t max, int32_t *n,
-                            lr_error *error) {
+lr_status lr_program_decode(const uint32_t *words, int32_t n_words, struct lr_instr *out, int32_t max,
+                            int32_t *n, lr_error *error) {
   int32_t count = 0;
   for (int32_t at = 0; at < n_words; count++) {
     struct lr_instr in;
     if (count == LR_MAX_INSTRS)
       return lr_fail(error, LR_ERR_MODEL, "program: it has more than %d instructions", LR_MAX_INSTRS);
     LR_TRY(decode_one(words, n_words, &at, count, &in, error));
-    if (out && count >= max) return lr_fail(error, LR_ERR_MODEL, "program: it has more than %d instructions", max);
+    if (out && count >= max)
+      return lr_fail(error, LR_ERR_MODEL, "program: it has more than %d instructions", max);
     if (out) out[count] = in;
   }
   *n = count;
@@ -93,10 +106,16 @@ lr_status lr_program_decode(const uint32_t *words, int32_t n_words, struct lr_in
 
 /* ---- broadcasting ---- */
 static bool broadcast_dim(lr_dim a, lr_dim b, lr_dim *y) {
-  if (a == b || b == 1) *y = a;
-  else if (a == 1) *y = b;
-  else if (a >= 0 && b >= 0) return false;
-  else *y = a >= 0 ? a : b >= 0 ? b : -1; /* an unknown against n > 1 must be n or 1; two unknowns may be anything */
+  if (a == b || b == 1)
+    *y = a;
+  else if (a == 1)
+    *y = b;
+  else if (a >= 0 && b >= 0)
+    return false;
+  else
+    *y = a >= 0   ? a
+         : b >= 0 ? b
+                  : -1; /* an unknown against n > 1 must be n or 1; two unknowns may be anything */
   return true;
 }
 
@@ -114,8 +133,8 @@ bool lr_broadcast(struct lr_type *a, const struct lr_type *b) {
 
 /* ---- typing ---- */
 /* dtype of a source, 0 when it is not there (the message is written then). */
-static lr_status source_dtype(const struct lr_infer *c, const int32_t *reg, int32_t first, int32_t i, int32_t k,
-                              int32_t *dtype) {
+static lr_status source_dtype(const struct lr_infer *c, const int32_t *reg, int32_t first, int32_t i,
+                              int32_t k, int32_t *dtype) {
   const struct lr_instr *in = &c->program->instr[i];
   const char *name = lr_postop_info(in->op).name;
   int32_t src = in->src[k], want = lr_instr_src_dtype(in, k);
@@ -124,13 +143,13 @@ static lr_status source_dtype(const struct lr_infer *c, const int32_t *reg, int3
   } else if (src < LR_SRC_OPERAND0) {
     *dtype = reg[src - LR_SRC_REG0];
     if (!*dtype)
-      return lr_infer_fail(c, LR_ERR_MODEL, "instruction %d (%s) reads register %d before it is written", i, name,
-                           src - LR_SRC_REG0);
+      return lr_infer_fail(c, LR_ERR_MODEL, "instruction %d (%s) reads register %d before it is written", i,
+                           name, src - LR_SRC_REG0);
   } else {
     int32_t operand = src - LR_SRC_OPERAND0;
     if (operand >= c->n_in - first || !c->in[first + operand].dtype)
-      return lr_infer_fail(c, LR_ERR_MODEL, "instruction %d (%s) reads operand %d, but the node has %d", i, name,
-                           operand, c->n_in > first ? c->n_in - first : 0);
+      return lr_infer_fail(c, LR_ERR_MODEL, "instruction %d (%s) reads operand %d, but the node has %d", i,
+                           name, operand, c->n_in > first ? c->n_in - first : 0);
     *dtype = c->in[first + operand].dtype;
   }
   if (want && want != *dtype)
@@ -151,8 +170,10 @@ static lr_status type_program(const struct lr_infer *c, int32_t acc_dtype, int32
       LR_TRY(source_dtype(c, reg, first, i, k, &dtype));
     }
     if (acc_dtype && lr_instr_divides(in) && in->src[1] != LR_SRC_IMM)
-      return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "instruction %d divides integers by a tensor in an epilogue; use an "
-                           "elementwise node", i);
+      return lr_infer_fail(c, LR_ERR_UNSUPPORTED,
+                           "instruction %d divides integers by a tensor in an epilogue; use an "
+                           "elementwise node",
+                           i);
     reg[in->dst] = lr_instr_dst_dtype(in);
   }
   if (!reg[0]) return lr_infer_fail(c, LR_ERR_MODEL, "its program leaves nothing in register 0");
@@ -177,8 +198,8 @@ static lr_status infer_operand(const struct lr_infer *c, const struct lr_type *i
 lr_status lr_program_infer(const struct lr_infer *c, int32_t acc_dtype, struct lr_type *y) {
   int32_t first = acc_dtype ? c->n_own : 0;
   if (c->n_in - first > LR_MAX_OPERANDS)
-    return lr_infer_fail(c, LR_ERR_MODEL, "its program has %d operands, at most %d are possible", c->n_in - first,
-                         LR_MAX_OPERANDS);
+    return lr_infer_fail(c, LR_ERR_MODEL, "its program has %d operands, at most %d are possible",
+                         c->n_in - first, LR_MAX_OPERANDS);
   if (!c->program->n && (c->n_in > first || !acc_dtype))
     return lr_infer_fail(c, LR_ERR_MODEL, "it has operands but no program");
   LR_TRY(type_program(c, acc_dtype, first, &y->dtype));

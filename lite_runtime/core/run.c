@@ -262,7 +262,7 @@ static lr_status update_states(lr_session *s, lr_error *error) {
       dst.data = io->own;
       lr_dense_strides(&io->type, dst.stride);
       const struct lr_type *t = &s->plan.tensor[io->def->state_source].type;
-      if (!pass && (t->rank != io->type.rank || memcmp(t->dim, io->type.dim, sizeof(lr_dim) * (size_t)t->rank))) {
+      if (!pass && (t->dtype != io->type.dtype || t->rank != io->type.rank || memcmp(t->dim, io->type.dim, sizeof(lr_dim) * (size_t)t->rank))) {
         char a[96], b[96];
         return lr_fail(error, LR_ERR_VALUE, "state '%s' is %s, its new value is %s", io->def->name,
                        lr_type_text(&io->type, a, sizeof a), lr_type_text(t, b, sizeof b));

@@ -7,10 +7,17 @@ struct lr_pack lr_conv_pack(const int64_t *w_dim, int32_t rank, int32_t w_dtype,
                             const struct lr_kernel *kernel) {
   int64_t depth = w_dim[rank - 1], kw = w_dim[rank - 2], kh = rank == 4 ? w_dim[1] : 1;
   if (lr_conv_depthwise(groups, depth)) groups = 1;
-  return (struct lr_pack){.type = lr_gemm_pack_type(w_dtype), .nr = (uint32_t)kernel->nr, .kr = (uint32_t)kernel->kr,
-                          .cols = (uint64_t)(w_dim[0] / groups), .taps_h = (uint64_t)kh, .taps_w = (uint64_t)kw,
-                          .depth = (uint64_t)depth, .col_stride = kh * kw * depth, .h_stride = kw * depth,
-                          .w_stride = depth, .k_stride = 1};
+  return (struct lr_pack){.type = lr_gemm_pack_type(w_dtype),
+                          .nr = (uint32_t)kernel->nr,
+                          .kr = (uint32_t)kernel->kr,
+                          .cols = (uint64_t)(w_dim[0] / groups),
+                          .taps_h = (uint64_t)kh,
+                          .taps_w = (uint64_t)kw,
+                          .depth = (uint64_t)depth,
+                          .col_stride = kh * kw * depth,
+                          .h_stride = kw * depth,
+                          .w_stride = depth,
+                          .k_stride = 1};
 }
 
 /* ---- bind ---- */
@@ -80,7 +87,8 @@ const void *lr_conv_outside(struct lr_prepare *p, int32_t x_dtype, int64_t chann
   return pixel;
 }
 
-static void set_packing(struct lr_conv *c, const struct lr_conv_weights *s, const struct lr_view *w, int64_t groups) {
+static void set_packing(struct lr_conv *c, const struct lr_conv_weights *s, const struct lr_view *w,
+                        int64_t groups) {
   c->pack = lr_conv_pack(w->dim, w->rank, w->dtype, groups, c->gemm.kernel);
   c->groups = lr_conv_depthwise(groups, w->dim[w->rank - 1]) ? 1 : groups;
   c->from_bytes = (int64_t)c->pack.cols * c->pack.col_stride * (int64_t)lr_dtype_size(w->dtype);
@@ -98,8 +106,10 @@ static void set_shapes(struct lr_conv *c, const struct lr_prepare *p, const stru
   c->axis[0] = (struct lr_axis){.in = c->x.h, .out = c->y.h, .kernel = w->rank == 4 ? w->dim[1] : 1};
   c->axis[1] = (struct lr_axis){.in = c->x.w, .out = c->y.w, .kernel = w->dim[w->rank - 2]};
   lr_window_axis(&window, 1, &c->axis[1]);
-  if (w->rank == 4) lr_window_axis(&window, 0, &c->axis[0]);
-  else c->axis[0].stride = c->axis[0].dilation = 1;
+  if (w->rank == 4)
+    lr_window_axis(&window, 0, &c->axis[0]);
+  else
+    c->axis[0].stride = c->axis[0].dilation = 1;
 }
 
 static lr_status prepare(struct lr_prepare *p) {
@@ -112,7 +122,8 @@ static lr_status prepare(struct lr_prepare *p) {
   if (!c) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
   c->gemm.kernel = lr_kernel_find(lr_gemm_signature(x->dtype, depthwise), p->bind.model->cpu);
   if (s && s->kernel != c->gemm.kernel)
-    return lr_prepare_fail(p, LR_ERR_MODEL, "x is %s, which its declaration does not say", lr_dtype_name(x->dtype));
+    return lr_prepare_fail(p, LR_ERR_MODEL, "x is %s, which its declaration does not say",
+                           lr_dtype_name(x->dtype));
   c->gemm.x_dtype = x->dtype;
   c->gemm.w_zero = lr_is_int8(x->dtype) ? a->w_zero : 0;
   c->x_zero = a->x_zero;
@@ -140,21 +151,28 @@ static lr_status run(struct lr_run *r) {
   const void *packed = c->packed, *bias = c->bias;
   if (!packed) {
     char *to = (char *)r->scratch + c->packed_at;
-    lr_gemm_pack(r->pool, &c->pack, c->groups, w->data, lr_gemm_pack_evenly, &c->from_bytes, to, c->group_bytes);
+    lr_gemm_pack(r->pool, &c->pack, c->groups, w->data, lr_gemm_pack_evenly, &c->from_bytes, to,
+                 c->group_bytes);
     packed = to;
   }
   if (!bias) {
     char *to = (char *)r->scratch + c->bias_at;
     for (int64_t g = 0; g < c->groups; g++)
       lr_gemm_bias(to + g * c->bias_bytes, &c->pack,
-                   r->node->in[2] >= 0 ? (const char *)b->data + (size_t)g * c->pack.cols * lr_dtype_size(b->dtype) : NULL,
+                   r->node->in[2] >= 0
+                       ? (const char *)b->data + (size_t)g * c->pack.cols * lr_dtype_size(b->dtype)
+                       : NULL,
                    b->dtype, (const char *)packed + g * c->group_bytes, a->x_zero, c->gemm.w_zero);
     bias = to;
   }
-  if (lr_conv_depthwise(a->groups, w->dim[w->rank - 1])) lr_conv_dw_run(c, r, packed, bias);
-  else lr_conv_gemm_run(c, r, packed, bias);
+  if (lr_conv_depthwise(a->groups, w->dim[w->rank - 1]))
+    lr_conv_dw_run(c, r, packed, bias);
+  else
+    lr_conv_gemm_run(c, r, packed, bias);
   return LR_OK;
 }
 
-const struct lr_impl lr_cpu_conv = {
-    .flags = LR_IMPL_STRIDED_IN | LR_IMPL_LAST_DENSE | LR_IMPL_STRIDED_OUT, .bind = bind, .prepare = prepare, .run = run};
+const struct lr_impl lr_cpu_conv = {.flags = LR_IMPL_STRIDED_IN | LR_IMPL_LAST_DENSE | LR_IMPL_STRIDED_OUT,
+                                    .bind = bind,
+                                    .prepare = prepare,
+                                    .run = run};

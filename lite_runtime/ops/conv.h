@@ -12,18 +12,19 @@ struct lr_conv_weights {
 
 /* A step, made in prepare. */
 struct lr_conv {
-  struct lr_gemm gemm;      /* depthwise: only kernel, x_dtype, w_zero, epilogue, narrow, lo, hi, row_block, col_block, ... */
-  struct lr_pack pack;      /* one group (depthwise: all of it) */
+  struct lr_gemm
+      gemm; /* depthwise: only kernel, x_dtype, w_zero, epilogue, narrow, lo, hi, row_block, col_block, ... */
+  struct lr_pack pack; /* one group (depthwise: all of it) */
   struct lr_image x, y;
   struct lr_axis axis[2];
-  int64_t groups;           /* matrices that are packed: 1 when depthwise */
-  int64_t mult;             /* depthwise: output channels of each input channel */
-  int64_t taps_w;           /* of the product: 1 when the taps of a row are taken as one long one */
+  int64_t groups; /* matrices that are packed: 1 when depthwise */
+  int64_t mult;   /* depthwise: output channels of each input channel */
+  int64_t taps_w; /* of the product: 1 when the taps of a row are taken as one long one */
   int32_t x_zero;
   int64_t from_bytes, group_bytes, bias_bytes; /* of one group: source, packed, bias */
-  const void *outside;      /* a pixel of padding */
-  const void *packed, *bias; /* from the slot, or NULL */
-  size_t packed_at, bias_at, threads_at; /* in the scratch */
+  const void *outside;                         /* a pixel of padding */
+  const void *packed, *bias;                   /* from the slot, or NULL */
+  size_t packed_at, bias_at, threads_at;       /* in the scratch */
 };
 
 /* Shared by the two ways. */
@@ -37,9 +38,10 @@ void lr_conv_gemm_run(const struct lr_conv *c, struct lr_run *r, const void *pac
 lr_status lr_conv_dw_prepare(struct lr_conv *c, struct lr_prepare *p);
 void lr_conv_dw_run(const struct lr_conv *c, struct lr_run *r, const void *packed, const void *bias);
 
-/* Checks that conv and conv_transpose share: dtypes, ranks, bias, groups, zero points. out_dim, in_dim: w's numbers of output
- * channels and of input channels in a group. */
-lr_status lr_conv_check(const struct lr_infer *c, const struct lr_window *w, int32_t groups, int32_t x_zero, int32_t w_zero);
+/* Checks that conv and conv_transpose share: dtypes, ranks, bias, groups, zero points. out_dim, in_dim: w's
+ * numbers of output channels and of input channels in a group. */
+lr_status lr_conv_check(const struct lr_infer *c, const struct lr_window *w, int32_t groups, int32_t x_zero,
+                        int32_t w_zero);
 /* Sets y = [N out[0] out[1] O], its dtype by the program, and checks its size. */
 lr_status lr_conv_finish(const struct lr_infer *c, const lr_dim *out);
 /* A padding pixel of `channels` elements, from the plan's memory. */

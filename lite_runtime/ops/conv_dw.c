@@ -52,7 +52,8 @@ static void point(const struct lr_conv *c, const char *base, int64_t n, int64_t 
 }
 
 /* i32 sums of a, times w_zero, taken off a tile. */
-static void subtract_sums(const struct lr_conv *c, const void **a, int64_t rows, int64_t col, int64_t cols, uint32_t *acc) {
+static void subtract_sums(const struct lr_conv *c, const void **a, int64_t rows, int64_t col, int64_t cols,
+                          uint32_t *acc) {
   const struct lr_gemm *g = &c->gemm;
   for (int64_t i = 0; i < rows; i++)
     for (int64_t s = 0; s < g->ks; s++) {
@@ -81,19 +82,20 @@ static void tile(void *context, int32_t i, int32_t thread) {
   const void *bias = d->bias + col * 4;
   void *acc = scratch + g->acc_at;
   if (lr_is_int8(g->x_dtype)) {
-    ((lr_qs8_dwconv_fn *)g->kernel->fn)((size_t)rows, (size_t)cols, (size_t)g->ks, (size_t)col, (size_t)c->mult, a, panels,
-                                        bias, acc, (size_t)g->col_block);
+    ((lr_qs8_dwconv_fn *)g->kernel->fn)((size_t)rows, (size_t)cols, (size_t)g->ks, (size_t)col,
+                                        (size_t)c->mult, a, panels, bias, acc, (size_t)g->col_block);
     if (g->w_zero) subtract_sums(c, a, rows, col, cols, acc);
   } else {
     int64_t to = row / c->y.h * c->y.n_stride + row % c->y.h * c->y.h_stride + w * c->y.w_stride + col;
     float *out = g->epilogue ? acc : (float *)y->data + to;
-    ((lr_f32_dwconv_fn *)g->kernel->fn)((size_t)rows, (size_t)cols, (size_t)g->ks, (size_t)col, (size_t)c->mult, a, panels,
-                                        bias, out, (size_t)(g->epilogue ? g->col_block : c->y.w_stride), g->lo, g->hi);
+    ((lr_f32_dwconv_fn *)g->kernel->fn)((size_t)rows, (size_t)cols, (size_t)g->ks, (size_t)col,
+                                        (size_t)c->mult, a, panels, bias, out,
+                                        (size_t)(g->epilogue ? g->col_block : c->y.w_stride), g->lo, g->hi);
   }
   if (!g->epilogue) return;
   if (g->narrow) lr_gemm_narrow(acc, rows * g->col_block);
-  lr_epilogue(g->epilogue, d->r->in + d->r->node->n_own, acc, g->col_block, y, row * c->y.w + w, rows, col, cols,
-              scratch + g->tmp_at);
+  lr_epilogue(g->epilogue, d->r->in + d->r->node->n_own, acc, g->col_block, y, row * c->y.w + w, rows, col,
+              cols, scratch + g->tmp_at);
 }
 
 void lr_conv_dw_run(const struct lr_conv *c, struct lr_run *r, const void *packed, const void *bias) {

@@ -1,11 +1,13 @@
 /* Convolution as an indirect GEMM: a row of A is an output pixel, its taps are pointers to input pixels. */
 #include "conv.h"
 
-/* Taps of a window's row that lie one behind the other in memory make one long tap. Weights look the same in memory then. */
+/* Taps of a window's row that lie one behind the other in memory make one long tap. Weights look the same in
+ * memory then. */
 static bool joins_taps(const struct lr_conv *c) {
   const struct lr_axis *w = &c->axis[1];
   bool inside = w->begin == 0 && (w->out - 1) * w->stride + w->kernel <= w->in;
-  return c->groups == 1 && w->dilation == 1 && inside && c->x.w_stride == c->x.c && c->x.c % c->gemm.kernel->kr == 0;
+  return c->groups == 1 && w->dilation == 1 && inside && c->x.w_stride == c->x.c &&
+         c->x.c % c->gemm.kernel->kr == 0;
 }
 
 /* Are all pixels of y equally far apart? Then *step is how far. */
@@ -61,17 +63,25 @@ static void point(const struct lr_gemm_run *r, const struct lr_gemm_problem *p, 
       bool inside = h >= 0 && h < x->h;
       int64_t w = w0;
       for (int64_t kw = 0; kw < c->taps_w; kw++, w += aw->dilation, to += mr)
-        *to = inside && w >= 0 && w < x->w ? base + (at.n * x->n_stride + h * x->h_stride + w * x->w_stride) * size
-                                           : c->outside;
+        *to = inside && w >= 0 && w < x->w
+                  ? base + (at.n * x->n_stride + h * x->h_stride + w * x->w_stride) * size
+                  : c->outside;
     }
   }
 }
 
-static int64_t y_row(const struct lr_gemm_run *r, const struct lr_gemm_problem *p, int64_t row) { return row; }
+static int64_t y_row(const struct lr_gemm_run *r, const struct lr_gemm_problem *p, int64_t row) {
+  return row;
+}
 
 void lr_conv_gemm_run(const struct lr_conv *c, struct lr_run *r, const void *packed, const void *bias) {
   struct user u = {c, packed, bias};
-  struct lr_gemm_run g = {.gemm = &c->gemm, .run = r, .threads = (char *)r->scratch + c->threads_at, .user = &u,
-                          .problem = problem, .point = point, .y_row = y_row};
+  struct lr_gemm_run g = {.gemm = &c->gemm,
+                          .run = r,
+                          .threads = (char *)r->scratch + c->threads_at,
+                          .user = &u,
+                          .problem = problem,
+                          .point = point,
+                          .y_row = y_row};
   lr_gemm_execute(&g);
 }

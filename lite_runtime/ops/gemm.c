@@ -5,7 +5,13 @@
 #include "f16.h"
 
 /* What a tile works on should stay in the second-level cache: weights, accumulators, pointers (bytes). */
-enum { WEIGHTS_BYTES = 256 * 1024, ACC_BYTES = 64 * 1024, POINTER_BYTES = 256 * 1024, MAX_ROWS = 64, TILES_A_THREAD = 4 };
+enum {
+  WEIGHTS_BYTES = 256 * 1024,
+  ACC_BYTES = 64 * 1024,
+  POINTER_BYTES = 256 * 1024,
+  MAX_ROWS = 64,
+  TILES_A_THREAD = 4
+};
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -13,11 +19,16 @@ static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; 
 
 enum lr_signature lr_gemm_signature(int32_t x_dtype, bool depthwise) {
   switch (x_dtype) {
-    case LR_F32: return depthwise ? LR_SIG_f32_dwconv : LR_SIG_f32_gemm;
-    case LR_F16: return depthwise ? LR_SIG_f16_dwconv : LR_SIG_f16_gemm;
-    case LR_I8: return depthwise ? LR_SIG_qs8_dwconv : LR_SIG_qs8_gemm;
-    case LR_U8: return depthwise ? LR_SIG_qu8_dwconv : LR_SIG_qu8_gemm;
-    default: return LR_SIG_NONE;
+    case LR_F32:
+      return depthwise ? LR_SIG_f32_dwconv : LR_SIG_f32_gemm;
+    case LR_F16:
+      return depthwise ? LR_SIG_f16_dwconv : LR_SIG_f16_gemm;
+    case LR_I8:
+      return depthwise ? LR_SIG_qs8_dwconv : LR_SIG_qs8_gemm;
+    case LR_U8:
+      return depthwise ? LR_SIG_qu8_dwconv : LR_SIG_qu8_gemm;
+    default:
+      return LR_SIG_NONE;
   }
 }
 
@@ -31,8 +42,8 @@ int64_t lr_view_row(const struct lr_view *v, int64_t row) {
 }
 
 /* ---- prepare ---- */
-lr_status lr_gemm_epilogue(struct lr_prepare *p, int32_t x_dtype, const struct lr_rows **e, bool *narrow, float *lo,
-                           float *hi) {
+lr_status lr_gemm_epilogue(struct lr_prepare *p, int32_t x_dtype, const struct lr_rows **e, bool *narrow,
+                           float *lo, float *hi) {
   const struct lr_program *program = &p->bind.node->program;
   bool clamp = lr_program_is_clamp(program, lo, hi) && !lr_is_int8(x_dtype);
   *e = NULL;
@@ -49,7 +60,8 @@ static int64_t panel_bytes(const struct lr_gemm *g, int64_t ks) {
   return lr_is_int8(g->x_dtype) ? weights + 4 * g->kernel->nr : 4 * weights;
 }
 
-/* Blocks depend on the number of threads, but no result depends on blocks: a kernel computes each element by itself. */
+/* Blocks depend on the number of threads, but no result depends on blocks: a kernel computes each element by
+ * itself. */
 static void choose_blocks(struct lr_gemm *g, int32_t threads) {
   int64_t mr = g->kernel->mr, nr = g->kernel->nr, cols = round_up(max64(g->cols, 1), nr);
   int64_t ks = max64(g->ks, 1), rows = round_up(max64(g->rows, 1), mr);
@@ -64,7 +76,8 @@ static void choose_blocks(struct lr_gemm *g, int32_t threads) {
   for (;;) {
     g->row_blocks = (rows + g->row_block - 1) / g->row_block;
     g->col_blocks = (cols + g->col_block - 1) / g->col_block;
-    if (threads == 1 || g->problems * g->row_blocks * g->col_blocks >= TILES_A_THREAD * (int64_t)threads) break;
+    if (threads == 1 || g->problems * g->row_blocks * g->col_blocks >= TILES_A_THREAD * (int64_t)threads)
+      break;
     if (g->row_block > mr && (g->row_block >= 4 * mr || g->col_block <= 4 * nr))
       g->row_block = round_up(g->row_block / 2, mr);
     else if (g->col_block > 4 * nr)
@@ -100,7 +113,8 @@ void lr_gemm_narrow(void *acc, int64_t n) {
 static void call_kernel(const struct lr_gemm *g, int64_t rows, int64_t cols, const struct lr_gemm_problem *p,
                         const void *const *a, const void *w, int64_t col, void *y, int64_t y_stride) {
   const void *bias = (const char *)p->bias + col * 4;
-  size_t r = (size_t)rows, n = (size_t)cols, ks = (size_t)p->ks, kc = (size_t)g->kc, stride = (size_t)y_stride;
+  size_t r = (size_t)rows, n = (size_t)cols, ks = (size_t)p->ks, kc = (size_t)g->kc,
+         stride = (size_t)y_stride;
   if (lr_is_int8(g->x_dtype))
     ((lr_qs8_gemm_fn *)g->kernel->fn)(r, n, ks, kc, a, w, bias, y, stride);
   else
@@ -121,7 +135,7 @@ static void row_sums(const struct lr_gemm *g, int64_t ks, int64_t n, const void 
   }
 }
 
-struct block { /* a tile */
+struct block {                  /* a tile */
   int64_t row, rows, col, cols; /* in the problem */
   char *scratch;
   void *out;      /* y, or accumulators */
@@ -161,8 +175,8 @@ static void finish(const struct lr_gemm_run *r, const struct lr_gemm_problem *p,
   for (int64_t i = 0; i < b->rows;) {
     int64_t y_row = r->y_row(r, p, b->row + i), n = 1;
     while (i + n < b->rows && r->y_row(r, p, b->row + i + n) == y_row + n) n++;
-    lr_epilogue(g->epilogue, r->run->in + r->run->node->n_own, (char *)b->out + i * b->stride * size, b->stride,
-                &r->run->out[0], y_row, n, p->col + b->col, b->cols, b->scratch + g->tmp_at);
+    lr_epilogue(g->epilogue, r->run->in + r->run->node->n_own, (char *)b->out + i * b->stride * size,
+                b->stride, &r->run->out[0], y_row, n, p->col + b->col, b->cols, b->scratch + g->tmp_at);
     i += n;
   }
 }
@@ -172,7 +186,8 @@ static void tile(void *context, int32_t i, int32_t thread) {
   const struct lr_gemm *g = r->gemm;
   const struct lr_view *y = &r->run->out[0];
   int64_t at = r->first + i;
-  struct block b = {.row = at / g->col_blocks % g->row_blocks * g->row_block, .col = at % g->col_blocks * g->col_block,
+  struct block b = {.row = at / g->col_blocks % g->row_blocks * g->row_block,
+                    .col = at % g->col_blocks * g->col_block,
                     .scratch = r->threads + (size_t)thread * g->thread_bytes};
   struct lr_gemm_problem p = {.index = at / (g->row_blocks * g->col_blocks), .row = b.row};
   r->problem(r, &p);
@@ -204,17 +219,20 @@ void lr_parallel_wide(struct lr_pool *pool, int64_t n, int64_t *first, void (*bo
 }
 
 /* ---- packing ---- */
-void lr_gemm_bias(void *bias, const struct lr_pack *k, const void *b, int32_t b_dtype, const void *panels, int32_t x_zero,
-                  int32_t w_zero) {
+void lr_gemm_bias(void *bias, const struct lr_pack *k, const void *b, int32_t b_dtype, const void *panels,
+                  int32_t x_zero, int32_t w_zero) {
   bool floats = k->type == LR_PACK_F32 || k->type == LR_PACK_F16;
   uint64_t depth = k->taps_h * k->taps_w * k->depth;
   for (uint64_t j = 0; j < lr_pack_panels(k) * k->nr; j++) {
     bool there = b && j < k->cols;
     if (floats) {
-      float f = !there ? 0 : b_dtype == LR_F16 ? lr_f16_to_f32(((const uint16_t *)b)[j]) : ((const float *)b)[j];
+      float f = !there              ? 0
+                : b_dtype == LR_F16 ? lr_f16_to_f32(((const uint16_t *)b)[j])
+                                    : ((const float *)b)[j];
       ((float *)bias)[j] = f;
     } else {
-      const int32_t *sums = (const int32_t *)(const void *)((const char *)panels + j / k->nr * lr_pack_panel_bytes(k));
+      const int32_t *sums =
+          (const int32_t *)(const void *)((const char *)panels + j / k->nr * lr_pack_panel_bytes(k));
       uint32_t v = there ? (uint32_t)((const int32_t *)b)[j] : 0;
       v -= (uint32_t)x_zero * ((uint32_t)sums[j % k->nr] - (uint32_t)depth * (uint32_t)w_zero);
       ((int32_t *)bias)[j] = (int32_t)v;
@@ -244,6 +262,7 @@ int64_t lr_gemm_pack_evenly(const void *user, int64_t m) { return m * *(const in
 
 void lr_gemm_pack(struct lr_pool *pool, const struct lr_pack *k, int64_t n, const void *from,
                   int64_t (*at)(const void *user, int64_t m), const void *user, void *to, int64_t to_step) {
-  struct pack p = {k, from, at, user, to, to_step, (int64_t)((lr_pack_panels(k) + PACK_PANELS - 1) / PACK_PANELS), 0};
+  struct pack p = {
+      k, from, at, user, to, to_step, (int64_t)((lr_pack_panels(k) + PACK_PANELS - 1) / PACK_PANELS), 0};
   lr_parallel_wide(pool, n * p.blocks, &p.first, pack_some, &p);
 }

@@ -1,18 +1,20 @@
-/* The driver around the GEMM kernels that conv, conv_transpose and matmul share: one or more products ("problems"), cut into
- * tiles of rows x columns over the pool. A's rows are found through pointers, so nothing is copied (indirect GEMM, Dukhan 2019);
- * B is packed (packing.h); what the kernel cannot do in registers runs on the tile through the node's program.
+/* The driver around the GEMM kernels that conv, conv_transpose and matmul share: one or more products
+ * ("problems"), cut into tiles of rows x columns over the pool. A's rows are found through pointers, so
+ * nothing is copied (indirect GEMM, Dukhan 2019); B is packed (packing.h); what the kernel cannot do in
+ * registers runs on the tile through the node's program.
  *
- * Integers: sum (a - x_zero)(w - w_zero) = sum a w - x_zero sum w - w_zero sum a + K x_zero w_zero, where pixels outside of the
- * image have the value x_zero. The second and fourth terms are in the packed bias; the third is subtracted from the tile when
- * w_zero is not 0. */
+ * Integers: sum (a - x_zero)(w - w_zero) = sum a w - x_zero sum w - w_zero sum a + K x_zero w_zero, where
+ * pixels outside of the image have the value x_zero. The second and fourth terms are in the packed bias; the
+ * third is subtracted from the tile when w_zero is not 0. */
 #pragma once
 #include "kernels.h"
 #include "op.h"
 #include "packing.h"
 
-struct lr_gemm_problem { /* one product, or with lr_gemm.step > 1 one phase of it; the operator fills all but the first two */
-  int64_t index; /* counts from 0 */
-  int64_t row;   /* first row that is to be computed */
+struct lr_gemm_problem { /* one product, or with lr_gemm.step > 1 one phase of it; the operator fills all but
+                            the first two */
+  int64_t index;         /* counts from 0 */
+  int64_t row;           /* first row that is to be computed */
   int64_t rows, ks;
   const void *w;    /* its panels */
   const void *bias; /* its columns rounded up to nr */
@@ -25,8 +27,8 @@ struct lr_gemm {
   const struct lr_kernel *kernel;
   int32_t x_dtype, w_zero;
   int64_t problems, rows, cols, ks, kc; /* rows and ks: of the largest problem */
-  int64_t step;                         /* rows i and i + step share their weights; 1 unless w differs by row */
-  bool even_rows;                       /* neighbouring rows of a problem are y_stride apart in y */
+  int64_t step;   /* rows i and i + step share their weights; 1 unless w differs by row */
+  bool even_rows; /* neighbouring rows of a problem are y_stride apart in y */
   int64_t y_stride;
 
   int64_t row_block, row_blocks, col_block, col_blocks; /* of rows and columns */
@@ -56,7 +58,10 @@ static inline bool lr_is_int8(int32_t dtype) { return dtype == LR_I8 || dtype ==
 static inline int32_t lr_gemm_acc_dtype(int32_t x_dtype) { return lr_is_int8(x_dtype) ? LR_I32 : x_dtype; }
 /* How weights of this dtype are packed. */
 static inline enum lr_pack_type lr_gemm_pack_type(int32_t w_dtype) {
-  return w_dtype == LR_I8 ? LR_PACK_I8 : w_dtype == LR_U8 ? LR_PACK_U8 : w_dtype == LR_F16 ? LR_PACK_F16 : LR_PACK_F32;
+  return w_dtype == LR_I8    ? LR_PACK_I8
+         : w_dtype == LR_U8  ? LR_PACK_U8
+         : w_dtype == LR_F16 ? LR_PACK_F16
+                             : LR_PACK_F32;
 }
 
 /* Chooses blocks, makes the epilogue. The step needs threads * thread_bytes of scratch for it. */
@@ -64,16 +69,20 @@ lr_status lr_gemm_prepare(struct lr_gemm *g, struct lr_prepare *p);
 void lr_gemm_execute(struct lr_gemm_run *g);
 
 /* The node's epilogue, or NULL in *e and [*lo, *hi] when the kernel does all of it. */
-lr_status lr_gemm_epilogue(struct lr_prepare *p, int32_t x_dtype, const struct lr_rows **e, bool *narrow, float *lo, float *hi);
+lr_status lr_gemm_epilogue(struct lr_prepare *p, int32_t x_dtype, const struct lr_rows **e, bool *narrow,
+                           float *lo, float *hi);
 /* Makes f16 of a tile of f32, in place. */
 void lr_gemm_narrow(void *acc, int64_t n);
 
-/* Bias of one packed matrix: `cols` rounded up to nr elements of f32 or i32. b: f32, f16 or i32 by b_dtype, or NULL. */
-void lr_gemm_bias(void *bias, const struct lr_pack *k, const void *b, int32_t b_dtype, const void *panels, int32_t x_zero,
-                  int32_t w_zero);
+/* Bias of one packed matrix: `cols` rounded up to nr elements of f32 or i32. b: f32, f16 or i32 by b_dtype,
+ * or NULL. */
+void lr_gemm_bias(void *bias, const struct lr_pack *k, const void *b, int32_t b_dtype, const void *panels,
+                  int32_t x_zero, int32_t w_zero);
 /* body(context, i, thread) for i < n of any size; i is g->first + the int32_t that body gets. */
-void lr_parallel_wide(struct lr_pool *pool, int64_t n, int64_t *first, void (*body)(void *, int32_t, int32_t), void *context);
-/* Packs n matrices at run time on the pool: matrix m starts at(user, m) bytes behind `from` and goes to to + m * to_step. */
+void lr_parallel_wide(struct lr_pool *pool, int64_t n, int64_t *first, void (*body)(void *, int32_t, int32_t),
+                      void *context);
+/* Packs n matrices at run time on the pool: matrix m starts at(user, m) bytes behind `from` and goes to to +
+ * m * to_step. */
 void lr_gemm_pack(struct lr_pool *pool, const struct lr_pack *k, int64_t n, const void *from,
                   int64_t (*at)(const void *user, int64_t m), const void *user, void *to, int64_t to_step);
 /* An `at`: m * *(const int64_t *)user. */

@@ -1,5 +1,6 @@
-/* matmul: y[... M N] = a[... M K] b[... K N] + c[N], leading dims broadcast. b is packed once when it is constant, else in each
- * run; a is read in place, or transposed into the scratch first when trans_a says so. */
+/* matmul: y[... M N] = a[... M K] b[... K N] + c[N], leading dims broadcast. b is packed once when it is
+ * constant, else in each run; a is read in place, or transposed into the scratch first when trans_a says so.
+ */
 #include "copy.h"
 #include "gemm.h"
 
@@ -14,77 +15,28 @@ struct step {
   struct lr_pack pack;
   int64_t b_matrices;
   int64_t matrix_bytes, bias_bytes, biases; /* packed: one matrix, one bias, number of biases */
-  int32_t rank;                            /* of the batch dims */
-  int64_t dim[LR_MAX_RANK], a_stride[LR_MAX_RANK], b_step[LR_MAX_RANK]; /* a in elements, b in matrices; 0 broadcasts */
-  int64_t a_row;                           /* stride of a's rows in elements */
-  int64_t a_matrix;                        /* trans_a: elements of one transposed matrix, else 0 */
+  int32_t rank;                             /* of the batch dims */
+  int64_t dim[LR_MAX_RANK], a_stride[LR_MAX_RANK],
+      b_step[LR_MAX_RANK]; /* a in elements, b in matrices; 0 broadcasts */
+  int64_t a_row;           /* stride of a's rows in elements */
+  int64_t a_matrix;        /* trans_a: elements of one transposed matrix, else 0 */
   int64_t a_matrices;
   const void *packed, *bias;
   size_t a_at, packed_at, bias_at, threads_at;
 };
 
-/* ---- infer ---- */
-static lr_status check_dtypes(const struct lr_infer *c, const struct lr_matmul_attrs *m) {
-  int32_t a = c->in[0].dtype, b = c->in[1].dtype, bias = c->in[2].dtype;
-  if (!lr_gemm_signature(a, false))
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "a is %s; products are computed in f32, f16, i8 and u8", lr_dtype_name(a));
-  bool ints = lr_is_int8(a);
-  if (ints ? !lr_is_int8(b) : a != b)
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "a is %s and b is %s; %s", lr_dtype_name(a), lr_dtype_name(b),
-                         ints ? "with integers both must be i8 or u8" : "they must be equal");
-  if (bias && bias != (ints ? LR_I32 : a))
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "c is %s; with a of %s it must be %s", lr_dtype_name(bias),
-                         lr_dtype_name(a), lr_dtype_name(ints ? LR_I32 : a));
-  const int32_t zero[2] = {m->a_zero, m->b_zero};
-  for (int32_t i = 0; ints && i < 2; i++) {
-    int32_t low = c->in[i].dtype == LR_U8 ? 0 : -128;
-    if (zero[i] < low || zero[i] > low + 255)
-      return lr_infer_fail(c, LR_ERR_MODEL, "%s_zero is %d, which %s cannot hold", i ? "b" : "a", zero[i],
-                           lr_dtype_name(c->in[i].dtype));
-  }
-  return LR_OK;
-}
-
-lr_status lr_infer_matmul(struct lr_infer *c) {
-  const struct lr_matmul_attrs *m = c->attrs;
-  const struct lr_type *a = &c->in[0], *b = &c->in[1], *bias = &c->in[2];
-  char ta[96], tb[96];
-  LR_TRY(check_dtypes(c, m));
-  if (m->trans_a > 1 || m->trans_b > 1)
-    return lr_infer_fail(c, LR_ERR_MODEL, "trans_a is %u and trans_b is %u; they must be 0 or 1", (unsigned)m->trans_a,
-                         (unsigned)m->trans_b);
-  if (a->rank < 2 || b->rank < 2)
-    return lr_infer_fail(c, LR_ERR_MODEL, "a is %s and b is %s; both must have rank 2 or more", lr_type_text(a, ta, sizeof ta),
-                         lr_type_text(b, tb, sizeof tb));
-  int32_t am = a->rank - (m->trans_a ? 1 : 2), ak = a->rank - (m->trans_a ? 2 : 1);
-  int32_t bn = b->rank - (m->trans_b ? 2 : 1), bk = b->rank - (m->trans_b ? 1 : 2);
-  if (a->dim[ak] >= 0 && b->dim[bk] >= 0 && a->dim[ak] != b->dim[bk])
-    return lr_infer_fail(c, LR_ERR_MODEL, "a is %s with %lld columns and b is %s with %lld rows; they must be equal",
-                         lr_type_text(a, ta, sizeof ta), (long long)a->dim[ak], lr_type_text(b, tb, sizeof tb),
-                         (long long)b->dim[bk]);
-  lr_dim n = b->dim[bn];
-  if (bias->dtype && (bias->rank != 1 || (n >= 0 && bias->dim[0] >= 0 && bias->dim[0] != n)))
-    return lr_infer_fail(c, LR_ERR_MODEL, "c is %s; b has %lld columns", lr_type_text(bias, ta, sizeof ta), (long long)n);
-  struct lr_type y = {.dtype = a->dtype, .rank = a->rank - 2}, batch = {.dtype = b->dtype, .rank = b->rank - 2};
-  memcpy(y.dim, a->dim, (size_t)y.rank * sizeof y.dim[0]);
-  memcpy(batch.dim, b->dim, (size_t)batch.rank * sizeof batch.dim[0]);
-  if (!lr_broadcast(&y, &batch))
-    return lr_infer_fail(c, LR_ERR_MODEL, "the leading dims of a %s and b %s do not broadcast", lr_type_text(a, ta, sizeof ta),
-                         lr_type_text(b, tb, sizeof tb));
-  y.dim[y.rank++] = a->dim[am];
-  y.dim[y.rank++] = n;
-  c->out[0] = y;
-  LR_TRY(lr_program_infer(c, lr_gemm_acc_dtype(a->dtype), &c->out[0]));
-  return lr_type_check(&c->out[0]) ? LR_OK : lr_infer_fail(c, LR_ERR_MODEL, "its output is too large");
-}
-
 /* ---- bind ---- */
 /* One matrix of b with these last two dims; its rows are `stride` apart. */
 static struct lr_pack pack_of(int64_t rows, int64_t cols, int64_t stride, bool trans, int32_t dtype,
                               const struct lr_kernel *kernel) {
-  return (struct lr_pack){.type = lr_gemm_pack_type(dtype), .nr = (uint32_t)kernel->nr, .kr = (uint32_t)kernel->kr,
-                          .cols = (uint64_t)(trans ? rows : cols), .taps_h = 1, .taps_w = 1,
-                          .depth = (uint64_t)(trans ? cols : rows), .col_stride = trans ? stride : 1,
+  return (struct lr_pack){.type = lr_gemm_pack_type(dtype),
+                          .nr = (uint32_t)kernel->nr,
+                          .kr = (uint32_t)kernel->kr,
+                          .cols = (uint64_t)(trans ? rows : cols),
+                          .taps_h = 1,
+                          .taps_w = 1,
+                          .depth = (uint64_t)(trans ? cols : rows),
+                          .col_stride = trans ? stride : 1,
                           .k_stride = trans ? 1 : stride};
 }
 
@@ -120,7 +72,8 @@ static lr_status bind(struct lr_bind *b) {
   s->kernel = lr_kernel_find(lr_gemm_signature(at->dtype, false), b->model->cpu);
   struct pack_user u = {.n = 1};
   for (int32_t i = 0; i < t->rank - 2; i++) u.n *= t->dim[i];
-  u.pack = pack_of(t->dim[t->rank - 2], t->dim[t->rank - 1], t->dim[t->rank - 1], m->trans_b, t->dtype, s->kernel);
+  u.pack =
+      pack_of(t->dim[t->rank - 2], t->dim[t->rank - 1], t->dim[t->rank - 1], m->trans_b, t->dtype, s->kernel);
   u.from_bytes = t->dim[t->rank - 2] * t->dim[t->rank - 1] * (int64_t)lr_dtype_size(t->dtype);
   u.to_bytes = (int64_t)lr_pack_bytes(&u.pack);
   /* a transposed matrix is a tensor [N K], rows of which are columns: kind 1 */
@@ -136,7 +89,8 @@ static lr_status bind(struct lr_bind *b) {
     char *bias = lr_bind_alloc(b, (size_t)n * step);
     if (!bias) return no_memory(b);
     for (int64_t i = 0; i < n; i++)
-      lr_gemm_bias(bias + (size_t)i * step, &u.pack, from, c_index >= 0 ? b->graph->tensors[c_index].type.dtype : LR_F32,
+      lr_gemm_bias(bias + (size_t)i * step, &u.pack, from,
+                   c_index >= 0 ? b->graph->tensors[c_index].type.dtype : LR_F32,
                    (const char *)s->packed + i * u.to_bytes, m->a_zero, packed_zero(t->dtype, m->b_zero));
     s->bias = bias;
   }
@@ -145,7 +99,8 @@ static lr_status bind(struct lr_bind *b) {
 }
 
 /* ---- prepare ---- */
-static void set_batches(struct step *c, const struct lr_view *a, const struct lr_view *b, const struct lr_view *y) {
+static void set_batches(struct step *c, const struct lr_view *a, const struct lr_view *b,
+                        const struct lr_view *y) {
   int64_t matrices = 1;
   c->rank = y->rank - 2;
   c->b_matrices = c->a_matrices = 1;
@@ -175,7 +130,8 @@ static void set_gemm(struct step *c, const struct lr_view *a, const struct lr_vi
   g->y_stride = y->stride[y->rank - 2];
 }
 
-/* Inner batch dims that share b's matrix become rows, when both a and y go on evenly: one large product for many small ones. */
+/* Inner batch dims that share b's matrix become rows, when both a and y go on evenly: one large product for
+ * many small ones. */
 static void fold_batches(struct step *c, const struct lr_view *y) {
   struct lr_gemm *g = &c->gemm;
   for (; c->rank > 0; c->rank--) {
@@ -195,9 +151,11 @@ static lr_status prepare(struct lr_prepare *p) {
   if (!c) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
   c->gemm.kernel = lr_kernel_find(lr_gemm_signature(a->dtype, false), p->bind.model->cpu);
   if (s && s->kernel != c->gemm.kernel)
-    return lr_prepare_fail(p, LR_ERR_MODEL, "a is %s, which its declaration does not say", lr_dtype_name(a->dtype));
+    return lr_prepare_fail(p, LR_ERR_MODEL, "a is %s, which its declaration does not say",
+                           lr_dtype_name(a->dtype));
   c->gemm.w_zero = packed_zero(b->dtype, m->b_zero);
-  c->pack = pack_of(b->dim[b->rank - 2], b->dim[b->rank - 1], b->stride[b->rank - 2], m->trans_b, b->dtype, c->gemm.kernel);
+  c->pack = pack_of(b->dim[b->rank - 2], b->dim[b->rank - 1], b->stride[b->rank - 2], m->trans_b, b->dtype,
+                    c->gemm.kernel);
   c->matrix_bytes = (int64_t)lr_pack_bytes(&c->pack);
   c->bias_bytes = (int64_t)(lr_pack_panels(&c->pack) * c->pack.nr * 4);
   c->a_matrix = m->trans_a ? a->dim[a->rank - 2] * a->dim[a->rank - 1] : 0;
@@ -210,7 +168,8 @@ static lr_status prepare(struct lr_prepare *p) {
   c->bias = s ? s->bias : NULL;
   LR_TRY(lr_gemm_prepare(&c->gemm, p));
   c->packed_at = lr_align_up((size_t)(c->a_matrices * c->a_matrix) * lr_dtype_size(a->dtype), LR_ALIGN);
-  c->bias_at = c->packed_at + (c->packed ? 0 : lr_align_up((size_t)(c->b_matrices * c->matrix_bytes), LR_ALIGN));
+  c->bias_at =
+      c->packed_at + (c->packed ? 0 : lr_align_up((size_t)(c->b_matrices * c->matrix_bytes), LR_ALIGN));
   c->threads_at = c->bias_at + (c->bias ? 0 : lr_align_up((size_t)(c->biases * c->bias_bytes), LR_ALIGN));
   p->scratch = c->threads_at + (size_t)p->threads * c->gemm.thread_bytes;
   return LR_OK;
@@ -248,7 +207,8 @@ static void point(const struct lr_gemm_run *r, const struct lr_gemm_problem *p, 
   const struct step *c = u->c;
   int64_t size = (int64_t)lr_dtype_size(c->gemm.x_dtype);
   const char *from = u->a + (batch_at(c, c->a_stride, p->index) + p->row * c->a_row) * size;
-  for (int64_t i = 0; i < n; i++) a[i] = from + i * c->a_row * size; /* one tap: groups lie one behind the other */
+  for (int64_t i = 0; i < n; i++)
+    a[i] = from + i * c->a_row * size; /* one tap: groups lie one behind the other */
 }
 
 static int64_t y_row(const struct lr_gemm_run *r, const struct lr_gemm_problem *p, int64_t row) {
@@ -300,11 +260,18 @@ static lr_status run(struct lr_run *r) {
                    u.packed + i * c->matrix_bytes, m->a_zero, c->gemm.w_zero);
     u.bias = to;
   }
-  struct lr_gemm_run g = {.gemm = &c->gemm, .run = r, .threads = (char *)r->scratch + c->threads_at, .user = &u,
-                          .problem = problem, .point = point, .y_row = y_row};
+  struct lr_gemm_run g = {.gemm = &c->gemm,
+                          .run = r,
+                          .threads = (char *)r->scratch + c->threads_at,
+                          .user = &u,
+                          .problem = problem,
+                          .point = point,
+                          .y_row = y_row};
   lr_gemm_execute(&g);
   return LR_OK;
 }
 
-const struct lr_impl lr_cpu_matmul = {
-    .flags = LR_IMPL_STRIDED_IN | LR_IMPL_LAST_DENSE | LR_IMPL_STRIDED_OUT, .bind = bind, .prepare = prepare, .run = run};
+const struct lr_impl lr_cpu_matmul = {.flags = LR_IMPL_STRIDED_IN | LR_IMPL_LAST_DENSE | LR_IMPL_STRIDED_OUT,
+                                      .bind = bind,
+                                      .prepare = prepare,
+                                      .run = run};

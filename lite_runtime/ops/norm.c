@@ -12,21 +12,24 @@ static lr_status check_parameter(const struct lr_infer *c, int32_t input, int32_
     fits = s->dim[i] == x->dim[axis + i] || s->dim[i] < 0 || x->dim[axis + i] < 0;
   if (fits) return LR_OK;
   char a[200], b[200];
-  return lr_infer_fail(c, LR_ERR_MODEL, "%s is %s, x is %s normalised from axis %d on", input == 1 ? "scale" : "bias",
-                       lr_type_text(s, a, sizeof a), lr_type_text(x, b, sizeof b), axis);
+  return lr_infer_fail(c, LR_ERR_MODEL, "%s is %s, x is %s normalised from axis %d on",
+                       input == 1 ? "scale" : "bias", lr_type_text(s, a, sizeof a),
+                       lr_type_text(x, b, sizeof b), axis);
 }
 
 lr_status lr_infer_layer_norm(struct lr_infer *c) {
   const struct lr_layer_norm_attrs *a = c->attrs;
   const struct lr_type *x = &c->in[0];
   if (x->dtype != LR_F32 && x->dtype != LR_F16 && x->dtype != LR_F64)
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; it must be f32, f16 or f64", lr_dtype_name(x->dtype));
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; it must be f32, f16 or f64",
+                         lr_dtype_name(x->dtype));
   if (a->axis < 0 || a->axis >= x->rank)
     return lr_infer_fail(c, LR_ERR_MODEL, "its axis %d is not one of x, which has rank %d", a->axis, x->rank);
   if (a->kind >= LR_LAYER_NORM_KIND_LIMIT)
     return lr_infer_fail(c, LR_ERR_MODEL, "it has the unknown kind %u", a->kind);
   if (!(a->epsilon >= 0 && a->epsilon <= 1e30f))
-    return lr_infer_fail(c, LR_ERR_MODEL, "its epsilon %g is not a small positive number", (double)a->epsilon);
+    return lr_infer_fail(c, LR_ERR_MODEL, "its epsilon %g is not a small positive number",
+                         (double)a->epsilon);
   LR_TRY(check_parameter(c, 1, a->axis));
   LR_TRY(check_parameter(c, 2, a->axis));
   c->out[0] = *x;
@@ -47,13 +50,16 @@ static lr_status prepare(struct lr_prepare *p) {
   if (!q) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory for its parameters");
   q->rows = q->n = 1;
   for (int32_t i = 0; i < x->rank; i++) *(i < a->axis ? &q->rows : &q->n) *= x->dim[i];
-  enum lr_signature s = x->dtype == LR_F32 ? LR_SIG_f32_norm : x->dtype == LR_F16 ? LR_SIG_f16_norm : LR_SIG_f64_norm;
+  enum lr_signature s = x->dtype == LR_F32   ? LR_SIG_f32_norm
+                        : x->dtype == LR_F16 ? LR_SIG_f16_norm
+                                             : LR_SIG_f64_norm;
   const struct lr_kernel *k = lr_kernel_find(s, p->bind.model->cpu);
   q->fn = (lr_norm_fn *)k->fn;
   p->kernel = k->name;
   q->tile = GRAIN / (q->n + 1) + 1;
   q->tiles = q->n ? (q->rows + q->tile - 1) / q->tile : 0;
-  if (q->tiles > INT32_MAX) return lr_prepare_fail(p, LR_ERR_UNSUPPORTED, "x is too large for one normalisation");
+  if (q->tiles > INT32_MAX)
+    return lr_prepare_fail(p, LR_ERR_UNSUPPORTED, "x is too large for one normalisation");
   return LR_OK;
 }
 
@@ -66,8 +72,8 @@ static void run_tile(void *context, int32_t i, int32_t thread) {
   int64_t bytes = q->n * (int64_t)lr_dtype_size(r->in[0].dtype);
   int64_t from = i * q->tile, to = from + q->tile < q->rows ? from + q->tile : q->rows;
   for (int64_t row = from; row < to; row++)
-    q->fn((size_t)q->n, (const char *)r->in[0].data + row * bytes, parameter(r, 1), parameter(r, 2), a->epsilon,
-          a->kind == LR_LAYER_NORM_KIND_RMS, (char *)r->out[0].data + row * bytes);
+    q->fn((size_t)q->n, (const char *)r->in[0].data + row * bytes, parameter(r, 1), parameter(r, 2),
+          a->epsilon, a->kind == LR_LAYER_NORM_KIND_RMS, (char *)r->out[0].data + row * bytes);
 }
 
 static lr_status run(struct lr_run *r) {

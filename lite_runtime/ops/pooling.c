@@ -1,4 +1,5 @@
-/* max_pool and avg_pool: the taps inside of the image are found for each output pixel, the kernel works along the channels. */
+/* max_pool and avg_pool: the taps inside of the image are found for each output pixel, the kernel works along
+ * the channels. */
 #include "gemm.h"
 #include "window.h"
 
@@ -14,15 +15,16 @@ struct step {
   struct lr_axis axis[2];
   int32_t dtype;
   bool mean, include_pad;
-  int64_t row_tiles;    /* tiles of a row of y */
-  size_t thread_bytes;  /* pointers of one thread */
+  int64_t row_tiles;   /* tiles of a row of y */
+  size_t thread_bytes; /* pointers of one thread */
 };
 enum { TILE = 64 };
 
 static struct pool_attrs read_attrs(const void *attrs, bool mean) {
   if (mean) {
     const struct lr_avg_pool_attrs *a = attrs;
-    return (struct pool_attrs){{a->kernel_h, a->kernel_w}, LR_WINDOW(a), a->ceil_mode != 0, a->count_include_pad != 0};
+    return (struct pool_attrs){
+        {a->kernel_h, a->kernel_w}, LR_WINDOW(a), a->ceil_mode != 0, a->count_include_pad != 0};
   }
   const struct lr_max_pool_attrs *a = attrs;
   return (struct pool_attrs){{a->kernel_h, a->kernel_w}, LR_WINDOW(a), a->ceil_mode != 0, false};
@@ -30,11 +32,16 @@ static struct pool_attrs read_attrs(const void *attrs, bool mean) {
 
 static enum lr_signature signature(int32_t dtype, bool mean) {
   switch (dtype) {
-    case LR_F32: return mean ? LR_SIG_f32_avgpool : LR_SIG_f32_maxpool;
-    case LR_F16: return mean ? LR_SIG_f16_avgpool : LR_SIG_f16_maxpool;
-    case LR_I8: return mean ? LR_SIG_NONE : LR_SIG_s8_maxpool;
-    case LR_U8: return mean ? LR_SIG_NONE : LR_SIG_u8_maxpool;
-    default: return LR_SIG_NONE;
+    case LR_F32:
+      return mean ? LR_SIG_f32_avgpool : LR_SIG_f32_maxpool;
+    case LR_F16:
+      return mean ? LR_SIG_f16_avgpool : LR_SIG_f16_maxpool;
+    case LR_I8:
+      return mean ? LR_SIG_NONE : LR_SIG_s8_maxpool;
+    case LR_U8:
+      return mean ? LR_SIG_NONE : LR_SIG_u8_maxpool;
+    default:
+      return LR_SIG_NONE;
   }
 }
 
@@ -112,10 +119,14 @@ static void fill_empty(const struct step *c, void *y) {
   const float least = -__builtin_inff();
   const uint16_t least_f16 = 0xfc00;
   for (int64_t j = 0; j < c->y.c; j++) {
-    if (c->mean) memset((char *)y + j * (int64_t)lr_dtype_size(c->dtype), 0, lr_dtype_size(c->dtype));
-    else if (c->dtype == LR_F32) memcpy((char *)y + j * 4, &least, 4);
-    else if (c->dtype == LR_F16) memcpy((char *)y + j * 2, &least_f16, 2);
-    else ((uint8_t *)y)[j] = c->dtype == LR_I8 ? 0x80 : 0;
+    if (c->mean)
+      memset((char *)y + j * (int64_t)lr_dtype_size(c->dtype), 0, lr_dtype_size(c->dtype));
+    else if (c->dtype == LR_F32)
+      memcpy((char *)y + j * 4, &least, 4);
+    else if (c->dtype == LR_F16)
+      memcpy((char *)y + j * 2, &least_f16, 2);
+    else
+      ((uint8_t *)y)[j] = c->dtype == LR_I8 ? 0x80 : 0;
   }
 }
 
@@ -129,10 +140,12 @@ static void pixel(const struct step *c, const char *image, int64_t h, int64_t w,
     for (int64_t j = w0; j < w1; j++)
       a[n++] = row + (w * aw->stride - aw->begin + j * aw->dilation) * c->x.w_stride * size;
   }
-  if (!n) fill_empty(c, y);
+  if (!n)
+    fill_empty(c, y);
   else if (c->mean)
-    ((lr_f32_avgpool_fn *)c->kernel->fn)((size_t)c->y.c, (size_t)n, a,
-                                         (float)(c->include_pad ? padded_taps(ah, h) * padded_taps(aw, w) : n), y);
+    ((lr_f32_avgpool_fn *)c->kernel->fn)(
+        (size_t)c->y.c, (size_t)n, a, (float)(c->include_pad ? padded_taps(ah, h) * padded_taps(aw, w) : n),
+        y);
   else
     ((lr_f32_maxpool_fn *)c->kernel->fn)((size_t)c->y.c, (size_t)n, a, y);
 }

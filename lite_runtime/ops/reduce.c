@@ -1,4 +1,5 @@
-/* reduce: over any axes. Each output is computed by one thread in an order that follows from the shape alone. */
+/* reduce: over any axes. Each output is computed by one thread in an order that follows from the shape alone.
+ */
 #include <math.h>
 
 #include "program.h"
@@ -11,40 +12,48 @@ lr_status lr_infer_reduce(struct lr_infer *c) {
   const struct lr_reduce_attrs *a = c->attrs;
   const struct lr_type *x = &c->in[0];
   struct lr_type *y = &c->out[0];
-  uint32_t ints = mask(LR_I8) | mask(LR_U8) | mask(LR_I16) | mask(LR_U16) | mask(LR_I32) | mask(LR_U32) | mask(LR_I64) |
-                  mask(LR_U64);
+  uint32_t ints = mask(LR_I8) | mask(LR_U8) | mask(LR_I16) | mask(LR_U16) | mask(LR_I32) | mask(LR_U32) |
+                  mask(LR_I64) | mask(LR_U64);
   uint32_t all = ints | mask(LR_F32) | mask(LR_F16) | mask(LR_F64);
   bool order = a->kind == LR_REDUCE_KIND_MAX || a->kind == LR_REDUCE_KIND_MIN;
   if (!((all | (order ? mask(LR_BOOL) : 0)) & mask(x->dtype)))
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "it cannot reduce %s in this way", lr_dtype_name(x->dtype));
-  if (a->kind >= LR_REDUCE_KIND_LIMIT) return lr_infer_fail(c, LR_ERR_MODEL, "it has the unknown kind %u", a->kind);
+  if (a->kind >= LR_REDUCE_KIND_LIMIT)
+    return lr_infer_fail(c, LR_ERR_MODEL, "it has the unknown kind %u", a->kind);
   if (a->axes >> x->rank)
-    return lr_infer_fail(c, LR_ERR_MODEL, "its axes (mask 0x%x) go beyond the rank %d of x", a->axes, x->rank);
+    return lr_infer_fail(c, LR_ERR_MODEL, "its axes (mask 0x%x) go beyond the rank %d of x", a->axes,
+                         x->rank);
   y->dtype = x->dtype;
   y->rank = 0;
   for (int32_t i = 0; i < x->rank; i++) {
     bool reduced = a->axes >> i & 1;
-    if (!reduced) y->dim[y->rank++] = x->dim[i];
-    else if (a->keep_dims) y->dim[y->rank++] = 1;
+    if (!reduced)
+      y->dim[y->rank++] = x->dim[i];
+    else if (a->keep_dims)
+      y->dim[y->rank++] = 1;
   }
   return LR_OK;
 }
 
 /* ---- prepare ---- */
-enum { COLUMNS = 256, ROW = 1024, FLUSH = 64 }; /* outputs side by side; elements of a row at once; f32 sums before f64 */
+enum {
+  COLUMNS = 256,
+  ROW = 1024,
+  FLUSH = 64
+}; /* outputs side by side; elements of a row at once; f32 sums before f64 */
 
 /* What a kind does: which kernel operation, on which accumulator. */
 struct params {
-  int32_t op;       /* of the kernels */
-  int32_t dtype;    /* of the accumulator: f32 (its totals are f64), f64, i64, u64 */
-  int32_t rank;     /* collapsed dims but for the last */
+  int32_t op;    /* of the kernels */
+  int32_t dtype; /* of the accumulator: f32 (its totals are f64), f64, i64, u64 */
+  int32_t rank;  /* collapsed dims but for the last */
   int64_t dim[LR_MAX_RANK], stride[LR_MAX_RANK]; /* elements */
   uint8_t reduced[LR_MAX_RANK];
-  bool row;         /* the last dim is a reduced one */
+  bool row; /* the last dim is a reduced one */
   int64_t last, last_stride;
-  int64_t outputs;  /* rows of outputs: all kept dims, but for the last one when it is not reduced */
-  int64_t inner;    /* combinations of the outer reduced dims */
-  int64_t count;    /* elements that make one output */
+  int64_t outputs;     /* rows of outputs: all kept dims, but for the last one when it is not reduced */
+  int64_t inner;       /* combinations of the outer reduced dims */
+  int64_t count;       /* elements that make one output */
   int64_t tile, tiles; /* outputs of a tile: rows of outputs (row), else columns of one row */
   int64_t row_tiles;
   lr_vcast_fn *cast;
@@ -53,22 +62,34 @@ struct params {
 };
 
 static int32_t accumulator(int32_t dtype, uint32_t kind) {
-  bool root = kind == LR_REDUCE_KIND_L2 || kind == LR_REDUCE_KIND_LOG_SUM || kind == LR_REDUCE_KIND_LOG_SUM_EXP;
+  bool root =
+      kind == LR_REDUCE_KIND_L2 || kind == LR_REDUCE_KIND_LOG_SUM || kind == LR_REDUCE_KIND_LOG_SUM_EXP;
   switch (dtype) {
     case LR_F32:
-    case LR_F16: return kind == LR_REDUCE_KIND_PROD ? LR_F64 : LR_F32; /* partial products over- and underflow */
-    case LR_F64: return LR_F64;
-    case LR_U8: case LR_U16: case LR_U32: case LR_U64: case LR_BOOL: return root ? LR_F64 : LR_U64;
-    default: return root ? LR_F64 : LR_I64;
+    case LR_F16:
+      return kind == LR_REDUCE_KIND_PROD ? LR_F64 : LR_F32; /* partial products over- and underflow */
+    case LR_F64:
+      return LR_F64;
+    case LR_U8:
+    case LR_U16:
+    case LR_U32:
+    case LR_U64:
+    case LR_BOOL:
+      return root ? LR_F64 : LR_U64;
+    default:
+      return root ? LR_F64 : LR_I64;
   }
 }
 
 static int32_t kernel_op(uint32_t kind) {
   switch (kind) {
     case LR_REDUCE_KIND_MEAN:
-    case LR_REDUCE_KIND_LOG_SUM: return LR_REDUCE_KIND_SUM;
-    case LR_REDUCE_KIND_L2: return LR_REDUCE_KIND_SUM_SQUARE;
-    default: return (int32_t)kind;
+    case LR_REDUCE_KIND_LOG_SUM:
+      return LR_REDUCE_KIND_SUM;
+    case LR_REDUCE_KIND_L2:
+      return LR_REDUCE_KIND_SUM_SQUARE;
+    default:
+      return (int32_t)kind;
   }
 }
 
@@ -101,9 +122,11 @@ static void set_tiles(struct params *q) {
     q->tiles = (q->outputs + q->tile - 1) / q->tile;
     return;
   }
-  /* columns: as many as fit, fewer when that leaves threads idle; where the cut is does not change a result */
+  /* columns: as many as fit, fewer when that leaves threads idle; where the cut is does not change a result
+   */
   q->tile = COLUMNS;
-  while (q->tile > 16 && q->outputs * (q->last / q->tile) < 16 && q->tile / 2 * q->inner > GRAIN / 4) q->tile /= 2;
+  while (q->tile > 16 && q->outputs * (q->last / q->tile) < 16 && q->tile / 2 * q->inner > GRAIN / 4)
+    q->tile /= 2;
   q->row_tiles = (q->last + q->tile - 1) / q->tile;
   q->tiles = q->outputs * q->row_tiles;
 }
@@ -117,12 +140,15 @@ static lr_status prepare(struct lr_prepare *p) {
   q->dtype = accumulator(p->in[0].dtype, a->kind);
   set_geometry(q, &p->in[0], a->axes);
   set_tiles(q);
-  if (q->tiles > INT32_MAX)
-    return lr_prepare_fail(p, LR_ERR_UNSUPPORTED, "x is too large for one reduction");
-  enum lr_signature v = q->dtype == LR_F32 ? LR_SIG_f32_vreduce : q->dtype == LR_F64 ? LR_SIG_f64_vreduce
-                      : q->dtype == LR_I64 ? LR_SIG_i64_vreduce : LR_SIG_u64_vreduce;
-  enum lr_signature h = q->dtype == LR_F32 ? LR_SIG_f32_hreduce : q->dtype == LR_F64 ? LR_SIG_f64_hreduce
-                      : q->dtype == LR_I64 ? LR_SIG_i64_hreduce : LR_SIG_u64_hreduce;
+  if (q->tiles > INT32_MAX) return lr_prepare_fail(p, LR_ERR_UNSUPPORTED, "x is too large for one reduction");
+  enum lr_signature v = q->dtype == LR_F32   ? LR_SIG_f32_vreduce
+                        : q->dtype == LR_F64 ? LR_SIG_f64_vreduce
+                        : q->dtype == LR_I64 ? LR_SIG_i64_vreduce
+                                             : LR_SIG_u64_vreduce;
+  enum lr_signature h = q->dtype == LR_F32   ? LR_SIG_f32_hreduce
+                        : q->dtype == LR_F64 ? LR_SIG_f64_hreduce
+                        : q->dtype == LR_I64 ? LR_SIG_i64_hreduce
+                                             : LR_SIG_u64_hreduce;
   const struct lr_kernel *kv = lr_kernel_find(v, cpu), *kh = lr_kernel_find(h, cpu);
   q->vreduce = kv->fn;
   q->hreduce = kh->fn;
@@ -139,16 +165,24 @@ union number {
   uint64_t u;
 };
 
-/* Accumulators of up to COLUMNS outputs. `total` is what they come to; f32 sums run in `part` and go there now and then. */
+/* Accumulators of up to COLUMNS outputs. `total` is what they come to; f32 sums run in `part` and go there
+ * now and then. */
 struct sums {
   union number total[COLUMNS];
-  union { float f[COLUMNS]; union number n[COLUMNS]; } shift; /* of log_sum_exp, in the accumulator's type */
+  union {
+    float f[COLUMNS];
+    union number n[COLUMNS];
+  } shift; /* of log_sum_exp, in the accumulator's type */
   float part[COLUMNS];
   int64_t pending; /* in part, elements of each */
-  union { char bytes[ROW * 8]; double align; } gathered, converted;
+  union {
+    char bytes[ROW * 8];
+    double align;
+  } gathered, converted;
 };
 
-/* The value that changes nothing; for max and min of integers the dtype's lowest and highest, for an empty reduction. */
+/* The value that changes nothing; for max and min of integers the dtype's lowest and highest, for an empty
+ * reduction. */
 static union number identity(int32_t op, int32_t acc, int32_t x_dtype) {
   bool max = op == LR_REDUCE_KIND_MAX, ordered = max || op == LR_REDUCE_KIND_MIN;
   int32_t bits = x_dtype == LR_BOOL ? 1 : 8 * (int32_t)lr_dtype_size(x_dtype);
@@ -156,7 +190,8 @@ static union number identity(int32_t op, int32_t acc, int32_t x_dtype) {
   switch (acc) {
     case LR_I64:
       y.i = op == LR_REDUCE_KIND_PROD;
-      if (ordered) y.i = max ? (int64_t)(0 - ((uint64_t)1 << (bits - 1))) : (int64_t)(((uint64_t)1 << (bits - 1)) - 1);
+      if (ordered)
+        y.i = max ? (int64_t)(0 - ((uint64_t)1 << (bits - 1))) : (int64_t)(((uint64_t)1 << (bits - 1)) - 1);
       break;
     case LR_U64:
       y.u = op == LR_REDUCE_KIND_PROD;
@@ -179,7 +214,9 @@ static void start(struct sums *s, const struct params *q, int32_t op, int32_t x_
 }
 
 static void flush(struct sums *s, const struct params *q, int32_t op, int64_t n) {
-  if (q->dtype != LR_F32 || !s->pending) return;
+  bool any = s->pending > 0;
+  s->pending = 0;
+  if (q->dtype != LR_F32 || !any) return;
   if (op == LR_REDUCE_KIND_SUM_SQUARE || op == LR_REDUCE_KIND_L1 || op == LR_REDUCE_KIND_LOG_SUM_EXP)
     op = LR_REDUCE_KIND_SUM;
   double part[COLUMNS];
@@ -189,7 +226,6 @@ static void flush(struct sums *s, const struct params *q, int32_t op, int64_t n)
     s->part[i] = id;
   }
   q->flush(op, (size_t)n, 1, part, 0, NULL, &s->total[0].d);
-  s->pending = 0;
 }
 
 /* n elements at p as the accumulator's type, in a row. */
@@ -205,31 +241,46 @@ static const void *fetch(struct sums *s, const struct params *q, int32_t dtype, 
   return s->converted.bytes;
 }
 
-static void columns_kernel(struct sums *s, const struct params *q, int32_t op, int64_t n, int64_t rows, const void *x,
-                           int64_t stride) {
+static void columns_kernel(struct sums *s, const struct params *q, int32_t op, int64_t n, int64_t rows,
+                           const void *x, int64_t stride) {
   size_t m = (size_t)n, r = (size_t)rows, step = (size_t)stride;
   const void *shift = &s->shift;
   switch (q->dtype) {
-    case LR_F32: ((lr_f32_vreduce_fn *)q->vreduce)(op, m, r, x, step, shift, s->part); break;
-    case LR_F64: ((lr_f64_vreduce_fn *)q->vreduce)(op, m, r, x, step, shift, &s->total[0].d); break;
-    case LR_I64: ((lr_i64_vreduce_fn *)q->vreduce)(op, m, r, x, step, shift, &s->total[0].i); break;
-    default: ((lr_u64_vreduce_fn *)q->vreduce)(op, m, r, x, step, shift, &s->total[0].u);
+    case LR_F32:
+      ((lr_f32_vreduce_fn *)q->vreduce)(op, m, r, x, step, shift, s->part);
+      break;
+    case LR_F64:
+      ((lr_f64_vreduce_fn *)q->vreduce)(op, m, r, x, step, shift, &s->total[0].d);
+      break;
+    case LR_I64:
+      ((lr_i64_vreduce_fn *)q->vreduce)(op, m, r, x, step, shift, &s->total[0].i);
+      break;
+    default:
+      ((lr_u64_vreduce_fn *)q->vreduce)(op, m, r, x, step, shift, &s->total[0].u);
   }
 }
 
 static void row_kernel(struct sums *s, const struct params *q, int32_t op, int64_t n, const void *x) {
   const void *shift = &s->shift;
   switch (q->dtype) {
-    case LR_F32: ((lr_f32_hreduce_fn *)q->hreduce)(op, (size_t)n, x, shift, s->part); break;
-    case LR_F64: ((lr_f64_hreduce_fn *)q->hreduce)(op, (size_t)n, x, shift, &s->total[0].d); break;
-    case LR_I64: ((lr_i64_hreduce_fn *)q->hreduce)(op, (size_t)n, x, shift, &s->total[0].i); break;
-    default: ((lr_u64_hreduce_fn *)q->hreduce)(op, (size_t)n, x, shift, &s->total[0].u);
+    case LR_F32:
+      ((lr_f32_hreduce_fn *)q->hreduce)(op, (size_t)n, x, shift, s->part);
+      break;
+    case LR_F64:
+      ((lr_f64_hreduce_fn *)q->hreduce)(op, (size_t)n, x, shift, &s->total[0].d);
+      break;
+    case LR_I64:
+      ((lr_i64_hreduce_fn *)q->hreduce)(op, (size_t)n, x, shift, &s->total[0].i);
+      break;
+    default:
+      ((lr_u64_hreduce_fn *)q->hreduce)(op, (size_t)n, x, shift, &s->total[0].u);
   }
 }
 
-/* Rows of n columns, `step` bytes apart: as they lie in x when the kernel can read them there, else one by one. */
-static void add_columns(struct sums *s, const struct params *q, int32_t op, int32_t dtype, const char *p, int64_t n,
-                        int64_t rows, int64_t step) {
+/* Rows of n columns, `step` bytes apart: as they lie in x when the kernel can read them there, else one by
+ * one. */
+static void add_columns(struct sums *s, const struct params *q, int32_t op, int32_t dtype, const char *p,
+                        int64_t n, int64_t rows, int64_t step) {
   int64_t size = (int64_t)lr_dtype_size(dtype);
   bool direct = dtype == q->dtype && (q->last_stride == 1 || n == 1) && step >= 0;
   for (int64_t k; rows; rows -= k, p += k * step) {
@@ -242,8 +293,8 @@ static void add_columns(struct sums *s, const struct params *q, int32_t op, int3
 }
 
 /* Rows of n elements, which all come to one output. */
-static void add_rows(struct sums *s, const struct params *q, int32_t op, int32_t dtype, const char *p, int64_t n,
-                     int64_t rows, int64_t step) {
+static void add_rows(struct sums *s, const struct params *q, int32_t op, int32_t dtype, const char *p,
+                     int64_t n, int64_t rows, int64_t step) {
   int64_t size = (int64_t)lr_dtype_size(dtype);
   for (; rows; rows--, p += step)
     for (int64_t at = 0, m; at < n; at += m) {
@@ -254,16 +305,20 @@ static void add_rows(struct sums *s, const struct params *q, int32_t op, int32_t
     }
 }
 
-/* Goes over all combinations of the outer reduced dims; `base` is where the kept dims say, n columns (or one row) each. */
-static void walk(struct sums *s, const struct params *q, int32_t op, int32_t dtype, const char *base, int64_t n) {
+/* Goes over all combinations of the outer reduced dims; `base` is where the kept dims say, n columns (or one
+ * row) each. */
+static void walk(struct sums *s, const struct params *q, int32_t op, int32_t dtype, const char *base,
+                 int64_t n) {
   int64_t index[LR_MAX_RANK] = {0}, size = (int64_t)lr_dtype_size(dtype), outputs = q->row ? 1 : n;
   int32_t rank = q->rank;
   while (rank && !q->reduced[rank - 1]) rank--; /* the innermost reduced dim is a loop of rows */
   int64_t rows = rank ? q->dim[rank - 1] : 1, step = rank ? q->stride[rank - 1] * size : 0;
   start(s, q, op, dtype, outputs);
   for (int64_t k = 0; k < q->inner && n; k += rows) {
-    if (q->row) add_rows(s, q, op, dtype, base, n, rows, step);
-    else add_columns(s, q, op, dtype, base, n, rows, step);
+    if (q->row)
+      add_rows(s, q, op, dtype, base, n, rows, step);
+    else
+      add_columns(s, q, op, dtype, base, n, rows, step);
     for (int32_t i = rank - 2; i >= 0; i--) {
       if (!q->reduced[i]) continue;
       base += q->stride[i] * size;
@@ -275,27 +330,37 @@ static void walk(struct sums *s, const struct params *q, int32_t op, int32_t dty
   flush(s, q, op, outputs);
 }
 
-/* log_sum_exp: the maxima, which the second pass takes away. Infinite ones are left in place: Inf - Inf is not a number. */
+/* log_sum_exp: the maxima, which the second pass takes away. Infinite ones are left in place: Inf - Inf is
+ * not a number. */
 static void find_shift(struct sums *s, const struct params *q, int32_t dtype, const char *base, int64_t n) {
   walk(s, q, LR_REDUCE_KIND_MAX, dtype, base, n);
   for (int64_t i = 0; i < (q->row ? 1 : n); i++) {
     double m = s->total[i].d;
     if (!isfinite(m)) m = 0;
-    if (q->dtype == LR_F32) s->shift.f[i] = (float)m;
-    else s->shift.n[i].d = m;
+    if (q->dtype == LR_F32)
+      s->shift.f[i] = (float)m;
+    else
+      s->shift.n[i].d = m;
   }
 }
 
 static void finish(struct sums *s, const struct params *q, uint32_t kind, int64_t n) {
   for (int64_t i = 0; i < n; i++) {
     union number *t = &s->total[i];
-    if (kind == LR_REDUCE_KIND_LOG_SUM_EXP) t->d = log(t->d) + (q->dtype == LR_F32 ? s->shift.f[i] : s->shift.n[i].d);
-    else if (kind == LR_REDUCE_KIND_L2) t->d = sqrt(t->d);
-    else if (kind == LR_REDUCE_KIND_LOG_SUM) t->d = log(t->d);
-    else if (kind != LR_REDUCE_KIND_MEAN) continue;
-    else if (q->dtype == LR_I64) t->i = q->count ? t->i / q->count : 0;
-    else if (q->dtype == LR_U64) t->u = q->count ? t->u / (uint64_t)q->count : 0;
-    else t->d /= (double)q->count;
+    if (kind == LR_REDUCE_KIND_LOG_SUM_EXP)
+      t->d = log(t->d) + (q->dtype == LR_F32 ? s->shift.f[i] : s->shift.n[i].d);
+    else if (kind == LR_REDUCE_KIND_L2)
+      t->d = sqrt(t->d);
+    else if (kind == LR_REDUCE_KIND_LOG_SUM)
+      t->d = log(t->d);
+    else if (kind != LR_REDUCE_KIND_MEAN)
+      continue;
+    else if (q->dtype == LR_I64)
+      t->i = q->count ? t->i / q->count : 0;
+    else if (q->dtype == LR_U64)
+      t->u = q->count ? t->u / (uint64_t)q->count : 0;
+    else
+      t->d /= (double)q->count;
   }
 }
 

@@ -1,5 +1,6 @@
-/* resize as ONNX Resize: rules, shapes, and which elements each output is made of. Axes are resized one after the other, so linear
- * and cubic work in any number of dims. Coordinates are computed in float, as ONNX Runtime does, so that ties round alike. */
+/* resize as ONNX Resize: rules, shapes, and which elements each output is made of. Axes are resized one after
+ * the other, so linear and cubic work in any number of dims. Coordinates are computed in float, as ONNX
+ * Runtime does, so that ties round alike. */
 #include "resize.h"
 
 #include <math.h>
@@ -25,7 +26,8 @@ static int64_t size_at(const struct request *q, int32_t axis) {
   return n;
 }
 
-/* Size of y along an axis on which x has `in` >= 0; -1 when the request makes no sense. ONNX: floor(in * scale), in float. */
+/* Size of y along an axis on which x has `in` >= 0; -1 when the request makes no sense. ONNX: floor(in *
+ * scale), in float. */
 static int64_t size_out(const struct request *q, int32_t axis, int64_t in) {
   if (!q->by_scale) return size_at(q, axis);
   float scale = scale_at(q, axis), size = floorf((float)in * scale);
@@ -38,23 +40,28 @@ static lr_status check_request(const struct lr_infer *c, int32_t i, int32_t dtyp
   char text[96];
   if (t->dtype != dtype || t->rank != 1 || (t->dim[0] >= 0 && t->dim[0] != c->in[0].rank))
     return lr_infer_fail(c, LR_ERR_MODEL, "%s is %s; x has rank %d, so it must be %s [%d]", name,
-                         lr_type_text(t, text, sizeof text), c->in[0].rank, lr_dtype_name(dtype), c->in[0].rank);
+                         lr_type_text(t, text, sizeof text), c->in[0].rank, lr_dtype_name(dtype),
+                         c->in[0].rank);
   return LR_OK;
 }
 
-static lr_status infer_axis(const struct lr_infer *c, const struct request *q, int32_t axis, lr_dim in, lr_dim *out) {
+static lr_status infer_axis(const struct lr_infer *c, const struct request *q, int32_t axis, lr_dim in,
+                            lr_dim *out) {
   if (q->by_scale) {
     float scale = scale_at(q, axis);
     if (!(scale > 0) || !isfinite(scale))
-      return lr_infer_fail(c, LR_ERR_VALUE, "scales[%d] is %g; it must be a positive number", axis, (double)scale);
+      return lr_infer_fail(c, LR_ERR_VALUE, "scales[%d] is %g; it must be a positive number", axis,
+                           (double)scale);
     *out = scale == 1 ? in : -1;
     if (in < 0) return LR_OK;
   }
   *out = size_out(q, axis, in);
   if (*out < 0)
-    return lr_infer_fail(c, LR_ERR_VALUE, "y cannot have the size that %s[%d] gives", q->by_scale ? "scales" : "sizes", axis);
+    return lr_infer_fail(c, LR_ERR_VALUE, "y cannot have the size that %s[%d] gives",
+                         q->by_scale ? "scales" : "sizes", axis);
   if (in == 0 && *out > 0)
-    return lr_infer_fail(c, LR_ERR_VALUE, "x is empty along axis %d, it cannot be resized to %lld", axis, (long long)*out);
+    return lr_infer_fail(c, LR_ERR_VALUE, "x is empty along axis %d, it cannot be resized to %lld", axis,
+                         (long long)*out);
   return LR_OK;
 }
 
@@ -64,14 +71,18 @@ lr_status lr_infer_resize(struct lr_infer *c) {
   struct lr_type *y = &c->out[0];
   bool by_scale = c->in[1].dtype != 0;
   if (by_scale == (c->in[2].dtype != 0))
-    return lr_infer_fail(c, LR_ERR_MODEL, "it has %s scales and sizes; exactly one is needed", by_scale ? "both" : "neither");
+    return lr_infer_fail(c, LR_ERR_MODEL, "it has %s scales %s sizes; exactly one is needed",
+                         by_scale ? "both" : "neither", by_scale ? "and" : "nor");
   if (a->mode != LR_RESIZE_MODE_NEAREST && x->dtype != LR_F32 && x->dtype != LR_F16)
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; linear and cubic resizing is for f32 and f16",
                          lr_dtype_name(x->dtype));
   if (x->dtype == LR_I4 || x->dtype == LR_U4)
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; 4-bit types cannot be resized", lr_dtype_name(x->dtype));
-  if (by_scale) LR_TRY(check_request(c, 1, LR_F32, "scales"));
-  else LR_TRY(check_request(c, 2, LR_I64, "sizes"));
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; 4-bit types cannot be resized",
+                         lr_dtype_name(x->dtype));
+  if (by_scale)
+    LR_TRY(check_request(c, 1, LR_F32, "scales"));
+  else
+    LR_TRY(check_request(c, 2, LR_I64, "sizes"));
   struct request q = {by_scale, c->value[by_scale ? 1 : 2]};
   *y = *x;
   for (int32_t i = 0; i < x->rank; i++) {
@@ -86,15 +97,20 @@ lr_status lr_infer_resize(struct lr_infer *c) {
 static float coordinate(uint32_t mode, int64_t o, float scale, int64_t in, int64_t out) {
   float x = (float)o;
   switch (mode) {
-    case LR_RESIZE_COORDINATES_ASYMMETRIC: return x / scale;
-    case LR_RESIZE_COORDINATES_ALIGN_CORNERS: return out == 1 ? 0 : x * (float)(in - 1) / (float)(out - 1);
-    case LR_RESIZE_COORDINATES_PYTORCH_HALF_PIXEL: return out > 1 ? (x + 0.5f) / scale - 0.5f : 0;
-    case LR_RESIZE_COORDINATES_TF_HALF_PIXEL_FOR_NN: return (x + 0.5f) / scale;
+    case LR_RESIZE_COORDINATES_ASYMMETRIC:
+      return x / scale;
+    case LR_RESIZE_COORDINATES_ALIGN_CORNERS:
+      return out == 1 ? 0 : x * (float)(in - 1) / (float)(out - 1);
+    case LR_RESIZE_COORDINATES_PYTORCH_HALF_PIXEL:
+      return out > 1 ? (x + 0.5f) / scale - 0.5f : 0;
+    case LR_RESIZE_COORDINATES_TF_HALF_PIXEL_FOR_NN:
+      return (x + 0.5f) / scale;
     case LR_RESIZE_COORDINATES_HALF_PIXEL_SYMMETRIC: {
       float adjustment = (float)out / (scale * (float)in), center = (float)in / 2;
       return center * (1 - adjustment) + (x + 0.5f) / scale - 0.5f;
     }
-    default: return (x + 0.5f) / scale - 0.5f;
+    default:
+      return (x + 0.5f) / scale - 0.5f;
   }
 }
 
@@ -102,10 +118,14 @@ static int64_t clamp(int64_t i, int64_t in) { return i < 0 ? 0 : i >= in ? in - 
 
 static int64_t nearest(uint32_t mode, double x) {
   switch (mode) {
-    case LR_RESIZE_NEAREST_ROUND_PREFER_CEIL: return (int64_t)floor(x + 0.5);
-    case LR_RESIZE_NEAREST_FLOOR: return (int64_t)floor(x);
-    case LR_RESIZE_NEAREST_CEIL: return (int64_t)ceil(x);
-    default: return (int64_t)ceil(x - 0.5);
+    case LR_RESIZE_NEAREST_ROUND_PREFER_CEIL:
+      return (int64_t)floor(x + 0.5);
+    case LR_RESIZE_NEAREST_FLOOR:
+      return (int64_t)floor(x);
+    case LR_RESIZE_NEAREST_CEIL:
+      return (int64_t)ceil(x);
+    default:
+      return (int64_t)ceil(x - 0.5);
   }
 }
 
@@ -145,7 +165,7 @@ static void taps_of(const struct lr_resize_attrs *a, float x, int64_t in, int64_
 
 /* ---- prepare ---- */
 struct step {
-  const struct lr_kernel *kernel; /* weighted sums */
+  const struct lr_kernel *kernel;    /* weighted sums */
   int32_t n_axes, axis[LR_MAX_RANK]; /* that may need work, in the order in which it is done */
   size_t from_at[LR_MAX_RANK], weight_at[LR_MAX_RANK];
   size_t buffer_at[2]; /* between passes, f32 */
@@ -224,7 +244,8 @@ static lr_status make_taps(const struct lr_run *r, struct lr_taps *taps) {
     int64_t *from = (int64_t *)(void *)((char *)r->scratch + s->from_at[i]);
     float *weight = (float *)(void *)((char *)r->scratch + s->weight_at[i]);
     for (int64_t o = 0; o < out; o++)
-      taps_of(a, coordinate(a->coordinates, o, scale, in, out), in, from + o * n, n > 1 ? weight + o * n : NULL);
+      taps_of(a, coordinate(a->coordinates, o, scale, in, out), in, from + o * n,
+              n > 1 ? weight + o * n : NULL);
     taps[axis] = (struct lr_taps){n, from, n > 1 ? weight : NULL};
   }
   return LR_OK;
@@ -258,9 +279,12 @@ static lr_status run(struct lr_run *r) {
   if (!lr_view_count(&r->out[0])) return LR_OK;
   int32_t axes = 0;
   for (int32_t i = 0; i < r->in[0].rank; i++) axes += taps[i].n > 0;
-  if (!axes) lr_copy_parallel(r->pool, &r->out[0], &r->in[0]);
-  else if (a->mode == LR_RESIZE_MODE_NEAREST) lr_resize_nearest(r->pool, &r->in[0], &r->out[0], taps);
-  else run_passes(r, taps);
+  if (!axes)
+    lr_copy_parallel(r->pool, &r->out[0], &r->in[0]);
+  else if (a->mode == LR_RESIZE_MODE_NEAREST)
+    lr_resize_nearest(r->pool, &r->in[0], &r->out[0], taps);
+  else
+    run_passes(r, taps);
   return LR_OK;
 }
 

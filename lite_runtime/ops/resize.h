@@ -1,4 +1,5 @@
-/* resize: what its files share. resize.c has the rules and finds which elements each output takes, resize_run.c takes them. */
+/* resize: what its files share. resize.c has the rules and finds which elements each output takes,
+ * resize_run.c takes them. */
 #pragma once
 #include "op.h"
 
@@ -12,7 +13,8 @@ struct lr_taps {
 };
 
 /* y = x, but along each axis with taps[axis].n > 0 output o is element from[o] (n is 1). */
-void lr_resize_nearest(struct lr_pool *pool, const struct lr_view *x, const struct lr_view *y, const struct lr_taps *taps);
+void lr_resize_nearest(struct lr_pool *pool, const struct lr_view *x, const struct lr_view *y,
+                       const struct lr_taps *taps);
 /* y = x, but along `axis` output o is a weighted sum. x and y are f32 or f16, not necessarily the same. */
 void lr_resize_weighted(struct lr_pool *pool, const struct lr_view *x, const struct lr_view *y, int32_t axis,
                         const struct lr_taps *taps, void (*wsum)(void));

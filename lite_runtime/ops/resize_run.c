@@ -1,4 +1,5 @@
-/* The loops of resize: rows of the last dim, on the pool. Neighbouring dims that both sides hold contiguously are taken as one. */
+/* The loops of resize: rows of the last dim, on the pool. Neighbouring dims that both sides hold contiguously
+ * are taken as one. */
 #include "resize.h"
 
 #include "f16.h"
@@ -10,14 +11,14 @@ struct job {
   const char *x;
   char *y;
   int32_t rank, x_dtype, y_dtype;
-  size_t size;      /* nearest: bytes of an element */
+  size_t size;                                      /* nearest: bytes of an element */
   int64_t dim[LR_MAX_RANK], stride[2][LR_MAX_RANK]; /* of y; elements of y and x; without the last */
-  uint8_t kind[LR_MAX_RANK + 1];    /* 0, or 1 + the axis that has taps */
-  int64_t length, step[2];          /* the last dim; strides along it */
+  uint8_t kind[LR_MAX_RANK + 1];                    /* 0, or 1 + the axis that has taps */
+  int64_t length, step[2];                          /* the last dim; strides along it */
   uint8_t last_kind;
-  const struct lr_taps *taps;       /* nearest: by axis */
+  const struct lr_taps *taps; /* nearest: by axis */
   lr_f32_wsum_fn *wsum;
-  int64_t axis_stride;              /* weighted: x's along the axis */
+  int64_t axis_stride; /* weighted: x's along the axis */
   int64_t rows, rows_a_tile, first;
 };
 
@@ -30,7 +31,8 @@ static void set_up(struct job *j, const struct lr_view *x, const struct lr_view 
   int32_t rank = 0;
   for (int32_t i = 0; i < y->rank; i++) { /* an axis that is resized stays, also when y has just one of it */
     if (y->dim[i] == 1 && !kind[i]) continue;
-    bool join = rank > 0 && !kind[i] && !j->kind[rank - 1] && stride[0][rank - 1] == y->dim[i] * y->stride[i] &&
+    bool join = rank > 0 && !kind[i] && !j->kind[rank - 1] &&
+                stride[0][rank - 1] == y->dim[i] * y->stride[i] &&
                 stride[1][rank - 1] == y->dim[i] * x->stride[i];
     int32_t at = join ? rank - 1 : rank++;
     dim[at] = join ? dim[at] * y->dim[i] : y->dim[i];
@@ -64,10 +66,18 @@ static int64_t n_tiles(const struct job *j) { return (j->rows + j->rows_a_tile -
 /* ---- nearest ---- */
 static void copy_element(char *to, const char *from, size_t size) {
   switch (size) {
-    case 1: *to = *from; break;
-    case 2: memcpy(to, from, 2); break;
-    case 4: memcpy(to, from, 4); break;
-    default: memcpy(to, from, 8); break;
+    case 1:
+      *to = *from;
+      break;
+    case 2:
+      memcpy(to, from, 2);
+      break;
+    case 4:
+      memcpy(to, from, 4);
+      break;
+    default:
+      memcpy(to, from, 8);
+      break;
   }
 }
 
@@ -92,11 +102,13 @@ static void nearest_row(const struct job *j, int64_t row) {
 
 static void nearest_tile(void *context, int32_t i, int32_t thread) {
   const struct job *j = context;
-  int64_t row = (j->first + i) * j->rows_a_tile, end = row + j->rows_a_tile < j->rows ? row + j->rows_a_tile : j->rows;
+  int64_t row = (j->first + i) * j->rows_a_tile,
+          end = row + j->rows_a_tile < j->rows ? row + j->rows_a_tile : j->rows;
   for (; row < end; row++) nearest_row(j, row);
 }
 
-void lr_resize_nearest(struct lr_pool *pool, const struct lr_view *x, const struct lr_view *y, const struct lr_taps *taps) {
+void lr_resize_nearest(struct lr_pool *pool, const struct lr_view *x, const struct lr_view *y,
+                       const struct lr_taps *taps) {
   struct job j = {.x = x->data, .y = y->data, .size = lr_dtype_size(x->dtype), .taps = taps};
   uint8_t kind[LR_MAX_RANK];
   for (int32_t i = 0; i < x->rank; i++) kind[i] = taps[i].n ? (uint8_t)(i + 1) : 0;
@@ -106,12 +118,15 @@ void lr_resize_nearest(struct lr_pool *pool, const struct lr_view *x, const stru
 
 /* ---- weighted ---- */
 static float load(const char *p, int32_t dtype, int64_t i) {
-  return dtype == LR_F32 ? ((const float *)(const void *)p)[i] : lr_f16_to_f32(((const uint16_t *)(const void *)p)[i]);
+  return dtype == LR_F32 ? ((const float *)(const void *)p)[i]
+                         : lr_f16_to_f32(((const uint16_t *)(const void *)p)[i]);
 }
 
 static void store(char *p, int32_t dtype, int64_t i, float f) {
-  if (dtype == LR_F32) ((float *)(void *)p)[i] = f;
-  else ((uint16_t *)(void *)p)[i] = lr_f16_from_f32(f);
+  if (dtype == LR_F32)
+    ((float *)(void *)p)[i] = f;
+  else
+    ((uint16_t *)(void *)p)[i] = lr_f16_from_f32(f);
 }
 
 /* The axis is not the last dim: sums of n elements at `from` and its neighbours along the axis. */
@@ -119,7 +134,8 @@ static void sum_rows(const struct job *j, const int64_t *at, const float *w, con
   int64_t x_size = j->x_dtype == LR_F32 ? 4 : 2;
   if (j->x_dtype == LR_F32 && j->y_dtype == LR_F32 && j->step[0] == 1 && j->step[1] == 1) {
     const float *a[LR_RESIZE_MAX_TAPS];
-    for (int32_t t = 0; t < j->taps->n; t++) a[t] = (const float *)(const void *)from + at[t] * j->axis_stride;
+    for (int32_t t = 0; t < j->taps->n; t++)
+      a[t] = (const float *)(const void *)from + at[t] * j->axis_stride;
     j->wsum((size_t)j->length, (size_t)j->taps->n, a, w, (float *)(void *)to);
     return;
   }
@@ -149,7 +165,8 @@ static void sum_elements(const struct job *j, const char *from, char *to) {
 
 static void weighted_tile(void *context, int32_t i, int32_t thread) {
   const struct job *j = context;
-  int64_t row = (j->first + i) * j->rows_a_tile, end = row + j->rows_a_tile < j->rows ? row + j->rows_a_tile : j->rows;
+  int64_t row = (j->first + i) * j->rows_a_tile,
+          end = row + j->rows_a_tile < j->rows ? row + j->rows_a_tile : j->rows;
   int64_t x_size = j->x_dtype == LR_F32 ? 4 : 2, y_size = j->y_dtype == LR_F32 ? 4 : 2;
   for (; row < end; row++) {
     int64_t x = 0, y = 0, o = 0, left = row;
@@ -157,20 +174,29 @@ static void weighted_tile(void *context, int32_t i, int32_t thread) {
       int64_t at = left % j->dim[k];
       left /= j->dim[k];
       y += at * j->stride[0][k];
-      if (j->kind[k]) o = at;
-      else x += at * j->stride[1][k];
+      if (j->kind[k])
+        o = at;
+      else
+        x += at * j->stride[1][k];
     }
     const char *from = j->x + x * x_size;
     char *to = j->y + y * y_size;
-    if (j->last_kind) sum_elements(j, from, to);
-    else sum_rows(j, j->taps->from + o * j->taps->n, j->taps->weight + o * j->taps->n, from, to);
+    if (j->last_kind)
+      sum_elements(j, from, to);
+    else
+      sum_rows(j, j->taps->from + o * j->taps->n, j->taps->weight + o * j->taps->n, from, to);
   }
 }
 
 void lr_resize_weighted(struct lr_pool *pool, const struct lr_view *x, const struct lr_view *y, int32_t axis,
                         const struct lr_taps *taps, void (*wsum)(void)) {
-  struct job j = {.x = x->data, .y = y->data, .x_dtype = x->dtype, .y_dtype = y->dtype, .taps = taps,
-                  .wsum = (lr_f32_wsum_fn *)wsum, .axis_stride = x->stride[axis]};
+  struct job j = {.x = x->data,
+                  .y = y->data,
+                  .x_dtype = x->dtype,
+                  .y_dtype = y->dtype,
+                  .taps = taps,
+                  .wsum = (lr_f32_wsum_fn *)wsum,
+                  .axis_stride = x->stride[axis]};
   uint8_t kind[LR_MAX_RANK] = {0};
   kind[axis] = 1;
   set_up(&j, x, y, kind);

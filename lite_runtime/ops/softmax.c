@@ -1,4 +1,5 @@
-/* softmax and log-softmax over one axis. Along the last axis a row kernel does it; along another one, columns side by side. */
+/* softmax and log-softmax over one axis. Along the last axis a row kernel does it; along another one, columns
+ * side by side. */
 #include <math.h>
 
 #include "program.h"
@@ -11,7 +12,8 @@ lr_status lr_infer_softmax(struct lr_infer *c) {
   const struct lr_softmax_attrs *a = c->attrs;
   const struct lr_type *x = &c->in[0];
   if (!is_float(x->dtype))
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; it must be f32, f16 or f64", lr_dtype_name(x->dtype));
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; it must be f32, f16 or f64",
+                         lr_dtype_name(x->dtype));
   if (a->axis < 0 || a->axis >= x->rank)
     return lr_infer_fail(c, LR_ERR_MODEL, "its axis %d is not one of x, which has rank %d", a->axis, x->rank);
   c->out[0] = *x;
@@ -24,7 +26,7 @@ struct params {
   int64_t outer, n, inner; /* dims before the axis, of it, and behind it */
   int64_t tile, tiles;     /* rows of a tile; or columns, of which each outer has `across` tiles */
   int64_t across;
-  int32_t acc;             /* f32 or f64: what columns are computed in */
+  int32_t acc; /* f32 or f64: what columns are computed in */
   lr_softmax_fn *row;
   lr_vop_fn *vop;
   lr_vcast_fn *cast;
@@ -38,15 +40,19 @@ static lr_status prepare(struct lr_prepare *p) {
   if (!q) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory for its parameters");
   q->outer = q->inner = 1;
   for (int32_t i = 0; i < x->rank; i++)
-    if (i < a->axis) q->outer *= x->dim[i];
-    else if (i > a->axis) q->inner *= x->dim[i];
+    if (i < a->axis)
+      q->outer *= x->dim[i];
+    else if (i > a->axis)
+      q->inner *= x->dim[i];
   q->n = x->dim[a->axis];
   q->acc = x->dtype == LR_F64 ? LR_F64 : LR_F32;
   uint32_t cpu = p->bind.model->cpu;
-  enum lr_signature s = x->dtype == LR_F32 ? LR_SIG_f32_softmax : x->dtype == LR_F16 ? LR_SIG_f16_softmax
-                      : LR_SIG_f64_softmax;
+  enum lr_signature s = x->dtype == LR_F32   ? LR_SIG_f32_softmax
+                        : x->dtype == LR_F16 ? LR_SIG_f16_softmax
+                                             : LR_SIG_f64_softmax;
   const struct lr_kernel *row = lr_kernel_find(s, cpu);
-  const struct lr_kernel *sum = lr_kernel_find(q->acc == LR_F32 ? LR_SIG_f32_vreduce : LR_SIG_f64_vreduce, cpu);
+  const struct lr_kernel *sum =
+      lr_kernel_find(q->acc == LR_F32 ? LR_SIG_f32_vreduce : LR_SIG_f64_vreduce, cpu);
   q->row = (lr_softmax_fn *)row->fn;
   q->vreduce = sum->fn;
   q->vop = (lr_vop_fn *)lr_kernel_find(q->acc == LR_F32 ? LR_SIG_f32_vop : LR_SIG_f64_vop, cpu)->fn;
@@ -74,9 +80,13 @@ struct job {
   bool log_of;
 };
 
-static void vreduce(const struct params *q, int32_t op, int64_t n, const void *x, void *acc) {
-  if (q->acc == LR_F32) ((lr_f32_vreduce_fn *)q->vreduce)(op, (size_t)n, 1, x, 0, NULL, acc);
-  else ((lr_f64_vreduce_fn *)q->vreduce)(op, (size_t)n, 1, x, 0, NULL, acc);
+static void vreduce(const struct params *q, int32_t op, int64_t n, int64_t rows, const void *x,
+                    int64_t stride, void *acc) {
+  size_t m = (size_t)n, r = (size_t)rows, step = (size_t)stride;
+  if (q->acc == LR_F32)
+    ((lr_f32_vreduce_fn *)q->vreduce)(op, m, r, x, step, NULL, acc);
+  else
+    ((lr_f64_vreduce_fn *)q->vreduce)(op, m, r, x, step, NULL, acc);
 }
 
 /* n numbers from element `at` on; points into x when it is of the right type. */
@@ -89,21 +99,37 @@ static const void *fetch(const struct job *j, int64_t at, int64_t n, union numbe
 
 /* x - max from element `at` on, or its exponential. */
 static void shifted(const struct job *j, int64_t at, int64_t n, const union numbers *max, bool exponential,
-                    union numbers *to) {
+                    void *to) {
   size_t m = (size_t)n;
-  j->q->vop(LR_POST_SUB, m, fetch(j, at, n, to), 1, max, 1, NULL, 0, to);
+  union numbers tmp;
+  j->q->vop(LR_POST_SUB, m, fetch(j, at, n, &tmp), 1, max, 1, NULL, 0, to);
   if (exponential) j->q->vop(LR_POST_EXP, m, to, 1, NULL, 0, NULL, 0, to);
 }
 
-/* Sums of exp(x - max): in the type of columns for FLUSH rows at a time, then in f64. */
-static void sum_columns(const struct job *j, int64_t from, int64_t n, const union numbers *max, double *sum) {
+static void max_columns(const struct job *j, int64_t from, int64_t n, union numbers *max) {
+  const struct params *q = j->q;
+  union numbers tmp;
+  bool direct = j->dtype == q->acc;
+  memcpy(max, fetch(j, from, n, &tmp), (size_t)n * lr_dtype_size(q->acc));
+  for (int64_t k = 1, rows; k < q->n; k += rows) {
+    rows = direct ? q->n - k : 1;
+    vreduce(q, LR_REDUCE_KIND_MAX, n, rows, fetch(j, from + k * q->inner, n, &tmp), q->inner, max);
+  }
+}
+
+/* Sums of exp(x - max): in the type of columns for FLUSH rows at a time, then in f64. keep: the terms stay in
+ * y. */
+static void sum_columns(const struct job *j, int64_t from, int64_t n, const union numbers *max, bool keep,
+                        double *sum) {
   const struct params *q = j->q;
   union numbers part, tmp;
   for (int64_t i = 0; i < n; i++) sum[i] = 0;
   for (int64_t k = 0; k < q->n; k++) {
+    int64_t at = from + k * q->inner;
+    void *e = keep ? (void *)(j->y + at * (int64_t)lr_dtype_size(j->dtype)) : (void *)&tmp;
     if (k % FLUSH == 0) memset(&part, 0, sizeof part);
-    shifted(j, from + k * q->inner, n, max, true, &tmp);
-    vreduce(q, LR_REDUCE_KIND_SUM, n, &tmp, &part);
+    shifted(j, at, n, max, true, e);
+    vreduce(q, LR_REDUCE_KIND_SUM, n, 1, e, 0, &part);
     if (k % FLUSH != FLUSH - 1 && k != q->n - 1) continue;
     for (int64_t i = 0; i < n; i++) sum[i] += q->acc == LR_F32 ? part.f[i] : part.d[i];
   }
@@ -112,23 +138,25 @@ static void sum_columns(const struct job *j, int64_t from, int64_t n, const unio
 static void columns(const struct job *j, int64_t from, int64_t n) {
   const struct params *q = j->q;
   size_t m = (size_t)n, size = lr_dtype_size(j->dtype);
+  bool keep = j->dtype == q->acc && !j->log_of; /* y can hold what is not finished yet */
   union numbers max, tmp, total;
   double sum[COLUMNS];
-  memcpy(&max, fetch(j, from, n, &tmp), m * lr_dtype_size(q->acc));
-  for (int64_t k = 1; k < q->n; k++) vreduce(q, LR_REDUCE_KIND_MAX, n, fetch(j, from + k * q->inner, n, &tmp), &max);
-  sum_columns(j, from, n, &max, sum);
+  max_columns(j, from, n, &max);
+  sum_columns(j, from, n, &max, keep, sum);
   for (int64_t i = 0; i < n; i++) {
     double t = j->log_of ? log(sum[i]) : sum[i];
-    if (q->acc == LR_F32) total.f[i] = (float)t;
-    else total.d[i] = t;
+    if (q->acc == LR_F32)
+      total.f[i] = (float)t;
+    else
+      total.d[i] = t;
   }
   for (int64_t k = 0; k < q->n; k++) {
     int64_t at = from + k * q->inner;
-    shifted(j, at, n, &max, !j->log_of, &tmp);
-    q->vop(j->log_of ? LR_POST_SUB : LR_POST_DIV, m, &tmp, 1, &total, 1, NULL, 0, &tmp);
     char *y = j->y + (size_t)at * size;
-    if (j->dtype == q->acc) memcpy(y, &tmp, m * size);
-    else q->cast(q->acc, j->dtype, m, &tmp, 1, y);
+    void *t = j->dtype == q->acc ? (void *)y : (void *)&tmp;
+    if (!keep) shifted(j, at, n, &max, !j->log_of, t);
+    q->vop(j->log_of ? LR_POST_SUB : LR_POST_DIV, m, t, 1, &total, 1, NULL, 0, t);
+    if (t != y) q->cast(q->acc, j->dtype, m, t, 1, y);
   }
 }
 

@@ -12,22 +12,25 @@ lr_status lr_window_check(const struct lr_infer *c, const struct lr_window *w) {
   for (int32_t i = 0; i < 2; i++) {
     const char *name = lr_axis_name(i);
     if (w->stride[i] < 1 || w->stride[i] > MAX_STRIDE)
-      return lr_infer_fail(c, LR_ERR_MODEL, "stride_%s is %d; it must be 1 to %d", name, w->stride[i], MAX_STRIDE);
+      return lr_infer_fail(c, LR_ERR_MODEL, "stride_%s is %d; it must be 1 to %d", name, w->stride[i],
+                           MAX_STRIDE);
     if (w->dilation[i] < 1 || w->dilation[i] > MAX_STRIDE)
-      return lr_infer_fail(c, LR_ERR_MODEL, "dilation_%s is %d; it must be 1 to %d", name, w->dilation[i], MAX_STRIDE);
+      return lr_infer_fail(c, LR_ERR_MODEL, "dilation_%s is %d; it must be 1 to %d", name, w->dilation[i],
+                           MAX_STRIDE);
     if (w->begin[i] < 0 || w->begin[i] > MAX_PAD || w->end[i] < 0 || w->end[i] > MAX_PAD)
-      return lr_infer_fail(c, LR_ERR_MODEL, "pads along %s are %d and %d; they must be 0 to %d", name, w->begin[i],
-                           w->end[i], MAX_PAD);
+      return lr_infer_fail(c, LR_ERR_MODEL, "pads along %s are %d and %d; they must be 0 to %d", name,
+                           w->begin[i], w->end[i], MAX_PAD);
   }
   if (w->auto_pad >= LR_CONV_AUTO_PAD_LIMIT)
     return lr_infer_fail(c, LR_ERR_MODEL, "auto_pad is %u", (unsigned)w->auto_pad);
   return LR_OK;
 }
 
-lr_status lr_window_out(const struct lr_infer *c, const struct lr_window *w, int32_t axis, lr_dim in, lr_dim kernel,
-                        bool ceil_mode, lr_dim *out) {
+lr_status lr_window_out(const struct lr_infer *c, const struct lr_window *w, int32_t axis, lr_dim in,
+                        lr_dim kernel, bool ceil_mode, lr_dim *out) {
   int64_t stride = w->stride[axis], pads = (int64_t)w->begin[axis] + w->end[axis];
-  if (kernel == 0) return lr_infer_fail(c, LR_ERR_MODEL, "the window has size 0 along %s", lr_axis_name(axis));
+  if (kernel == 0)
+    return lr_infer_fail(c, LR_ERR_MODEL, "the window has size 0 along %s", lr_axis_name(axis));
   if (w->auto_pad != LR_CONV_AUTO_PAD_EXPLICIT) {
     *out = stride == 1 ? in : in < 0 ? -1 : (in + stride - 1) / stride;
     return LR_OK;
@@ -41,7 +44,8 @@ lr_status lr_window_out(const struct lr_infer *c, const struct lr_window *w, int
   }
   int64_t room = in + pads - extent;
   if (room < 0)
-    return lr_infer_fail(c, LR_ERR_MODEL, "the window spans %lld along %s, but x with its padding has only %lld",
+    return lr_infer_fail(c, LR_ERR_MODEL,
+                         "the window spans %lld along %s, but x with its padding has only %lld",
                          (long long)extent, lr_axis_name(axis), (long long)(in + pads));
   *out = (ceil_mode ? room + stride - 1 : room) / stride + 1;
   if (ceil_mode && (*out - 1) * stride >= in + w->begin[axis]) (*out)--;
@@ -71,7 +75,8 @@ void lr_axis_taps(const struct lr_axis *a, int64_t o, int64_t *first, int64_t *l
 struct lr_image lr_image_of(const struct lr_view *v) {
   if (v->rank == 3)
     return (struct lr_image){v->dim[0], 1, v->dim[1], v->dim[2], v->stride[0], 0, v->stride[1]};
-  return (struct lr_image){v->dim[0], v->dim[1], v->dim[2], v->dim[3], v->stride[0], v->stride[1], v->stride[2]};
+  return (struct lr_image){v->dim[0],    v->dim[1],    v->dim[2],   v->dim[3],
+                           v->stride[0], v->stride[1], v->stride[2]};
 }
 
 struct lr_pixel lr_pixel_at(int64_t row, int64_t h, int64_t w) {

@@ -1,5 +1,5 @@
-/* Windows that slide over images: what conv, conv_transpose and the pools share. Images are N H W C, or N W C, which are taken
- * as H = 1; pairs are {h, w}. */
+/* Windows that slide over images: what conv, conv_transpose and the pools share. Images are N H W C, or N W
+ * C, which are taken as H = 1; pairs are {h, w}. */
 #pragma once
 #include "op.h"
 
@@ -8,10 +8,10 @@ struct lr_window {
   int32_t stride[2], begin[2], end[2], dilation[2]; /* begin, end: padding */
   uint32_t auto_pad;                                /* as enum lr_conv_auto_pad */
 };
-#define LR_WINDOW(a)                                                                                        \
-  (struct lr_window) {                                                                                      \
-    {(a)->stride_h, (a)->stride_w}, {(a)->pad_top, (a)->pad_left}, {(a)->pad_bottom, (a)->pad_right},       \
-        {(a)->dilation_h, (a)->dilation_w}, (a)->auto_pad                                                   \
+#define LR_WINDOW(a)                                                                                  \
+  (struct lr_window) {                                                                                \
+    {(a)->stride_h, (a)->stride_w}, {(a)->pad_top, (a)->pad_left}, {(a)->pad_bottom, (a)->pad_right}, \
+        {(a)->dilation_h, (a)->dilation_w}, (a)->auto_pad                                             \
   }
 
 /* One axis, all known. */
@@ -21,10 +21,10 @@ struct lr_axis {
 
 /* Checks that x is an image and the window's attributes are in range. */
 lr_status lr_window_check(const struct lr_infer *c, const struct lr_window *w);
-/* Output size along axis 0 (h) or 1 (w) of an x of size `in`; ceil_mode as ONNX defines it: a window must begin in x or in the
- * padding before it. */
-lr_status lr_window_out(const struct lr_infer *c, const struct lr_window *w, int32_t axis, lr_dim in, lr_dim kernel,
-                        bool ceil_mode, lr_dim *out);
+/* Output size along axis 0 (h) or 1 (w) of an x of size `in`; ceil_mode as ONNX defines it: a window must
+ * begin in x or in the padding before it. */
+lr_status lr_window_out(const struct lr_infer *c, const struct lr_window *w, int32_t axis, lr_dim in,
+                        lr_dim kernel, bool ceil_mode, lr_dim *out);
 /* The axis at run time; `in`, `out` and `kernel` are set, auto_pad becomes padding. */
 void lr_window_axis(const struct lr_window *w, int32_t axis, struct lr_axis *a);
 /* Taps first..last-1 of the window at output o lie in the image. */

@@ -36,7 +36,7 @@ static void fill(lr_tensor *t, int32_t pattern, int32_t index) {
 static int64_t open_size(struct inputs in, int32_t input, int32_t axis, int64_t symbol) {
   if (in.size) return axis ? in.size : 1 + (in.pattern & 1);
   struct rng r = stream(in.pattern, symbol < -1 ? (int32_t)symbol : 16 * input + axis);
-  return 1 + (int64_t)below(&r, 10);
+  return 1 + (int64_t)below(&r, next(&r) % 4 ? 6 : 24);
 }
 
 static lr_status give_inputs(lr_model *m, lr_session *s, struct inputs in, lr_error *error) {
@@ -97,7 +97,7 @@ struct outcome drive(const uint8_t *file, uint64_t bytes, struct inputs in, cons
 bool find_inputs(const uint8_t *file, uint64_t bytes, const struct drive_options *d, struct inputs *in,
                  uint64_t *answer, lr_error *error) {
   static const int32_t sizes[] = {4, 8, 2, 5, 1, 16, 32, 48, 64};
-  enum { SIZES = sizeof sizes / sizeof sizes[0], TRIES = 5000 };
+  enum { SIZES = sizeof sizes / sizeof sizes[0], TRIES = 20000 };
   for (int32_t i = 0; i < TRIES; i++) { /* first the same size for all, then any */
     *in = (struct inputs){i < 8 * SIZES ? sizes[i % SIZES] : 0, i < 8 * SIZES ? i / SIZES : i};
     struct outcome o = drive(file, bytes, *in, d);

@@ -15,6 +15,10 @@
 
 #include "fuzz.h"
 
+/* Undefined behaviour ends the case like a crash does. */
+__attribute__((visibility("default"))) const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void) { return "halt_on_error=1:print_stacktrace=1"; }
+
 enum { BATCH = 250, WATCHDOG_SECONDS = 10, HANG_EXIT = 86, MAX_REPORTS = 20 };
 
 struct seed {

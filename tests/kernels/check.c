@@ -99,34 +99,51 @@ size_t check_size(int32_t dtype) {
   return size[dtype];
 }
 
-#define INTEGERS(X) \
-  X(T_I8, int8_t, -128, 127) X(T_U8, uint8_t, 0, 255) X(T_I16, int16_t, -32768, 32767) X(T_U16, uint16_t, 0, 65535) \
-  X(T_I32, int32_t, -2147483648.0, 2147483647.0) X(T_U32, uint32_t, 0, 4294967295.0)                               \
-  X(T_I64, int64_t, -9223372036854775808.0, 9223372036854774784.0) X(T_U64, uint64_t, 0, 18446744073709549568.0)   \
-  X(T_BOOL, uint8_t, 0, 1)
+#define INTEGERS(X)                                                                      \
+  X(T_I8, int8_t, -128, 127)                                                             \
+  X(T_U8, uint8_t, 0, 255)                                                               \
+  X(T_I16, int16_t, -32768, 32767) X(T_U16, uint16_t, 0, 65535)                          \
+      X(T_I32, int32_t, -2147483648.0, 2147483647.0) X(T_U32, uint32_t, 0, 4294967295.0) \
+          X(T_I64, int64_t, -9223372036854775808.0, 9223372036854774784.0)               \
+              X(T_U64, uint64_t, 0, 18446744073709549568.0) X(T_BOOL, uint8_t, 0, 1)
 
 double check_get(int32_t dtype, const void *p, size_t i) {
   switch (dtype) {
-    case T_F32: return (double)((const float *)p)[i];
-    case T_F16: return (double)lr_f16_to_f32(((const uint16_t *)p)[i]);
-    case T_F64: return ((const double *)p)[i];
-#define X(code, type, low, high) case code: return (double)((const type *)p)[i];
+    case T_F32:
+      return (double)((const float *)p)[i];
+    case T_F16:
+      return (double)lr_f16_to_f32(((const uint16_t *)p)[i]);
+    case T_F64:
+      return ((const double *)p)[i];
+#define X(code, type, low, high) \
+  case code:                     \
+    return (double)((const type *)p)[i];
       INTEGERS(X)
 #undef X
-    default: return 0;
+    default:
+      return 0;
   }
 }
 
 void check_put(int32_t dtype, void *p, size_t i, double v) {
   switch (dtype) {
-    case T_F32: ((float *)p)[i] = (float)v; break;
-    case T_F16: ((uint16_t *)p)[i] = lr_f16_from_f64(v); break;
-    case T_F64: ((double *)p)[i] = v; break;
-#define X(code, type, low, high) \
-  case code: ((type *)p)[i] = (type)(v != v ? 0 : v < (low) ? (low) : v > (high) ? (high) : rint(v)); break;
+    case T_F32:
+      ((float *)p)[i] = (float)v;
+      break;
+    case T_F16:
+      ((uint16_t *)p)[i] = lr_f16_from_f64(v);
+      break;
+    case T_F64:
+      ((double *)p)[i] = v;
+      break;
+#define X(code, type, low, high)                                                             \
+  case code:                                                                                 \
+    ((type *)p)[i] = (type)(v != v ? 0 : v < (low) ? (low) : v > (high) ? (high) : rint(v)); \
+    break;
       INTEGERS(X)
 #undef X
-    default: break;
+    default:
+      break;
   }
 }
 

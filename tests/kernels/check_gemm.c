@@ -1,4 +1,5 @@
-/* Matrix products and convolutions: panels are packed by the production code, the reference reads the weights as they were. */
+/* Matrix products and convolutions: panels are packed by the production code, the reference reads the weights
+ * as they were. */
 #include "check.h"
 #include "packing.h"
 
@@ -20,7 +21,10 @@ struct work {
 
 static void fill(int32_t dtype, void *p, size_t n) {
   for (size_t i = 0; i < n; i++)
-    check_put(dtype, p, i, dtype == T_I8 ? check_between(-128, 127) : dtype == T_U8 ? check_between(0, 255) : check_float());
+    check_put(dtype, p, i,
+              dtype == T_I8   ? check_between(-128, 127)
+              : dtype == T_U8 ? check_between(0, 255)
+                              : check_float());
 }
 
 static void *filled(int32_t dtype, size_t n) {
@@ -32,16 +36,25 @@ static void *filled(int32_t dtype, size_t n) {
 /* Weights and bias of `depth` elements in each of w->ks taps, and y. */
 static void set_up(struct work *w, const struct kind *t, const struct lr_kernel *k, size_t depth) {
   size_t n = w->ks * depth, padded = (w->cols + (size_t)k->nr - 1) / (size_t)k->nr * (size_t)k->nr;
-  w->w = filled(t->w, n * w->cols ? n * w->cols : 1);
-  w->pack = (struct lr_pack){.type = t->w == T_F32 ? LR_PACK_F32 : LR_PACK_I8, .nr = (uint32_t)k->nr, .kr = (uint32_t)k->kr,
-                             .cols = w->cols, .taps_h = 1, .taps_w = w->ks, .depth = depth, .col_stride = 1,
-                             .w_stride = (int64_t)(depth * w->cols), .k_stride = (int64_t)w->cols};
+  w->w = filled(t->w, n * w->cols);
+  w->pack = (struct lr_pack){.type = t->w == T_F32 ? LR_PACK_F32 : LR_PACK_I8,
+                             .nr = (uint32_t)k->nr,
+                             .kr = (uint32_t)k->kr,
+                             .cols = w->cols,
+                             .taps_h = 1,
+                             .taps_w = w->ks,
+                             .depth = depth,
+                             .col_stride = 1,
+                             .w_stride = (int64_t)(depth * w->cols),
+                             .k_stride = (int64_t)w->cols};
   w->packed = check_alloc(lr_pack_bytes(&w->pack), 64);
   lr_pack_run(&w->pack, w->w, w->packed, 0, lr_pack_panels(&w->pack));
   w->bias = check_alloc(padded * 4, 4);
   for (size_t j = 0; j < padded; j++) {
-    if (t->floats) ((float *)w->bias)[j] = (float)check_float();
-    else ((int32_t *)w->bias)[j] = check_between(-1000000, 1000000);
+    if (t->floats)
+      ((float *)w->bias)[j] = (float)check_float();
+    else
+      ((int32_t *)w->bias)[j] = check_between(-1000000, 1000000);
   }
   w->stride = w->cols + check_random(4);
   w->y = check_alloc(((w->rows - 1) * w->stride + w->cols) * 4, 4);
@@ -68,19 +81,22 @@ static struct sum start(const struct kind *t, const void *bias, size_t j) {
   return (struct sum){b, fabs(b), 0};
 }
 
-static void compare(const struct work *w, const struct kind *t, const struct sum *s, size_t n, size_t r, size_t j) {
+static void compare(const struct work *w, const struct kind *t, const struct sum *s, size_t n, size_t r,
+                    size_t j) {
   size_t at = r * w->stride + j;
   if (!t->floats) {
     if (((const uint32_t *)w->y)[at] != s->exact)
-      check_fail("row %zu of %zu, column %zu of %zu, ks %zu, kc %zu: %d, not %d", r, w->rows, j, w->cols, w->ks, w->kc,
-                 ((const int32_t *)w->y)[at], (int32_t)s->exact);
+      check_fail("row %zu of %zu, column %zu of %zu, ks %zu, kc %zu: %d, not %d", r, w->rows, j, w->cols,
+                 w->ks, w->kc, ((const int32_t *)w->y)[at], (int32_t)s->exact);
     return;
   }
-  double want = s->value < (double)w->lo ? (double)w->lo : s->value > (double)w->hi ? (double)w->hi : s->value;
+  double want = s->value < (double)w->lo   ? (double)w->lo
+                : s->value > (double)w->hi ? (double)w->hi
+                                           : s->value;
   double got = (double)((const float *)w->y)[at];
   if (!check_near(got, want, s->size * (double)(n + 2) * 0x1p-24)) /* the bound of a sum in any order */
-    check_fail("row %zu of %zu, column %zu of %zu, ks %zu, kc %zu: %g, not %g", r, w->rows, j, w->cols, w->ks, w->kc, got,
-               want);
+    check_fail("row %zu of %zu, column %zu of %zu, ks %zu, kc %zu: %g, not %g", r, w->rows, j, w->cols, w->ks,
+               w->kc, got, want);
 }
 
 /* Between the rows of y nothing is written. */
@@ -114,7 +130,8 @@ static void gemm_case(const struct lr_kernel *k, const struct kind *t, size_t i)
     for (size_t j = 0; j < w.cols; j++) {
       struct sum s = start(t, w.bias, j);
       for (size_t tap = 0; tap < w.ks; tap++)
-        for (size_t c = 0; c < w.kc; c++) add(&s, t, w.a[tap * w.mr + r], c, w.w, (tap * w.kc + c) * w.cols + j);
+        for (size_t c = 0; c < w.kc; c++)
+          add(&s, t, w.a[tap * w.mr + r], c, w.w, (tap * w.kc + c) * w.cols + j);
       compare(&w, t, &s, w.ks * w.kc, r, j);
     }
   check_gaps(&w);
@@ -129,15 +146,18 @@ static void dwconv_case(const struct lr_kernel *k, const struct kind *t, size_t 
   w.a = check_alloc((pointers ? pointers : 1) * sizeof(void *), sizeof(void *));
   for (size_t s = 0; s < pointers; s++) w.a[s] = filled(t->x, channels);
   if (t->floats && i % 5 == 0 && pointers)
-    check_put(t->x, (void *)(uintptr_t)w.a[check_random((uint32_t)pointers)], check_random((uint32_t)channels), (double)NAN);
+    check_put(t->x, (void *)(uintptr_t)w.a[check_random((uint32_t)pointers)],
+              check_random((uint32_t)channels), (double)NAN);
   if (t->floats)
-    ((lr_f32_dwconv_fn *)k->fn)(w.rows, w.cols, w.ks, first, mult, w.a, w.packed, w.bias, w.y, w.stride, w.lo, w.hi);
+    ((lr_f32_dwconv_fn *)k->fn)(w.rows, w.cols, w.ks, first, mult, w.a, w.packed, w.bias, w.y, w.stride, w.lo,
+                                w.hi);
   else
     ((lr_qs8_dwconv_fn *)k->fn)(w.rows, w.cols, w.ks, first, mult, w.a, w.packed, w.bias, w.y, w.stride);
   for (size_t r = 0; r < w.rows; r++)
     for (size_t j = 0; j < w.cols; j++) {
       struct sum s = start(t, w.bias, j);
-      for (size_t tap = 0; tap < w.ks; tap++) add(&s, t, w.a[r * w.ks + tap], (first + j) / mult, w.w, tap * w.cols + j);
+      for (size_t tap = 0; tap < w.ks; tap++)
+        add(&s, t, w.a[r * w.ks + tap], (first + j) / mult, w.w, tap * w.cols + j);
       compare(&w, t, &s, w.ks, r, j);
     }
   check_gaps(&w);
@@ -151,8 +171,8 @@ static void run(const struct lr_kernel *k, struct kind t,
   }
 }
 
-#define CHECKERS(name, ...)                                                               \
-  void check_##name##_gemm(const struct lr_kernel *k) { run(k, (struct kind)__VA_ARGS__, gemm_case); }     \
+#define CHECKERS(name, ...)                                                                            \
+  void check_##name##_gemm(const struct lr_kernel *k) { run(k, (struct kind)__VA_ARGS__, gemm_case); } \
   void check_##name##_dwconv(const struct lr_kernel *k) { run(k, (struct kind)__VA_ARGS__, dwconv_case); }
 CHECKERS(f32, {T_F32, T_F32, true})
 CHECKERS(f16, {T_F16, T_F32, true})

@@ -8,7 +8,9 @@ static const void **rows_of(int32_t dtype, size_t ks, size_t n) {
   for (size_t s = 0; s < ks; s++) {
     void *p = check_alloc(n * check_size(dtype), check_size(dtype));
     for (size_t j = 0; j < n; j++) {
-      double v = dtype == T_I8 ? check_between(-128, 127) : dtype == T_U8 ? check_between(0, 255) : check_float();
+      double v = dtype == T_I8   ? check_between(-128, 127)
+                 : dtype == T_U8 ? check_between(0, 255)
+                                 : check_float();
       bool special = (dtype == T_F32 || dtype == T_F16) && check_random(40) == 0;
       check_put(dtype, p, j, !special ? v : check_random(2) ? (double)NAN : -(double)INFINITY);
     }
@@ -49,7 +51,8 @@ static void avg_pool(const struct lr_kernel *k, int32_t dtype) {
         size += fabs(check_get(dtype, a[s], j));
       }
       double want = sum / (double)divisor;
-      double tolerance = size / (double)divisor * (double)(ks + 2) * 0x1p-24 + (dtype == T_F16 ? fabs(want) * 0x1p-10 + 0x1p-24 : 0);
+      double tolerance = size / (double)divisor * (double)(ks + 2) * 0x1p-24 +
+                         (dtype == T_F16 ? fabs(want) * 0x1p-10 + 0x1p-24 : 0);
       if (!check_near(check_get(dtype, y, j), want, tolerance))
         check_fail("n %zu, ks %zu, element %zu: %g, not %g", n, ks, j, check_get(dtype, y, j), want);
     }

@@ -225,6 +225,12 @@ def test_equal_constants_are_stored_once(g):
     np.testing.assert_array_equal(constant(write(g), model, consts[0]), np.eye(64, dtype=np.float32))
 
 
+def test_empty_constant(g):
+    g.output(g.node("concat", g.x(2, 3), g.c(np.zeros((0, 3))), axis=0), "y")
+    a = np.ones((2, 3), np.float32)
+    np.testing.assert_array_equal(Session(write(g), threads=1).run({"x": a})["y"], a)
+
+
 def test_outputs_that_no_node_makes(g):
     """An input, a constant, and one tensor twice as outputs."""
     x = g.x(3)

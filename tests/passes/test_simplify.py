@@ -201,6 +201,21 @@ def test_slice_to_own_size(g, becomes):
     becomes(g, [shapes.RULES], f"input x: f32[n,4]\n%0 = slice(x, [1], [{2**63 - 1}], [0])\nreturn y0=%0", y)
 
 
+def test_long_sums_of_shapes_take_no_time(g, becomes):
+    """A chain that doubles: followed value by value, not path by path."""
+    x = g.x("n", 4)
+    n = g.node("gather", g.node("shape", x), g.c([0], "i64"))
+    for _ in range(60):
+        n = g.node("add", n, n)
+    becomes(g, [shapes.RULES], None, g.node("add", n, n))
+
+
+def test_tied_weights_are_stored_once(g, becomes):
+    w = g.weights(200, 100)
+    y = g.node("gather", w, g.x(4, dtype="i32"))
+    becomes(g, [fold, simplify.RULES], None, g.node("matmul", y, g.node("transpose", w, perm=(1, 0))))
+
+
 # ---- folding ----
 def test_fold(g, becomes):
     x = g.x(3)

@@ -119,7 +119,11 @@ UNARY = {
     "Softsign": (-9, 9),
 }
 for name, (low, high) in UNARY.items():
-    ROWS += [row(name, rand(3, 67, dtype=d, low=low, high=high)) for d in FLOATS]
+    # onnxruntime computes erf of doubles in floats
+    ROWS += [
+        row(name, rand(3, 67, dtype=d, low=low, high=high), rtol=1e-7 if (name, d) == ("Erf", "float64") else None)
+        for d in FLOATS
+    ]
 ROWS += [
     row(n, SPECIAL) for n in ("Relu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Erf", "Floor", "Round", "Abs", "Neg")
 ]
