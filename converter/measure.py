@@ -10,6 +10,7 @@ import numpy as np
 
 MAX_SLICES = 256  # axes longer than this are not looked at slice by slice
 FLOOR = 1e-3  # a slice's scale is at least this part of the whole tensor's
+SMALL, SMALL_FLOOR = 16, 1e-2  # for slices of fewer elements: 1e-4 * 1e-3 of the whole is less than one rounding of f32
 ZERO = 1e-6  # what an all-zero reference allows
 LIMITS = {"f32": 1e-4, "f16": 1e-3}
 INNER = 10  # times the limit, for tensors that are no outputs: cancellation makes some of them less exact than these
@@ -38,7 +39,7 @@ class Result:
 
 def tensor_error(reference: np.ndarray, got: np.ndarray) -> float:
     """The largest of `max|d| / max(max|ref|, FLOOR max|whole ref|)` over the whole tensor and over each slice i of each
-    axis with 1 < size <= MAX_SLICES.
+    axis with 1 < size <= MAX_SLICES (SMALL_FLOOR for slices of fewer than SMALL elements).
 
     Both arrays have the same shape (any real dtype). NaN and Inf must stand in the same places (else inf); an all-zero
     reference gives 0 when |got| <= ZERO, else inf.
@@ -62,7 +63,8 @@ def tensor_error(reference: np.ndarray, got: np.ndarray) -> float:
     for axis, size in enumerate(r.shape):
         if 1 < size <= MAX_SLICES:
             others = tuple(i for i in range(r.ndim) if i != axis)
-            worst = max(worst, float((d.max(others) / np.maximum(r.max(others), FLOOR * whole)).max()))
+            floor = whole * (FLOOR if r.size // size >= SMALL else SMALL_FLOOR)
+            worst = max(worst, float((d.max(others) / np.maximum(r.max(others), floor)).max()))
     return worst
 
 

@@ -4,7 +4,7 @@
 #include "f16.h"
 #include "kernels.h"
 
-enum { MR = 4, NR = 8 };
+enum { MR = 4, NR = 8, BLOCK = 64 };
 typedef float f32x4 __attribute__((vector_size(16)));
 typedef int32_t i32x4 __attribute__((vector_size(16)));
 typedef uint32_t u32x4 __attribute__((vector_size(16)));

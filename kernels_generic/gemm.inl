@@ -30,17 +30,26 @@ void GEMM(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a, 
     const W *w = (const W *)(const void *)(panel + HEADER);
     for (size_t s = 0; s < ks; s++) {
       const X *a0 = a[s * MR], *a1 = a[s * MR + 1], *a2 = a[s * MR + 2], *a3 = a[s * MR + 3];
-      for (size_t k = 0; k < kc; k++, w += NR) {
-        WEIGHTS(p, w);
-        WEIGHTS(q, w + 4);
-        p0 += p * LOAD(a0[k]);
-        q0 += q * LOAD(a0[k]);
-        p1 += p * LOAD(a1[k]);
-        q1 += q * LOAD(a1[k]);
-        p2 += p * LOAD(a2[k]);
-        q2 += q * LOAD(a2[k]);
-        p3 += p * LOAD(a3[k]);
-        q3 += q * LOAD(a3[k]);
+      for (size_t k = 0; k < kc;) {
+        /* long sums are made of the sums of blocks, which loses fewer bits than one after the other */
+        size_t end = kc - k < BLOCK ? kc : k + BLOCK;
+        VEC o0 = p0, o1 = p1, o2 = p2, o3 = p3, r0 = q0, r1 = q1, r2 = q2, r3 = q3;
+        if (kc >= BLOCK) p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = (VEC){0};
+        for (; k < end; k++, w += NR) {
+          WEIGHTS(p, w);
+          WEIGHTS(q, w + 4);
+          p0 += p * LOAD(a0[k]);
+          q0 += q * LOAD(a0[k]);
+          p1 += p * LOAD(a1[k]);
+          q1 += q * LOAD(a1[k]);
+          p2 += p * LOAD(a2[k]);
+          q2 += q * LOAD(a2[k]);
+          p3 += p * LOAD(a3[k]);
+          q3 += q * LOAD(a3[k]);
+        }
+        if (kc < BLOCK) continue;
+        p0 += o0, p1 += o1, p2 += o2, p3 += o3;
+        q0 += r0, q1 += r1, q2 += r2, q3 += r3;
       }
     }
     VEC sums[MR][2] = {{p0, q0}, {p1, q1}, {p2, q2}, {p3, q3}};

@@ -1,9 +1,17 @@
 /* Plain C kernels of pooling and of weighted sums of rows. Loops over taps are outside, so that those over
- * channels become vectors; y holds the result so far. */
+ * channels become vectors; y holds the result so far. Compiled again for CPUs with longer vectors, then
+ * LR_POOL_ISA ends the names. */
 #include <string.h>
 
 #include "f16.h"
 #include "kernels.h"
+
+#ifndef LR_POOL_ISA
+#define LR_POOL_ISA c
+#endif
+#define JOIN_(name, isa) name##__##isa
+#define JOIN(name, isa) JOIN_(name, isa)
+#define NAME(name) JOIN(name, LR_POOL_ISA)
 
 #define MAXPOOL(name, type)                                                 \
   void name(size_t n, size_t ks, const void *const *a, void *out) {         \
@@ -16,21 +24,21 @@
   }
 
 #define WINS(x, y) ((x) > (y) || (x) != (x))
-MAXPOOL(lr_f32_maxpool__c, float)
+MAXPOOL(NAME(lr_f32_maxpool), float)
 #undef WINS
 #define WINS(x, y) ((x) > (y))
-MAXPOOL(lr_s8_maxpool__c, int8_t)
-MAXPOOL(lr_u8_maxpool__c, uint8_t)
+MAXPOOL(NAME(lr_s8_maxpool), int8_t)
+MAXPOOL(NAME(lr_u8_maxpool), uint8_t)
 #undef WINS
 /* f16 bits as integers in the order of the values: negative ones are mirrored; NaN is above or below all
  * numbers */
 static inline int32_t order(uint16_t h) { return h & 0x8000 ? -(int32_t)(h & 0x7fff) : (int32_t)h; }
 static inline int is_nan(uint16_t h) { return (h & 0x7fff) > 0x7c00; }
 #define WINS(x, y) (is_nan(x) || (!is_nan(y) && order(x) > order(y)))
-MAXPOOL(lr_f16_maxpool__c, uint16_t)
+MAXPOOL(NAME(lr_f16_maxpool), uint16_t)
 #undef WINS
 
-void lr_f32_avgpool__c(size_t n, size_t ks, const void *const *a, float divisor, void *out) {
+void NAME(lr_f32_avgpool)(size_t n, size_t ks, const void *const *a, float divisor, void *out) {
   float *y = out;
   memcpy(y, a[0], n * sizeof *y);
   for (size_t s = 1; s < ks; s++) {
@@ -40,7 +48,7 @@ void lr_f32_avgpool__c(size_t n, size_t ks, const void *const *a, float divisor,
   for (size_t j = 0; j < n; j++) y[j] /= divisor;
 }
 
-void lr_f16_avgpool__c(size_t n, size_t ks, const void *const *a, float divisor, void *out) {
+void NAME(lr_f16_avgpool)(size_t n, size_t ks, const void *const *a, float divisor, void *out) {
   enum { CHUNK = 64 };
   uint16_t *y = out;
   for (size_t at = 0; at < n; at += CHUNK) {
@@ -54,7 +62,7 @@ void lr_f16_avgpool__c(size_t n, size_t ks, const void *const *a, float divisor,
   }
 }
 
-void lr_f32_wsum__c(size_t n, size_t ks, const float *const *a, const float *w, float *y) {
+void NAME(lr_f32_wsum)(size_t n, size_t ks, const float *const *a, const float *w, float *y) {
   enum { CHUNK = 64 };
   for (size_t at = 0; at < n; at += CHUNK) {
     size_t m = n - at < CHUNK ? n - at : CHUNK;

@@ -80,8 +80,8 @@ def _div(_: dict, a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
 
 def _cast(attrs: dict, a: np.ndarray) -> np.ndarray | None:
     to = to_numpy(attrs["to"])
-    if to == np.float16:
-        return None
+    if to == np.float16 or (a.size > 1 and a.dtype.kind in "iu" and a.itemsize <= 4 and to.kind == "f"):
+        return None  # quantised weights stay what they are, for the rules that compute with them
     if a.dtype.kind == "f" and to.kind in "iu":
         t = np.trunc(a.astype(np.float64))
         info = np.iinfo(to)

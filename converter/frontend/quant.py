@@ -39,7 +39,8 @@ def _parameters(c: Context, x: Value) -> tuple[Value, Value | None]:
     scale, zero = c.input(1), c.opt(2)
     if scale.dtype not in ("f32", "f16"):
         raise c.refuse(f"scales of dtype {scale.dtype} are not supported", "use f32")
-    if zero is not None and zero.shape != scale.shape and None not in (*zero.shape, *scale.shape):
+    one = zero is not None and {zero.shape, scale.shape} <= {(), (1,)}  # onnxruntime mixes these two for biases
+    if zero is not None and zero.shape != scale.shape and not one and None not in (*zero.shape, *scale.shape):
         raise c.refuse(f"the scale has shape {list(scale.shape)}, the zero point {list(zero.shape)}; they must agree")
     if scale.const is not None and not (np.isfinite(scale.const) & (scale.const > 0)).all():
         raise c.refuse("a scale is not a positive number", "the model is damaged")
