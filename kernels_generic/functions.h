@@ -49,7 +49,10 @@ static inline vf vf_elu(vf a, vf alpha) {
   return vf_select(vm_lt(a, vf_set(0)), vf_mul(alpha, vf_expm1_small(vf_min_any(a, vf_set(0)))), a);
 }
 
-static inline vf vf_selu(vf a, vf alpha, vf gamma) { return vf_mul(gamma, vf_elu(a, alpha)); }
+static inline vf vf_selu(vf a, vf alpha, vf gamma) {
+  vf low = vf_mul(alpha, vf_expm1_small(vf_min_any(a, vf_set(0))));
+  return vf_mul(gamma, vf_select(vm_lt(vf_set(0), a), a, low));
+}
 
 static inline vf vf_celu(vf a, vf alpha) {
   vf low = vf_mul(alpha, vf_expm1(vf_div(a, alpha)));

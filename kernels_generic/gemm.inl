@@ -63,7 +63,8 @@ void GEMM(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a, 
 }
 
 void DWCONV(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, const void *const *a,
-            const void *panels, const SUM *bias, SUM *y, size_t y_stride CLAMP_ARGS) {
+            size_t a_step, size_t x_step, const void *panels, const SUM *bias, SUM *y,
+            size_t y_stride CLAMP_ARGS) {
   const char *panel = panels;
   for (size_t col = 0; col < cols; col += NR) {
     size_t n = cols - col < NR ? cols - col : NR, from[NR];
@@ -74,7 +75,7 @@ void DWCONV(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, cons
       memcpy(&p, bias + col, sizeof p);
       memcpy(&q, bias + col + 4, sizeof q);
       for (size_t s = 0; s < ks; s++, w += NR) {
-        const X *x = a[r * ks + s];
+        const X *x = (const X *)a[r * a_step + s] + r * x_step;
         X few[NR];
         if (mult == 1 && n == NR) {
           x += first + col;

@@ -1,5 +1,5 @@
-/* Every kernel: its type, its declaration, how it is found. Kernels know pointers, sizes, strides and a params struct: no
- * allocation, no globals, no threads, no errors. */
+/* Every kernel: its type, its declaration, how it is found. Kernels know pointers, sizes, strides and a
+ * params struct: no allocation, no globals, no threads, no errors. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -11,34 +11,36 @@ enum lr_cpu_bit {
 };
 
 /* ---- signatures ---- */
-/* (helpers add function types here, each with a comment that gives shapes, strides in elements, and what may alias) */
 
-/* y[i] = op(a[i], b[i], c[i]) for i < n; op: enum lr_postop with its meaning (spec/postops.py); elements of the kernel's type
- * (bool where the op says so). A step of 0 means one element for all i, else the source is dense (1); sources that the op does
- * not have are NULL. y may be the memory of a dense source with elements of y's size, else it aliases nothing. Integers divided
- * by 0 give 0. */
-typedef void lr_vop_fn(int32_t op, size_t n, const void *a, size_t a_step, const void *b, size_t b_step, const void *c,
-                       size_t c_step, void *y);
-typedef lr_vop_fn lr_f32_vop_fn, lr_f16_vop_fn, lr_f64_vop_fn, lr_i8_vop_fn, lr_u8_vop_fn, lr_i16_vop_fn, lr_u16_vop_fn,
-    lr_i32_vop_fn, lr_u32_vop_fn, lr_i64_vop_fn, lr_u64_vop_fn, lr_bool_vop_fn;
-/* y[i] = (to)a[i * step] for i < n, step 0 or 1; from, to: lr_dtype of f32, f16, f64, integers, bool. Floats to integers truncate and
- * saturate, NaN gives 0; integers to integers wrap; to bool: not 0. y may be a when it is dense and the sizes are equal. */
+/* y[i] = op(a[i], b[i], c[i]) for i < n; op: enum lr_postop with its meaning (spec/postops.py); elements of
+ * the kernel's type (bool where the op says so). A step of 0 means one element for all i, else the source is
+ * dense (1); sources that the op does not have are NULL. y may be the memory of a dense source with elements
+ * of y's size, else it aliases nothing. Integers divided by 0 give 0. */
+typedef void lr_vop_fn(int32_t op, size_t n, const void *a, size_t a_step, const void *b, size_t b_step,
+                       const void *c, size_t c_step, void *y);
+typedef lr_vop_fn lr_f32_vop_fn, lr_f16_vop_fn, lr_f64_vop_fn, lr_i8_vop_fn, lr_u8_vop_fn, lr_i16_vop_fn,
+    lr_u16_vop_fn, lr_i32_vop_fn, lr_u32_vop_fn, lr_i64_vop_fn, lr_u64_vop_fn, lr_bool_vop_fn;
+/* y[i] = (to)a[i * step] for i < n, step 0 or 1; from, to: lr_dtype of f32, f16, f64, integers, bool. Floats
+ * to integers truncate and saturate, NaN gives 0; integers to integers wrap; to bool: not 0. y may be a when
+ * it is dense and the sizes are equal. */
 typedef void lr_vcast_fn(int32_t from, int32_t to, size_t n, const void *a, size_t step, void *y);
-/* y[i] = saturate(round_half_even(a[i] / b[i]) + c[i]); to: lr_dtype of c and y (i8, u8, i16, u16, i32). Steps as for vop; NaN
- * counts as 0. y aliases nothing but a dense c. */
-typedef void lr_vquantize_fn(int32_t to, size_t n, const float *a, size_t a_step, const float *b, size_t b_step,
-                             const void *c, size_t c_step, void *y);
-/* Reductions. op: LR_REDUCE_KIND_SUM (x), _SUM_SQUARE (x^2), _L1 (|x|), _PROD, _MAX, _MIN (NaN wins) or _LOG_SUM_EXP
- * (exp(x - m)). Columns (vreduce): acc[i] = combine(acc[i], f(x[r * stride + i])) for i < n, over rows r in order; m: n numbers,
- * NULL where the op has none. A row (hreduce): *acc = combine(*acc, all f(x[i]) for i < n), by a tree that depends on n only; m:
- * one number or NULL. Sums in f32 are good for a thousand terms. */
-typedef void lr_f32_vreduce_fn(int32_t op, size_t n, size_t rows, const float *x, size_t stride, const float *m, float *acc);
-typedef void lr_f64_vreduce_fn(int32_t op, size_t n, size_t rows, const double *x, size_t stride, const double *m,
-                               double *acc);
-typedef void lr_i64_vreduce_fn(int32_t op, size_t n, size_t rows, const int64_t *x, size_t stride, const int64_t *m,
-                               int64_t *acc);
-typedef void lr_u64_vreduce_fn(int32_t op, size_t n, size_t rows, const uint64_t *x, size_t stride, const uint64_t *m,
-                               uint64_t *acc);
+/* y[i] = saturate(round_half_even(a[i] / b[i]) + c[i]); to: lr_dtype of c and y (i8, u8, i16, u16, i32).
+ * Steps as for vop; NaN counts as 0. y aliases nothing but a dense c. */
+typedef void lr_vquantize_fn(int32_t to, size_t n, const float *a, size_t a_step, const float *b,
+                             size_t b_step, const void *c, size_t c_step, void *y);
+/* Reductions. op: LR_REDUCE_KIND_SUM (x), _SUM_SQUARE (x^2), _L1 (|x|), _PROD, _MAX, _MIN (NaN wins) or
+ * _LOG_SUM_EXP (exp(x - m)). Columns (vreduce): acc[i] = combine(acc[i], f(x[r * stride + i])) for i < n,
+ * over rows r in order; m: n numbers, NULL where the op has none. A row (hreduce): *acc = combine(*acc, all
+ * f(x[i]) for i < n), by a tree that depends on n only; m: one number or NULL. Sums in f32 are good for a
+ * thousand terms. */
+typedef void lr_f32_vreduce_fn(int32_t op, size_t n, size_t rows, const float *x, size_t stride,
+                               const float *m, float *acc);
+typedef void lr_f64_vreduce_fn(int32_t op, size_t n, size_t rows, const double *x, size_t stride,
+                               const double *m, double *acc);
+typedef void lr_i64_vreduce_fn(int32_t op, size_t n, size_t rows, const int64_t *x, size_t stride,
+                               const int64_t *m, int64_t *acc);
+typedef void lr_u64_vreduce_fn(int32_t op, size_t n, size_t rows, const uint64_t *x, size_t stride,
+                               const uint64_t *m, uint64_t *acc);
 typedef void lr_f32_hreduce_fn(int32_t op, size_t n, const float *x, const float *m, float *acc);
 typedef void lr_f64_hreduce_fn(int32_t op, size_t n, const double *x, const double *m, double *acc);
 typedef void lr_i64_hreduce_fn(int32_t op, size_t n, const int64_t *x, const int64_t *m, int64_t *acc);
@@ -46,35 +48,42 @@ typedef void lr_u64_hreduce_fn(int32_t op, size_t n, const uint64_t *x, const ui
 /* y = softmax(x) of one dense row, or its logarithm; y may be x. n >= 1. */
 typedef void lr_softmax_fn(size_t n, const void *x, void *y, int32_t log);
 typedef lr_softmax_fn lr_f32_softmax_fn, lr_f16_softmax_fn, lr_f64_softmax_fn;
-/* y = (x - mean(x)) / sqrt(variance(x) + epsilon) * scale + bias of one dense row; rms: without the mean. scale, bias: n
- * elements or NULL. y may be any of the others. n >= 1. */
-typedef void lr_norm_fn(size_t n, const void *x, const void *scale, const void *bias, float epsilon, int32_t rms,
-                        void *y);
+/* y = (x - mean(x)) / sqrt(variance(x) + epsilon) * scale + bias of one dense row; rms: without the mean.
+ * scale, bias: n elements or NULL. y may be any of the others. n >= 1. */
+typedef void lr_norm_fn(size_t n, const void *x, const void *scale, const void *bias, float epsilon,
+                        int32_t rms, void *y);
 typedef lr_norm_fn lr_f32_norm_fn, lr_f16_norm_fn, lr_f64_norm_fn;
 
-/* Indirect GEMM, for matrix products and convolutions: y[r][j] = clamp(bias[j] + sum of a[s][r][k] * w[s][k][j]) over taps
- * s < ks and k < kc, for r < rows <= mr and j < cols. a: ks * mr row pointers, a[s * mr + r], each to kc elements; all mr of
- * them are valid, also those from `rows` on. w: panels of nr columns (packing.h), one behind the other; bias: cols rounded up
- * to nr; y: row stride y_stride, nothing outside of rows x cols is written. NaN stays NaN. y aliases nothing else. */
-typedef void lr_f32_gemm_fn(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a, const void *w,
-                            const float *bias, float *y, size_t y_stride, float lo, float hi);
+/* Indirect GEMM, for matrix products and convolutions: y[r][j] = clamp(bias[j] + sum of a[s][r][k] *
+ * w[s][k][j]) over taps s < ks and k < kc, for r < rows <= mr and j < cols. a: ks * mr row pointers, a[s * mr
+ * + r], each to kc elements; all mr of them are valid, also those from `rows` on. w: panels of nr columns
+ * (packing.h), one behind the other; bias: cols rounded up to nr; y: row stride y_stride, nothing outside of
+ * rows x cols is written. NaN stays NaN. y aliases nothing else. */
+typedef void lr_f32_gemm_fn(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a,
+                            const void *w, const float *bias, float *y, size_t y_stride, float lo, float hi);
 typedef lr_f32_gemm_fn lr_f16_gemm_fn; /* a is f16; w, bias and y are f32 */
-/* The same for a of i8 (qs8) or u8 (qu8), w i8, sums in i32 that wrap. Zero points are in the bias (see ops/gemm.h). */
-typedef void lr_qs8_gemm_fn(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a, const void *w,
-                            const int32_t *bias, int32_t *y, size_t y_stride);
+/* The same for a of i8 (qs8) or u8 (qu8), w i8, sums in i32 that wrap. Zero points are in the bias (see
+ * ops/gemm.h). */
+typedef void lr_qs8_gemm_fn(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a,
+                            const void *w, const int32_t *bias, int32_t *y, size_t y_stride);
 typedef lr_qs8_gemm_fn lr_qu8_gemm_fn;
 
-/* Depthwise convolution: y[r][j] = clamp(bias[j] + sum over s < ks of a[r * ks + s][(first + j) / mult] * w[s][j]) for r < rows and
- * j < cols. a: pointers to pixels of at least (first + cols - 1) / mult + 1 channels; w: panels of nr channels with ks taps of
- * depth 1 (packing.h); else as gemm. */
-typedef void lr_f32_dwconv_fn(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, const void *const *a,
-                              const void *w, const float *bias, float *y, size_t y_stride, float lo, float hi);
+/* Depthwise convolution: y[r][j] = clamp(bias[j] + sum over s < ks of x(r, s)[(first + j) / mult] * w[s][j]) for
+ * r < rows and j < cols. x(r, s), the pixel under tap s, is a[r * a_step + s] + r * x_step elements: pointers of
+ * their own (a_step ks, x_step 0), or those of the first pixel where all others lie evenly behind it (a_step 0). A
+ * pixel has at least (first + cols - 1) / mult + 1 channels; w: panels of nr channels with ks taps of depth 1
+ * (packing.h); else as gemm. */
+typedef void lr_f32_dwconv_fn(size_t rows, size_t cols, size_t ks, size_t first, size_t mult,
+                              const void *const *a, size_t a_step, size_t x_step, const void *w,
+                              const float *bias, float *y, size_t y_stride, float lo, float hi);
 typedef lr_f32_dwconv_fn lr_f16_dwconv_fn;
-typedef void lr_qs8_dwconv_fn(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, const void *const *a,
-                              const void *w, const int32_t *bias, int32_t *y, size_t y_stride);
+typedef void lr_qs8_dwconv_fn(size_t rows, size_t cols, size_t ks, size_t first, size_t mult,
+                              const void *const *a, size_t a_step, size_t x_step, const void *w,
+                              const int32_t *bias, int32_t *y, size_t y_stride);
 typedef lr_qs8_dwconv_fn lr_qu8_dwconv_fn;
 
-/* y[j] = the largest of a[s][j] over s < ks, for j < n; ks >= 1. NaN wins. Elements of the kernel's type; y aliases nothing. */
+/* y[j] = the largest of a[s][j] over s < ks, for j < n; ks >= 1. NaN wins. Elements of the kernel's type; y
+ * aliases nothing. */
 typedef void lr_f32_maxpool_fn(size_t n, size_t ks, const void *const *a, void *y);
 typedef lr_f32_maxpool_fn lr_f16_maxpool_fn, lr_s8_maxpool_fn, lr_u8_maxpool_fn;
 /* y[j] = (sum of a[s][j] over s < ks) / divisor; computed in f32; ks >= 1. */
@@ -88,7 +97,8 @@ typedef void lr_f32_wsum_fn(size_t n, size_t ks, const float *const *a, const fl
 #include "kernels.inc"
 #undef LR_KERNEL
 
-/* The best kernel of one signature that `cpu` (a mask of LR_CPU_*) allows; fn is NULL when it is not for this architecture. */
+/* The best kernel of one signature that `cpu` (a mask of LR_CPU_*) allows; fn is NULL when it is not for this
+ * architecture. */
 struct lr_kernel {
   const char *name;
   void (*fn)(void); /* cast to the signature's type */
@@ -97,15 +107,49 @@ struct lr_kernel {
 };
 enum lr_signature {
   LR_SIG_NONE,
-  LR_SIG_f32_vop, LR_SIG_f16_vop, LR_SIG_f64_vop, LR_SIG_i8_vop, LR_SIG_u8_vop, LR_SIG_i16_vop, LR_SIG_u16_vop,
-  LR_SIG_i32_vop, LR_SIG_u32_vop, LR_SIG_i64_vop, LR_SIG_u64_vop, LR_SIG_bool_vop, LR_SIG_vcast, LR_SIG_vquantize,
-  LR_SIG_f32_vreduce, LR_SIG_f64_vreduce, LR_SIG_i64_vreduce, LR_SIG_u64_vreduce,
-  LR_SIG_f32_hreduce, LR_SIG_f64_hreduce, LR_SIG_i64_hreduce, LR_SIG_u64_hreduce,
-  LR_SIG_f32_softmax, LR_SIG_f16_softmax, LR_SIG_f64_softmax, LR_SIG_f32_norm, LR_SIG_f16_norm, LR_SIG_f64_norm,
-  LR_SIG_f32_gemm, LR_SIG_f16_gemm, LR_SIG_qs8_gemm, LR_SIG_qu8_gemm,
-  LR_SIG_f32_dwconv, LR_SIG_f16_dwconv, LR_SIG_qs8_dwconv, LR_SIG_qu8_dwconv,
-  LR_SIG_f32_maxpool, LR_SIG_f16_maxpool, LR_SIG_s8_maxpool, LR_SIG_u8_maxpool,
-  LR_SIG_f32_avgpool, LR_SIG_f16_avgpool, LR_SIG_f32_wsum,
+  LR_SIG_f32_vop,
+  LR_SIG_f16_vop,
+  LR_SIG_f64_vop,
+  LR_SIG_i8_vop,
+  LR_SIG_u8_vop,
+  LR_SIG_i16_vop,
+  LR_SIG_u16_vop,
+  LR_SIG_i32_vop,
+  LR_SIG_u32_vop,
+  LR_SIG_i64_vop,
+  LR_SIG_u64_vop,
+  LR_SIG_bool_vop,
+  LR_SIG_vcast,
+  LR_SIG_vquantize,
+  LR_SIG_f32_vreduce,
+  LR_SIG_f64_vreduce,
+  LR_SIG_i64_vreduce,
+  LR_SIG_u64_vreduce,
+  LR_SIG_f32_hreduce,
+  LR_SIG_f64_hreduce,
+  LR_SIG_i64_hreduce,
+  LR_SIG_u64_hreduce,
+  LR_SIG_f32_softmax,
+  LR_SIG_f16_softmax,
+  LR_SIG_f64_softmax,
+  LR_SIG_f32_norm,
+  LR_SIG_f16_norm,
+  LR_SIG_f64_norm,
+  LR_SIG_f32_gemm,
+  LR_SIG_f16_gemm,
+  LR_SIG_qs8_gemm,
+  LR_SIG_qu8_gemm,
+  LR_SIG_f32_dwconv,
+  LR_SIG_f16_dwconv,
+  LR_SIG_qs8_dwconv,
+  LR_SIG_qu8_dwconv,
+  LR_SIG_f32_maxpool,
+  LR_SIG_f16_maxpool,
+  LR_SIG_s8_maxpool,
+  LR_SIG_u8_maxpool,
+  LR_SIG_f32_avgpool,
+  LR_SIG_f16_avgpool,
+  LR_SIG_f32_wsum,
 };
 const struct lr_kernel *lr_kernel_find(enum lr_signature s, uint32_t cpu);
 /* Line i of kernels.inc, NULL past the end. For the tests, which run all of them. */

@@ -7,7 +7,8 @@
 #ifndef LR_DWCONV_JOB
 #define LR_DWCONV_JOB
 struct pixels {
-  size_t rows, ks, y_stride, from, mult, n; /* channels from..from + n - 1 of y, the first is from / mult in a pixel */
+  size_t rows, ks, a_step, x_step, y_stride;
+  size_t from, mult, n; /* channels from..from + n - 1 of y, the first is from / mult in a pixel */
   const void *const *a;
   const float *w, *bias; /* where the first channel is */
   float *y, lo, hi;
@@ -22,6 +23,7 @@ enum { WHOLE, SOME, SPREAD }; /* how a vector is read: n == WIDTH, n < WIDTH, or
 LR_INLINE void LOCAL(_fixed)(const struct pixels *p, const int ks, const int vectors) {
   VEC w[25][2], bias[2], sum[2], lo = V(set)(p->lo), hi = V(set)(p->hi);
   const void *const *a = p->a;
+  size_t at = p->from;
   float *y = p->y;
   LR_UNROLL
   for (int v = 0; v < vectors; v++) {
@@ -29,12 +31,12 @@ LR_INLINE void LOCAL(_fixed)(const struct pixels *p, const int ks, const int vec
     LR_UNROLL
     for (int s = 0; s < ks; s++) w[s][v] = V(load)(p->w + (v * WIDTH / 16 * ks + s) * 16 + v * WIDTH % 16);
   }
-  for (size_t r = p->rows; r; r--, a += ks, y += p->y_stride) {
+  for (size_t r = p->rows; r; r--, a += p->a_step, at += p->x_step, y += p->y_stride) {
     LR_UNROLL
     for (int v = 0; v < vectors; v++) sum[v] = bias[v];
     LR_UNROLL
     for (int s = 0; s < ks; s++) {
-      const X *x = (const X *)a[s] + p->from;
+      const X *x = (const X *)a[s] + at;
       LR_UNROLL
       for (int v = 0; v < vectors; v++) sum[v] = V(fma)(XV(load)(x + v * WIDTH), w[s][v], sum[v]);
     }
@@ -43,8 +45,8 @@ LR_INLINE void LOCAL(_fixed)(const struct pixels *p, const int ks, const int vec
   }
 }
 
-LR_INLINE VEC LOCAL(_read)(const struct pixels *p, const void *pixel, const int how) {
-  const X *x = pixel;
+LR_INLINE VEC LOCAL(_read)(const struct pixels *p, size_t r, size_t s, const int how) {
+  const X *x = (const X *)p->a[r * p->a_step + s] + r * p->x_step;
   X few[WIDTH] = {0};
   if (how == WHOLE) return XV(load)(x + p->from);
   if (how == SOME) return XV(load_some)(x + p->from, p->n);
@@ -52,19 +54,19 @@ LR_INLINE VEC LOCAL(_read)(const struct pixels *p, const void *pixel, const int 
   return XV(load)(few);
 }
 
-/* Any window, one vector of channels, `rows` (a literal) pixels. */
-LR_INLINE void LOCAL(_any)(const struct pixels *p, const int rows, const int how) {
+/* Any window, one vector of channels, `rows` (a literal) pixels from `first` on. */
+LR_INLINE void LOCAL(_any)(const struct pixels *p, size_t first, const int rows, const int how) {
   VEC sum[4], lo = V(set)(p->lo), hi = V(set)(p->hi);
   LR_UNROLL
   for (int r = 0; r < rows; r++) sum[r] = V(load)(p->bias);
   for (size_t s = 0; s < p->ks; s++) {
     VEC w = V(load)(p->w + s * 16);
     LR_UNROLL
-    for (int r = 0; r < rows; r++) sum[r] = V(fma)(LOCAL(_read)(p, p->a[r * p->ks + s], how), w, sum[r]);
+    for (int r = 0; r < rows; r++) sum[r] = V(fma)(LOCAL(_read)(p, first + r, s, how), w, sum[r]);
   }
   LR_UNROLL
   for (int r = 0; r < rows; r++) {
-    float *y = p->y + r * p->y_stride;
+    float *y = p->y + (first + r) * p->y_stride;
     if (p->n == WIDTH)
       V(store)(y, V(clamp)(sum[r], lo, hi));
     else
@@ -72,9 +74,10 @@ LR_INLINE void LOCAL(_any)(const struct pixels *p, const int rows, const int how
   }
 }
 
-LR_INLINE void LOCAL(_rows)(struct pixels p, const int how) {
-  for (; p.rows >= 4; p.rows -= 4, p.a += 4 * p.ks, p.y += 4 * p.y_stride) LOCAL(_any)(&p, 4, how);
-  for (; p.rows; p.rows--, p.a += p.ks, p.y += p.y_stride) LOCAL(_any)(&p, 1, how);
+LR_INLINE void LOCAL(_rows)(const struct pixels *p, const int how) {
+  size_t r = 0;
+  for (; r + 4 <= p->rows; r += 4) LOCAL(_any)(p, r, 4, how);
+  for (; r < p->rows; r++) LOCAL(_any)(p, r, 1, how);
 }
 
 /* As many of n channels as can be done at once; returns their number. */
@@ -88,17 +91,18 @@ static size_t LOCAL(_vectors)(struct pixels *p, size_t n) {
   FIXED(F)
 #undef F
   if (p->mult > 1)
-    LOCAL(_rows)(*p, SPREAD);
+    LOCAL(_rows)(p, SPREAD);
   else if (p->n < WIDTH)
-    LOCAL(_rows)(*p, SOME);
+    LOCAL(_rows)(p, SOME);
   else
-    LOCAL(_rows)(*p, WHOLE);
+    LOCAL(_rows)(p, WHOLE);
   return p->n;
 }
 
-void DWCONV(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, const void *const *a, const void *w,
-            const float *bias, float *y, size_t y_stride, float lo, float hi) {
-  struct pixels p = {.rows = rows, .ks = ks, .y_stride = y_stride, .mult = mult, .a = a, .lo = lo, .hi = hi};
+void DWCONV(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, const void *const *a, size_t a_step,
+            size_t x_step, const void *w, const float *bias, float *y, size_t y_stride, float lo, float hi) {
+  struct pixels p = {.rows = rows, .ks = ks, .a_step = a_step, .x_step = x_step, .y_stride = y_stride,
+                     .mult = mult, .a = a, .lo = lo, .hi = hi};
   for (size_t col = 0; col < cols;) {
     p.from = first + col;
     p.w = (const float *)w + col / 16 * 16 * ks + col % 16;

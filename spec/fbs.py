@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # bytes and struct format of the scalar types
-SCALARS = {"bool": (1, "?"), "ubyte": (1, "B"), "byte": (1, "b"), "ushort": (2, "H"), "short": (2, "h"), "uint": (4, "I"),
-           "int": (4, "i"), "float": (4, "f"), "ulong": (8, "Q"), "long": (8, "q"), "double": (8, "d")}
+SCALARS = {"bool": (1, "?"), "ubyte": (1, "B"), "byte": (1, "b"), "ushort": (2, "H"), "short": (2, "h"),
+           "uint": (4, "I"), "int": (4, "i"),
+           "float": (4, "f"), "ulong": (8, "Q"), "long": (8, "q"), "double": (8, "d")}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 Read by tools/gen.py at build time (C enum, attribute structs, name table, dispatch table) and by the converter at run
 time (checks, writer, docs). Codes are given by hand and never reused.
 
-`inputs` / `outputs`: names in order; `b?` may be absent (index -1 in the file), `x*` stands for one or more (last only).
+`inputs` / `outputs`: names in order; `b?` may be absent (index -1 in the file), `x*` stands for one or more (last
+only).
 `post`: the node may carry a post-op program (see postops.py) whose operands are the inputs after the operator's own;
 a node whose own optional inputs are absent still keeps their places (-1) when operands follow.
 Attributes are 32-bit words in the file, in the order given here; trailing words equal to their defaults are trimmed.
@@ -62,7 +63,8 @@ _WINDOW = (
     I("stride_h", 1, "1 to 4096"), I("stride_w", 1, "1 to 4096"),
     I("pad_top", 0, "0 to 65536"), I("pad_left", 0, ""), I("pad_bottom", 0, ""), I("pad_right", 0, ""),
     I("dilation_h", 1, "1 to 4096"), I("dilation_w", 1, "1 to 4096"),
-    E("auto_pad", "same_*: pads follow from the input's size, pad_* are ignored", "explicit", "same_upper", "same_lower"),
+    E("auto_pad", "same_*: pads follow from the input's size, pad_* are ignored",
+      "explicit", "same_upper", "same_lower"),
 )
 _CONV = _WINDOW + (
     I("groups", 1, "divides input and output channels"),
@@ -85,8 +87,8 @@ OPS = {
         Op(4, "matmul", "a b c?", "y",
            (U("trans_a", 0, "a is [... K M]"), U("trans_b", 0, "b is [... N K]"),
             I("a_zero", 0, "zero point of integer a"), I("b_zero", 0, "zero point of integer b")),
-           "y[... M N] = a[... M K] b[... K N] + c[N]; leading dims broadcast; both ranks >= 2. f32, f16, or i8/u8 with "
-           "i32 c and accumulator", post=True),
+           "y[... M N] = a[... M K] b[... K N] + c[N]; leading dims broadcast; both ranks >= 2. f32, f16, or i8/u8 "
+           "with i32 c and accumulator", post=True),
         Op(5, "max_pool", "x", "y", _POOL, "Maximum over a window; padding never wins"),
         Op(6, "avg_pool", "x", "y", _POOL + (U("count_include_pad", 0, "1: padding counts in the divisor"),),
            "Mean over a window"),
@@ -104,7 +106,8 @@ OPS = {
            "shape: i64 [rank]; 0 copies x's dim, one -1 is inferred"),
         Op(12, "squeeze", "x", "y", (U("axes", 0, "bit mask of x's axes to drop; each must be 1"),), ""),
         Op(13, "unsqueeze", "x", "y", (U("axes", 0, "bit mask of y's axes that are new"),), ""),
-        Op(14, "flatten", "x", "y", (I("axis", 1, ""),), "To two dims: product of dims before axis, product of the rest"),
+        Op(14, "flatten", "x", "y", (I("axis", 1, ""),),
+           "To two dims: product of dims before axis, product of the rest"),
         Op(15, "concat", "x*", "y", (I("axis", 0, ""),), "Joins along one axis; dtypes equal"),
         Op(16, "slice", "x starts ends axes? steps?", "y", (),
            "ONNX Slice: i64 vectors; negative values count from the end, out of range clamps"),

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,16 @@ from lite_runtime.converter.measure import judge
 
 Arrays = dict[str, np.ndarray]
 LIMIT = 1e-4
-OWN = 4  # times the reference's distance from itself is the limit where that is more
+NOISE = LIMIT / 4  # by less should onnxruntime with and without its optimisations differ, else an input proves nothing
+FAINT = 0.1
 
 
 @dataclass(frozen=True)
 class Case:
-    """What to run a model on. sizes: shapes of the inputs, run in turn; after them the first again. text: images of
-    text instead of noise, on which a text detector finds nothing and its output is the noise of its last sigmoid.
+    """What to run a model on. sizes: shapes of the inputs, run in turn; after them the first again. kind: what the
+    inputs hold, 'noise', 'faint' (less of it: deep networks with random weights blow up the rounding errors of large
+    inputs), 'text' (images of it) or 'voice': on noise a text or speech detector finds nothing, and the reference's
+    output is the error of its last sigmoid.
 
     set, state: options of convert; a model with states runs `calls` times at each size, each time from zero states.
     """
@@ -48,11 +51,11 @@ class Case:
     set: dict[str, Any] = field(default_factory=dict)
     state: dict[str, str] = field(default_factory=dict)
     calls: int = 1
-    text: bool = False
+    kind: str = "noise"
 
 
 def images(*sizes: tuple[int, ...]) -> Case:
-    return Case(tuple({"x": s} for s in sizes), text=True)
+    return Case(tuple({"x": s} for s in sizes), kind="text")
 
 
 def tokens(*sizes: tuple[int, int]) -> Case:
@@ -64,7 +67,8 @@ CASES = {
     "ppocr4_rec": images((1, 3, 48, 320), (2, 3, 48, 200)),
     "ppocr2_cls": images((1, 3, 48, 192), (2, 3, 48, 100)),
     "minilm_l3": tokens((1, 16), (2, 37)),
-    "silero_v6_ifless": Case(({"input": (1, 576)}, {"input": (1, 1088)}), {"sr": 16000}, {"stateN": "state"}, 20),
+    "silero_v6_ifless": Case(({"input": (1, 576)}, {"input": (1, 640)}), {"sr": 16000}, {"stateN": "state"}, 20,
+                             "voice"),
 }
 NUMPY = {"tensor(float)": "float32", "tensor(double)": "float64"}  # else the name between the brackets
 
@@ -100,17 +104,33 @@ def text_image(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return np.concatenate([ocr.to_input(p, w, h) for p in parts])
 
 
+def voice(shape: tuple[int, ...], part: int, rate: int = 16000) -> np.ndarray:
+    """[1 N] samples, part `part` of an endless vowel: harmonics of about 120 Hz under two formants, a little noise."""
+    n = shape[-1]
+    t = (np.arange(n) + part * n) / rate
+    phase = 2 * np.pi * 120 * t - 5 * np.cos(2 * np.pi * 3 * t)
+    x = np.zeros(n)
+    for k in range(1, 30):
+        formants = np.exp(-(((k * 120 - 700) / 500) ** 2)) / k + np.exp(-(((k * 120 - 2200) / 400) ** 2)) / 2
+        x += np.sin(k * phase) * formants
+    x *= 0.1 * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * t))
+    return (x + 0.003 * np.random.default_rng(part).standard_normal(n)).astype(np.float32).reshape(shape)
+
+
+FILLS = {"text": text_image, "voice": voice}
+
+
 def inputs(session: onnxruntime.InferenceSession, case: Case, shapes: dict[str, tuple[int, ...]], seed: int) -> Arrays:
-    """Seeded values: floats are normal (or text), ids are up to 2,000, masks end in a few zeros."""
+    """Seeded values: floats are normal (or text, or voice), ids are up to 2,000, masks end in a few zeros."""
     rng = np.random.default_rng(seed)
     types = {i.name: numpy_dtype(i.type) for i in session.get_inputs()}
     out: Arrays = {}
     for name, shape in shapes.items():
         dtype = types[name]
-        if case.text:
-            out[name] = text_image(shape, seed)
+        if case.kind in FILLS:
+            out[name] = FILLS[case.kind](shape, seed)
         elif dtype.kind == "f":
-            out[name] = rng.standard_normal(shape).astype(dtype)
+            out[name] = (rng.standard_normal(shape) * (FAINT if case.kind == "faint" else 1)).astype(dtype)
         elif "mask" in name:
             out[name] = np.ones(shape, dtype)
             out[name][..., shape[-1] - shape[-1] // 4:] = 0
@@ -188,29 +208,41 @@ def distance(wanted: list[Arrays], got: list[Arrays]) -> tuple[float, bool]:
     return error, equal
 
 
+def own_distance(path: Path, case: Case, calls: list[Arrays]) -> float:
+    """How far onnxruntime is from itself when it computes in another order."""
+    return distance(*(expected(ort_session(path, o), case, calls) for o in (False, True)))[0]
+
+
+def make_rounds(path: Path, case: Case) -> tuple[Case, list[list[Arrays]]]:
+    """The calls at each size; fainter inputs where the reference is too far from itself on noise."""
+    session = ort_session(path, optimise=False)
+    while True:
+        rounds = [[inputs(session, case, s, 7 + i) for i in range(case.calls)] for s in case.sizes]
+        if case.kind != "noise" or own_distance(path, case, rounds[0]) <= NOISE:
+            return case, rounds + rounds[:1] * (len(rounds) > 1)
+        case = replace(case, kind="faint")
+
+
 def check(path: Path, program: str) -> tuple[bool, str]:
     """Whether the model is right, and what was found in one line."""
     reference = ort_session(path, optimise=False)
-    case = CASES.get(path.stem) or guess(reference)
+    case, rounds = make_rounds(path, CASES.get(path.stem) or guess(reference))
     data = lite_runtime.convert(str(path), verify=not program, set=case.set, state=case.state)
-    rounds = [[inputs(reference, case, s, 7 + i) for i in range(case.calls)] for s in case.sizes]
-    rounds += [rounds[0]] if len(rounds) > 1 else []
     results = list(run_program(program, data, rounds) if program else run_here(data, rounds))
     ok, worst, parts = True, 0.0, []
     for k, shapes in enumerate(case.sizes):
-        want = expected(reference, case, rounds[k])
-        error, equal = distance(want, results[k])
-        own = distance(want, expected(ort_session(path, optimise=True), case, rounds[k]))[0] if error > LIMIT else 0.0
-        ok = ok and equal and error <= max(LIMIT, OWN * own)
+        error, equal = distance(expected(reference, case, rounds[k]), results[k])
+        ok = ok and equal and error <= LIMIT
         worst = max(worst, error)
+        own = own_distance(path, case, rounds[k]) if error > LIMIT else 0.0
         parts.append(f"{'x'.join(map(str, next(iter(shapes.values()))))} {error:.1e}" + ("" if equal else " NOT EQUAL")
-                     + (f" (onnxruntime is {own:.1e} from itself)" if error > LIMIT else ""))
+                     + (f" (onnxruntime is {own:.1e} from itself)" if own else ""))
     if len(results) > len(case.sizes):
         same = all(np.array_equal(a[n], b[n], equal_nan=a[n].dtype.kind == "f")
                    for a, b in zip(results[0], results[-1], strict=True) for n in a)
         ok, parts = ok and same, parts + ["back: " + ("same values" if same else "OTHER VALUES")]
     calls = f"  {case.calls} calls each" if case.calls > 1 else ""
-    return ok, f"worst error {worst:.1e} (limit {LIMIT:.0e})  [{', '.join(parts)}]{calls}"
+    return ok, f"worst error {worst:.1e} (limit {LIMIT:.0e})  on {case.kind} [{', '.join(parts)}]{calls}"
 
 
 def main() -> int:

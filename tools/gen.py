@@ -45,10 +45,13 @@ def schema_rows(schema):
             "#define LR_FB_SCHEMA(X) \\", " \\\n".join(rows)]
 
 
-def header(ops, postops, schema):
+def header(ops, built, postops, schema):
     out = ["/* Generated from spec/. */", "#pragma once", "#include <stdint.h>", "enum lr_op_code {"]
     out += [f"  LR_OP_{o.name.upper()} = {o.code}, /* {o.doc} */" for o in ops.values()]
     out += ["};", f"#define LR_OP_LIMIT {max(o.code for o in ops.values()) + 1}"]
+    out += ["/* what is in this build: code that serves other operators only is left out by the compiler */", "enum {"]
+    out += [f"  LR_HAS_{o.name.upper()} = {int(o.name in built)}," for o in ops.values()]
+    out += [f"  LR_HAS_POST = {int(any(ops[n].post for n in built))} /* an operator with post-op programs */", "};"]
     for o in ops.values():
         for a in o.attrs:
             if a.type == "enum":
@@ -77,24 +80,25 @@ def header(ops, postops, schema):
 
 
 def table(ops, built):
-    names = [o.name for o in ops.values() if o.name in built]
-    out = ["/* Generated from spec/. */", '#include "op.h"']
-    for n in names:
-        out += [f"lr_status lr_infer_{n}(struct lr_infer *c);", f"extern const struct lr_impl lr_cpu_{n};"]
+    """Names of all operators, for messages; everything else of those that are built in. Text stands in the tables
+    themselves: a pointer costs 32 bytes of a shared library."""
     for o in ops.values():
+        if len(o.name) >= 16 or len(o.inputs) >= 28 or len(o.outputs) >= 4 or any(len(a.name) >= 22 for a in o.attrs):
+            sys.exit(f"gen.py: operator {o.name}: a name is too long; enlarge the arrays in lite_runtime/core/op.h")
+    out = ["/* Generated from spec/. */", '#include "op.h"', "const char lr_op_names[LR_OP_LIMIT][LR_OP_NAME] = {"]
+    out += [f'  [{o.code}] = "{o.name}",' for o in ops.values()] + ["};"]
+    ops = [o for o in ops.values() if o.name in built]
+    for o in ops:
+        out += [f"lr_status lr_infer_{o.name}(struct lr_infer *c);", f"extern const struct lr_impl lr_cpu_{o.name};"]
         if o.attrs:
-            out += [f"static const uint32_t defaults_{o.name}[] = {{{', '.join(f'0x{word(a):x}u' for a in o.attrs)}}};"]
-            rows = (f'{{"{a.name}", {int(a.type == "f32")}, {len(a.values)}}}' for a in o.attrs)
-            out += [f"static const struct lr_attr attrs_{o.name}[] = {{{', '.join(rows)}}};"]
-    out += ["const struct lr_op lr_ops[] = {"]
-    for o in ops.values():
-        d = f"defaults_{o.name}" if o.attrs else "0"
+            rows = (f'  {{"{a.name}", {int(a.type == "f32")}, {len(a.values)}, 0x{word(a):x}u}}' for a in o.attrs)
+            out += [f"static const struct lr_attr attrs_{o.name}[] = {{", ",\n".join(rows), "};"]
         attrs = f"attrs_{o.name}" if o.attrs else "0"
-        infer = f"lr_infer_{o.name}" if o.name in built else "0"
-        out += [f'  [{o.code}] = {{"{o.name}", "{o.inputs}", "{o.outputs}", {o.n_in}, {int(o.post)}, {len(o.attrs)}, '
-                f"{d}, {infer}, {attrs}}},"]
-    out += ["};", "const int32_t lr_n_ops = LR_OP_LIMIT;", "const struct lr_impl *const lr_cpu_impls[LR_OP_LIMIT] = {"]
-    return "\n".join(out + [f"  [LR_OP_{n.upper()}] = &lr_cpu_{n}," for n in names] + ["  [0] = 0", "};", ""])
+        out += [f'static const struct lr_op op_{o.name} = {{"{o.inputs}", "{o.outputs}", {o.n_in}, {int(o.post)}, '
+                f"{len(o.attrs)}, {attrs}, lr_infer_{o.name}}};"]
+    out += ["const struct lr_op *const lr_ops[LR_OP_LIMIT] = {"] + [f"  [{o.code}] = &op_{o.name}," for o in ops]
+    out += ["  [0] = 0", "};", "const struct lr_impl *const lr_cpu_impls[LR_OP_LIMIT] = {"]
+    return "\n".join(out + [f"  [{o.code}] = &lr_cpu_{o.name}," for o in ops] + ["  [0] = 0", "};", ""])
 
 
 def main():
@@ -103,7 +107,7 @@ def main():
     built = set(ops) if wanted == "all" else set() if wanted == "none" else set(wanted.split(","))
     if built - set(ops):
         sys.exit(f"gen.py: unknown operators in -Dops: {', '.join(sorted(built - set(ops)))}")
-    Path(out_h).write_text(header(ops, load("postops").POSTOPS, load("fbs").load()))
+    Path(out_h).write_text(header(ops, built, load("postops").POSTOPS, load("fbs").load()))
     Path(out_c).write_text(table(ops, built))
 
 

@@ -1,24 +1,50 @@
 #include "base.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #ifdef _WIN32
 #include <malloc.h>
 #endif
 
-/* Length of the well-formed UTF-8 sequence at s (RFC 3629: no overlong forms, no surrogates, at most
- * U+10FFFF), 0 if none. */
-static int32_t utf8_length(const unsigned char *s) {
-  if (s[0] < 0x80) return s[0] >= 0x20 && s[0] != 0x7f;
-  int32_t n = s[0] >= 0xc2 && s[0] <= 0xdf   ? 2
-              : (s[0] & 0xf0) == 0xe0        ? 3
-              : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
-                                             : 0;
-  for (int32_t i = 1; i < n; i++)
-    if ((s[i] & 0xc0) != 0x80) return 0; /* stops at the NUL too */
-  if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)) return 0;
-  if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) return 0;
+const char *lr_version(void) { return LR_VERSION; }
+
+const char *lr_status_string(lr_status status) {
+  switch (status) {
+    case LR_OK:
+      return "ok";
+    case LR_ERR_ARGUMENT:
+      return "wrong argument";
+    case LR_ERR_IO:
+      return "the file could not be read";
+    case LR_ERR_MODEL:
+      return "damaged file or not a model";
+    case LR_ERR_VERSION:
+      return "a newer runtime is needed";
+    case LR_ERR_UNSUPPORTED:
+      return "not supported by this build";
+    case LR_ERR_VALUE:
+      return "a value in a tensor is out of range";
+    case LR_ERR_MEMORY:
+      return "out of memory";
+    case LR_ERR_DEVICE:
+      return "an accelerator failed";
+    case LR_ERR_CANCELLED:
+      return "cancelled";
+  }
+  return "unknown status";
+}
+
+uint32_t lr_utf8_length(const uint8_t *s, uint64_t room) {
+  if (s[0] < 0x80) return s[0] != 0;
+  uint32_t n = s[0] >= 0xc2 && s[0] <= 0xdf   ? 2
+               : (s[0] & 0xf0) == 0xe0        ? 3
+               : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
+                                              : 0;
+  if (n > room) return 0;
+  for (uint32_t i = 1; i < n; i++)
+    if ((s[i] & 0xc0) != 0x80) return 0;
+  if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)) return 0; /* overlong; a surrogate */
+  if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) return 0; /* overlong; past U+10FFFF */
   return n;
 }
 
@@ -30,12 +56,20 @@ lr_status lr_fail(lr_error *e, lr_status s, const char *format, ...) {
   va_end(args);
   if (n < 0) e->message[0] = 0;
   /* names come from files and callers: whatever they hold, the message is one line of valid UTF-8 */
-  for (unsigned char *p = (unsigned char *)e->message; *p;) {
-    int32_t k = utf8_length(p);
+  uint8_t *p = (uint8_t *)e->message, *end = p + strlen(e->message);
+  while (p < end) {
+    uint32_t k = *p < 0x20 || *p == 0x7f ? 0 : lr_utf8_length(p, (uint64_t)(end - p));
     if (!k) *p = '?';
     p += k ? k : 1;
   }
   return s;
+}
+
+lr_status lr_fail_in(lr_error *e, lr_status s, const char *front, const char *format, va_list args) {
+  if (!e) return s;
+  char what[sizeof e->message];
+  if (vsnprintf(what, sizeof what, format, args) < 0) what[0] = 0;
+  return lr_fail(e, s, "%s: %s", front, what);
 }
 
 static void *default_alloc(void *user, size_t bytes, size_t align) {
@@ -69,7 +103,7 @@ void lr_free(const lr_allocator *a, void *p) {
 }
 
 static const struct {
-  const char *name;
+  char name[5];
   uint8_t size;
 } dtypes[] = {
     [LR_F32] = {"f32", 4},   [LR_F16] = {"f16", 2}, [LR_BF16] = {"bf16", 2}, [LR_F64] = {"f64", 8},

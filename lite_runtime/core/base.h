@@ -1,6 +1,7 @@
 /* Small things that all of the runtime uses: errors, memory, checked arithmetic, dtypes. */
 #pragma once
 #include <assert.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +19,9 @@
 
 /* Writes the sentence into `e` (may be NULL) and returns `s`, so that callers write `return lr_fail(e, LR_ERR_MODEL, ...)`. */
 lr_status lr_fail(lr_error *e, lr_status s, const char *format, ...) LR_PRINTF(3, 4);
+
+/* The same with something in front: `<front>: <message>`. */
+lr_status lr_fail_in(lr_error *e, lr_status s, const char *front, const char *format, va_list args);
 
 #define LR_TRY(call)              \
   do {                            \
@@ -42,6 +46,8 @@ static inline size_t lr_align_up(size_t n, size_t align) { return (n + align - 1
 /* Size of one element in bytes (1 for the 4-bit types, whose tensors the CPU does not compute on), 0 for an unknown code. */
 size_t lr_dtype_size(int32_t dtype);
 const char *lr_dtype_name(int32_t dtype); /* "f32", ...; "?" for an unknown code */
+/* Bytes of the well-formed UTF-8 sequence at s (RFC 3629), which has `room` bytes; 0 if there is none. NUL is none. */
+uint32_t lr_utf8_length(const uint8_t *s, uint64_t room);
 
 /* A size, or unknown: -1 anonymous, <= -2 a symbol (equal symbols are equal sizes). */
 typedef int64_t lr_dim;

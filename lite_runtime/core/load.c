@@ -2,18 +2,17 @@
  * have the rest. */
 #include "load.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 lr_status lr_load_fail(struct lr_loader *l, lr_status s, const char *what, uint32_t i, const char *name,
                        const char *format, ...) {
-  if (!l->error) return s;
-  char text[sizeof l->error->message];
+  char front[400];
+  snprintf(front, sizeof front, "%s: %s %u '%.150s'", l->where, what, i, name);
   va_list args;
   va_start(args, format);
-  if (vsnprintf(text, sizeof text, format, args) < 0) text[0] = 0;
+  lr_fail_in(l->error, s, front, format, args);
   va_end(args);
-  return lr_fail(l->error, s, "%s: %s %u '%.150s': %s", l->where, what, i, name, text);
+  return s;
 }
 
 void *lr_loader_alloc(struct lr_loader *l, uint64_t n, size_t size, lr_status *status) {
@@ -32,34 +31,18 @@ void *lr_loader_alloc(struct lr_loader *l, uint64_t n, size_t size, lr_status *s
 }
 
 /* ---- strings ---- */
-/* Length of the well-formed sequence at s (RFC 3629), 0 if there is none; NUL is none, because names are C
- * strings. */
-static uint32_t utf8_length(const uint8_t *s, uint64_t room) {
-  if (s[0] < 0x80) return s[0] != 0;
-  uint32_t n = s[0] >= 0xc2 && s[0] <= 0xdf   ? 2
-               : (s[0] & 0xf0) == 0xe0        ? 3
-               : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
-                                              : 0;
-  if (n > room) return 0;
-  for (uint32_t i = 1; i < n; i++)
-    if ((s[i] & 0xc0) != 0x80) return 0;
-  if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)) return 0; /* overlong; a surrogate */
-  if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) return 0; /* overlong; past U+10FFFF */
-  return n;
-}
-
 static lr_status keep_string(struct lr_loader *l, uint64_t at, uint32_t n, const char **s) {
   const uint8_t *p = l->fb.p + at;
   bool good = fb_u8(&l->fb, at + n) == 0; /* ends with NUL, as the format says: may be used in place */
   if (l->fb.bad) return lr_loader_bad(l);
-  for (uint32_t i = 0, k; i < n && good; i += k) good = (k = utf8_length(p + i, n - i)) > 0;
+  for (uint32_t i = 0, k; i < n && good; i += k) good = (k = lr_utf8_length(p + i, n - i)) > 0;
   *s = (const char *)p;
   if (good) return LR_OK;
   lr_status status;
   char *copy = lr_loader_alloc(l, (uint64_t)n + 1, 1, &status);
   if (!copy) return status;
   for (uint32_t i = 0; i < n;) {
-    uint32_t k = utf8_length(p + i, n - i);
+    uint32_t k = lr_utf8_length(p + i, n - i);
     if (!k)
       copy[i] = '?';
     else

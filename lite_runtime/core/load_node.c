@@ -10,7 +10,7 @@ static lr_status load_attrs(struct lr_loader *l, uint64_t t, struct lr_node *n) 
   uint64_t v = fb_vector(&l->fb, t, LR_FB_NODE_ATTRS, 4, &count);
   if (l->fb.bad) return lr_loader_bad(l);
   lr_status status;
-  void *attrs = lr_loader_alloc(l, (uint64_t)lr_ops[n->op].n_attrs, 4, &status);
+  void *attrs = lr_loader_alloc(l, (uint64_t)lr_ops[n->op]->n_attrs, 4, &status);
   if (!attrs) return status;
   n->attrs = attrs;
   return lr_node_attrs(n->op, n->name, l->fb.p + v, count, attrs, l->error);
@@ -21,6 +21,8 @@ static lr_status load_program(struct lr_loader *l, uint64_t t, struct lr_node *n
   uint64_t v = fb_vector(&l->fb, t, LR_FB_NODE_POST, 4, &count);
   if (l->fb.bad) return lr_loader_bad(l);
   if (!count) return LR_OK;
+  if (!LR_HAS_POST || !lr_ops[n->op]->post)
+    return lr_node_fail(l->error, LR_ERR_MODEL, n->op, n->name, "it has a post-op program but cannot take one");
   if (count > 5 * LR_MAX_INSTRS)
     return lr_node_fail(l->error, LR_ERR_MODEL, n->op, n->name,
                         "its program has %u words, at most %d are possible", count, 5 * LR_MAX_INSTRS);
@@ -39,10 +41,10 @@ static lr_status load_program(struct lr_loader *l, uint64_t t, struct lr_node *n
 
 static lr_status load_ports(struct lr_loader *l, uint64_t t, const struct lr_subgraph *g, struct lr_node *n) {
   char what[160];
-  snprintf(what, sizeof what, "%s '%.100s' inputs", lr_ops[n->op].name, n->name);
+  snprintf(what, sizeof what, "%s '%.100s' inputs", lr_op_name(n->op), n->name);
   LR_TRY(lr_load_indices(l, t, LR_FB_NODE_INPUTS, -1, g->n_tensors, what, &n->in, &n->n_in,
                          lr_node_inputs(n->op, 0)));
-  snprintf(what, sizeof what, "%s '%.100s' outputs", lr_ops[n->op].name, n->name);
+  snprintf(what, sizeof what, "%s '%.100s' outputs", lr_op_name(n->op), n->name);
   LR_TRY(lr_load_indices(l, t, LR_FB_NODE_OUTPUTS, 0, g->n_tensors, what, &n->out, &n->n_out, 0));
   if (n->n_in > LR_MAX_INPUTS || n->n_out > LR_MAX_OUTPUTS)
     return lr_node_fail(l->error, LR_ERR_MODEL, n->op, n->name,
@@ -58,6 +60,7 @@ static lr_status load_blobs(struct lr_loader *l, uint64_t t, struct lr_node *n) 
   uint64_t v = fb_vector(f, t, LR_FB_NODE_BLOBS, 4, &count);
   if (count && n->op != LR_OP_DELEGATE)
     return lr_node_fail(l->error, LR_ERR_MODEL, n->op, n->name, "only a delegate may have blobs");
+  if (!LR_HAS_DELEGATE) return LR_OK;
   lr_status status;
   struct lr_blob *b = lr_loader_alloc(l, count, sizeof *b, &status);
   if (!b) return status;
@@ -110,6 +113,7 @@ lr_status lr_load_node(struct lr_loader *l, uint64_t t, const struct lr_subgraph
   if (l->fb.bad) return lr_loader_bad(l);
   LR_TRY(lr_node_op(op, n->name, l->error));
   n->op = (enum lr_op_code)op;
+  if (!lr_ops[op]) return LR_OK; /* lr_verify names all that this build lacks */
   LR_TRY(load_attrs(l, t, n));
   LR_TRY(load_program(l, t, n));
   LR_TRY(load_ports(l, t, g, n));

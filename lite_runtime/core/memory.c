@@ -118,7 +118,7 @@ static void try_views(struct lr_plan *p, const struct readers *r, int32_t step) 
 /* ---- concat: its inputs are made where they are needed ---- */
 static bool may_move(const struct lr_plan *p, int32_t t) {
   const struct lr_plan_tensor *x = &p->tensor[t];
-  if (x->place != LR_AT_ARENA || x->root != t || x->viewed || x->producer < 0) return false;
+  if (x->place != LR_AT_ARENA || x->apart || x->root != t || x->viewed || x->producer < 0) return false;
   const struct lr_plan_step *st = &p->step[x->producer];
   return !st->dynamic && !st->device && (st->impl->flags & LR_IMPL_STRIDED_OUT);
 }
@@ -166,6 +166,7 @@ static void try_in_place(struct lr_plan *p, int32_t step) {
       if (i != k && st->in[i] >= 0 && p->tensor[st->in[i]].root == x->root && st->in[i] != st->in[k]) alone = false;
     if (!alone) continue;
     struct lr_view v = view_of(x);
+    if (y->apart && !lr_view_dense(&v)) continue;
     put_into(p, st->out[0], st->in[k], 0, &v);
     return;
   }
@@ -178,7 +179,7 @@ lr_status lr_memory_plan(lr_session *s, lr_error *error) {
   if (s->keep_all) return LR_OK; /* each tensor dense and in its own memory */
   LR_TRY(find_readers(s, &r, error));
   for (int32_t i = 0; i < p->n_steps; i++) try_views(p, &r, i);
-  for (int32_t i = p->n_steps - 1; i >= 0; i--) try_concat(p, &r, i);
+  for (int32_t i = p->n_steps - 1; LR_HAS_CONCAT && i >= 0; i--) try_concat(p, &r, i);
   for (int32_t i = 0; i < p->n_steps; i++) try_in_place(p, i);
   return LR_OK;
 }

@@ -128,7 +128,7 @@ int32_t lr_model_count(const lr_model *m, lr_role role) {
 
 lr_status lr_model_info(const lr_model *m, lr_role role, int32_t index, lr_tensor_info *info,
                         lr_error *error) {
-  static const char *const names[] = {"inputs", "outputs", "states"};
+  static const char names[][8] = {"inputs", "outputs", "states"};
   if (!m || !info || (int)role < 0 || role > LR_STATE)
     return lr_fail(error, LR_ERR_ARGUMENT,
                    "model info: the model or the result pointer is NULL, or there is no such role");

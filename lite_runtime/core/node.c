@@ -1,36 +1,43 @@
 #include "node.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
-lr_status lr_node_fail(lr_error *error, lr_status s, int32_t op, const char *name, const char *format, ...) {
-  if (!error) return s;
-  char what[sizeof error->message];
-  va_list args;
-  va_start(args, format);
-  if (vsnprintf(what, sizeof what, format, args) < 0) what[0] = 0;
-  va_end(args);
-  const char *op_name = op >= 0 && op < lr_n_ops && lr_ops[op].name ? lr_ops[op].name : "operator";
-  return lr_fail(error, s, "%s '%.150s': %s", op_name, name, what);
+lr_status lr_node_failv(lr_error *error, lr_status s, const char *op, const char *name, const char *format,
+                        va_list args) {
+  char front[200]; /* a long name must not push the message out of the buffer */
+  snprintf(front, sizeof front, "%s '%.150s'", op, name);
+  return lr_fail_in(error, s, front, format, args);
 }
 
+lr_status lr_node_fail(lr_error *error, lr_status s, int32_t op, const char *name, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  lr_node_failv(error, s, lr_op_name(op), name, format, args);
+  va_end(args);
+  return s;
+}
+
+static bool known(int32_t op) { return op >= 0 && op < LR_OP_LIMIT && lr_op_names[op][0]; }
+
+const char *lr_op_name(int32_t op) { return known(op) ? lr_op_names[op] : "operator"; }
+
 lr_status lr_node_op(int32_t op, const char *name, lr_error *error) {
-  if (op >= 0 && op < lr_n_ops && lr_ops[op].name) return LR_OK;
+  if (known(op)) return LR_OK;
   return lr_node_fail(error, LR_ERR_VERSION, op, name, "its code %d is not known; use a newer lite_runtime",
                       op);
 }
 
 lr_status lr_node_attrs(int32_t op, const char *name, const void *words, uint32_t n, void *attrs,
                         lr_error *error) {
-  const struct lr_op *o = &lr_ops[op];
+  const struct lr_op *o = lr_ops[op];
   if (n > (uint32_t)o->n_attrs)
     return lr_node_fail(error, LR_ERR_VERSION, op, name,
                         "it has %u attributes, this library knows %d; use a newer lite_runtime", n,
                         o->n_attrs);
   for (uint32_t i = 0; i < (uint32_t)o->n_attrs; i++) {
-    uint32_t w = o->defaults[i];
-    if (i < n) memcpy(&w, (const char *)words + 4 * i, sizeof w);
     const struct lr_attr *a = &o->attrs[i];
+    uint32_t w = a->missing;
+    if (i < n) memcpy(&w, (const char *)words + 4 * i, sizeof w);
     if (a->n_values && w >= a->n_values)
       return lr_node_fail(error, LR_ERR_MODEL, op, name, "%s is %u, it has values 0 to %d", a->name, w,
                           a->n_values - 1);
@@ -41,13 +48,13 @@ lr_status lr_node_attrs(int32_t op, const char *name, const void *words, uint32_
   return LR_OK;
 }
 
-int32_t lr_node_inputs(int32_t op, int32_t n_in) { return n_in > lr_ops[op].n_own ? n_in : lr_ops[op].n_own; }
+int32_t lr_node_inputs(int32_t op, int32_t n_in) { return n_in > lr_ops[op]->n_own ? n_in : lr_ops[op]->n_own; }
 
-int32_t lr_node_own(int32_t op, int32_t n_in) { return lr_ops[op].n_own < 0 ? n_in : lr_ops[op].n_own; }
+int32_t lr_node_own(int32_t op, int32_t n_in) { return lr_ops[op]->n_own < 0 ? n_in : lr_ops[op]->n_own; }
 
 lr_status lr_node_ports(int32_t op, const char *name, const int32_t *in, int32_t n_in, int32_t n_out,
                         bool program, lr_error *error) {
-  const struct lr_op *o = &lr_ops[op];
+  const struct lr_op *o = lr_ops[op];
   bool many = strchr(o->outputs, '*') != NULL;
   if (many ? n_out < 1 : n_out != 1)
     return lr_node_fail(error, LR_ERR_MODEL, op, name, "it has %d outputs, it must have %s", n_out,

@@ -6,7 +6,9 @@
 /* lr_fail with the node in front; a long name is cut. */
 lr_status lr_node_fail(lr_error *error, lr_status s, int32_t op, const char *name, const char *format, ...)
     LR_PRINTF(5, 6);
-/* VERSION when this library does not know the code. */
+lr_status lr_node_failv(lr_error *error, lr_status s, const char *op, const char *name, const char *format,
+                        va_list args);
+/* VERSION when this library does not know the code. All below is for operators in this build (lr_ops[op]). */
 lr_status lr_node_op(int32_t op, const char *name, lr_error *error);
 /* Fills struct lr_<op>_attrs (4 n_attrs bytes) from `n` words of any alignment, the rest from the defaults:
  * enums are in range, floats finite. Ranges of numbers are the operator's to check. */

@@ -29,20 +29,23 @@ struct lr_attr {
   char name[22];
   uint8_t is_float; /* must be finite */
   uint8_t n_values; /* of an enum, else 0 */
+  uint32_t missing; /* default */
 };
 struct lr_op {
-  const char *name;
-  const char *inputs;  /* "x w b?" */
-  const char *outputs;
-  int32_t n_own;       /* -1: variadic */
-  bool post;           /* may carry a program */
-  int32_t n_attrs;
-  const uint32_t *defaults;
+  char inputs[28]; /* "x w b?" */
+  char outputs[4];
+  int8_t n_own; /* -1: variadic */
+  bool post;    /* may carry a program */
+  uint8_t n_attrs;
+  const struct lr_attr *attrs;
   lr_status (*infer)(struct lr_infer *c);
-  const struct lr_attr *attrs; /* n_attrs */
 };
-extern const struct lr_op lr_ops[]; /* by code; name NULL where there is no such operator. Generated. */
-extern const int32_t lr_n_ops;
+enum { LR_OP_NAME = 16 };
+/* Generated, by code. Names are there for all operators of spec/, "" where there is none; the facts only for those that are
+ * in this build (LR_HAS_<OP>), else NULL. */
+extern const char lr_op_names[][LR_OP_NAME];
+extern const struct lr_op *const lr_ops[];
+const char *lr_op_name(int32_t op); /* for messages; "operator" for an unknown code */
 
 /* ---- views: where a tensor is during a run ---- */
 struct lr_view {
@@ -127,7 +130,7 @@ struct lr_impl {
   int64_t (*view)(const struct lr_node *node, const struct lr_view *in, const void *const *value, int32_t k,
                   struct lr_view *out);
 };
-extern const struct lr_impl *const lr_cpu_impls[]; /* by code; NULL: not in this build. Generated. */
+extern const struct lr_impl *const lr_cpu_impls[]; /* like lr_ops */
 
 /* ---- epilogues: for operators that compute tiles of accumulators (any dtype, mostly f32 or i32) ---- */
 /* A node's program, bound to kernels, types and strides for one step; made in prepare, read only afterwards. */

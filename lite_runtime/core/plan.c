@@ -23,11 +23,11 @@ static const char *node_reason_none = "";
 lr_status lr_plan_infer(const lr_session *s, const struct lr_plan_step *step, const struct lr_type *in,
                         const void *const *value, struct lr_type *out, lr_error *error) {
   const struct lr_node *n = step->node;
-  if (step->custom) return lr_custom_infer(step->custom, n, in, out, error);
+  if (LR_HAS_CUSTOM && step->custom) return lr_custom_infer(step->custom, n, in, out, error);
   struct lr_infer c = {.name = n->name, .attrs = n->attrs, .program = &n->program, .n_in = n->n_in,
                        .n_own = n->n_own, .n_out = n->n_out, .in = in, .value = value, .out = out, .error = error,
-                       .op = lr_ops[n->op].name};
-  lr_status status = lr_ops[n->op].infer(&c);
+                       .op = lr_op_name(n->op)};
+  lr_status status = lr_ops[n->op]->infer(&c);
   /* the graph was found right when it was loaded: now the sizes that the caller gave do not fit it */
   if (status) return status == LR_ERR_MODEL ? LR_ERR_ARGUMENT : status;
   for (int32_t i = 0; i < n->n_out; i++)
@@ -164,7 +164,7 @@ static lr_status plan_node(lr_session *s, const struct scope *sc, const struct l
   struct lr_plan_step *st;
   LR_TRY(new_step(s, sc, n, &st, error));
   st->reason = reason;
-  if (n->op == LR_OP_CUSTOM && !(st->custom = find_custom(s, n->custom_name)))
+  if (LR_HAS_CUSTOM && n->op == LR_OP_CUSTOM && !(st->custom = find_custom(s, n->custom_name)))
     return lr_fail(error, LR_ERR_UNSUPPORTED, "custom '%s': the model needs the custom operator '%s'; give it in "
                    "lr_session_options.customs", n->name, n->custom_name);
   size_t k = (size_t)(n->n_in + n->n_out) + 1;
@@ -190,7 +190,7 @@ static lr_status plan_node(lr_session *s, const struct scope *sc, const struct l
   lr_free(&s->alloc, types);
   LR_TRY(status);
   st->dynamic = !known;
-  if (lr_plan_foldable(p, st)) return lr_plan_fold(s, st, error); /* its step is dropped */
+  if (LR_HAS_SHAPE && lr_plan_foldable(p, st)) return lr_plan_fold(s, st, error); /* its step is dropped */
   p->n_steps++;
   return LR_OK;
 }
@@ -198,7 +198,7 @@ static lr_status plan_node(lr_session *s, const struct scope *sc, const struct l
 static lr_status flatten(lr_session *s, const struct scope *sc, const char *reason, int depth, lr_error *error) {
   for (int32_t i = 0; i < sc->graph->n_nodes; i++) {
     const struct lr_node *n = &sc->graph->nodes[i];
-    if (n->op == LR_OP_DELEGATE) LR_TRY(delegate(s, sc, n, depth, error));
+    if (LR_HAS_DELEGATE && n->op == LR_OP_DELEGATE) LR_TRY(delegate(s, sc, n, depth, error));
     else LR_TRY(plan_node(s, sc, n, reason, error));
   }
   return LR_OK;
@@ -255,7 +255,7 @@ static lr_status prepare_all(lr_session *s, lr_error *error) {
       if (t->place != LR_AT_DYNAMIC) memcpy(st->view[k].stride, t->stride, sizeof t->stride);
     }
     if (st->nothing) st->kernel = "view";
-    else if (!st->dynamic && !st->device) LR_TRY(lr_plan_prepare(s, st, &p->arena, error));
+    else if (!st->dynamic && !lr_on_device(st)) LR_TRY(lr_plan_prepare(s, st, &p->arena, error));
   }
   return LR_OK;
 }
@@ -281,7 +281,7 @@ void lr_plan_clear(lr_session *s) {
   struct lr_plan *p = &s->plan;
   for (int32_t i = 0; i < p->n_steps; i++) {
     struct lr_plan_step *st = &p->step[i];
-    if (st->device) lr_device_clear(st);
+    if (lr_on_device(st)) lr_device_clear(st);
     lr_arena_clear(&st->arena);
     if (st->dynamic) lr_session_free(s, st->scratch, st->scratch_capacity);
   }

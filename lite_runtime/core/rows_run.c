@@ -22,13 +22,13 @@ static void seek(struct row_state *s, int64_t row) {
   }
 }
 
-static void next_row(struct row_state *s) {
+/* Moves on by k rows, not beyond the last dim's end. */
+static void skip_rows(struct row_state *s, int64_t k) {
   const struct lr_rows *e = s->e;
-  for (int32_t i = e->rank - 1; i >= 0; i--) {
-    int64_t back = ++s->index[i] < e->dim[i] ? 0 : e->dim[i];
-    s->y += e->y_outer[i] - back * e->y_outer[i];
-    for (int32_t k = 0; k < e->n_operands; k++)
-      s->operand[k] += e->operand[k].outer[i] - back * e->operand[k].outer[i];
+  for (int32_t i = e->rank - 1; i >= 0; i--, k = 1) {
+    int64_t back = (s->index[i] += k) < e->dim[i] ? 0 : e->dim[i];
+    s->y += (k - back) * e->y_outer[i];
+    for (int32_t j = 0; j < e->n_operands; j++) s->operand[j] += (k - back) * e->operand[j].outer[i];
     if (!back) return;
     s->index[i] = 0;
   }
@@ -139,28 +139,44 @@ static int64_t chunk_size(const struct lr_rows *e, int64_t n) {
   return n < most ? n : most;
 }
 
+/* Are rows of n elements neighbours everywhere, so that several of them are one long row? */
+static bool joins_rows(const struct lr_rows *e, bool acc, int64_t acc_stride, int64_t n) {
+  int32_t at = e->rank - 1;
+  if (at < 0 || n != e->length || (acc && acc_stride != n) || e->period > 1 || e->y_step != 1 ||
+      e->y_outer[at] != n * e->y_size)
+    return false;
+  for (int32_t k = 0; k < e->n_operands; k++) {
+    const struct row_operand *o = &e->operand[k];
+    if (o->step > 1 || o->step < 0 || o->outer[at] != o->step * n * o->size) return false;
+  }
+  return true;
+}
+
 bool lr_rows_run(const struct lr_rows *e, const struct lr_view *operands, const void *acc, int64_t acc_stride,
                  const struct lr_view *y, int64_t row, int64_t rows, int64_t col, int64_t n, void *tmp) {
   if (rows <= 0 || n <= 0) return true;
-  struct row_state s = {.e = e, .y = y->data};
-  for (int32_t k = 0; k < e->n_operands; k++) s.operand[k] = operands[k].data;
-  seek(&s, row);
   struct chunk c;
   if (e->direct)
     memset(&c, 0, sizeof c);
   else
     chunk_init(&c, tmp);
+  struct row_state s = {.e = e, .y = y->data};
+  for (int32_t k = 0; k < e->n_operands; k++) s.operand[k] = operands[k].data;
+  seek(&s, row);
   for (int32_t i = 0; i < LR_MAX_REPEATS && e->period > 1; i++)
     s.repeated[i] = (char *)tmp + LR_EPILOGUE_TMP + (size_t)i * LR_EPILOGUE_CHUNK * 8;
   const char *a = acc;
-  int64_t chunk = chunk_size(e, n);
-  for (int64_t r = 0; r < rows; r++) {
+  bool join = joins_rows(e, acc != NULL, acc_stride, n);
+  for (int64_t r = 0, k; r < rows; r += k) { /* k rows at once */
+    k = join ? e->dim[e->rank - 1] - s.index[e->rank - 1] : 1;
+    if (k > rows - r) k = rows - r;
+    int64_t chunk = chunk_size(e, k * n);
     if (e->period > 1) repeat_operands(&s, chunk);
-    for (int64_t at = 0, m; at < n; at += m) {
-      m = n - at < chunk ? n - at : chunk;
+    for (int64_t at = 0, m; at < k * n; at += m) {
+      m = k * n - at < chunk ? k * n - at : chunk;
       if (!run_chunk(&s, &c, a ? a + (r * acc_stride + at) * e->acc_size : NULL, col + at, m)) return false;
     }
-    if (r + 1 < rows) next_row(&s);
+    if (r + k < rows) skip_rows(&s, k);
   }
   return true;
 }

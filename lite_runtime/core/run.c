@@ -119,7 +119,7 @@ static lr_status prepare_dynamic(lr_session *s, struct lr_plan_step *st, lr_erro
   for (int32_t i = 0; i < st->n_out; i++) {
     if (!lr_type_known(&type[st->n_in + i]))
       return lr_fail(error, LR_ERR_UNSUPPORTED, "%s '%s': the shape of output %d cannot be found even at run time",
-                     lr_ops[st->node->op].name, st->node->name, i);
+                     lr_op_name(st->node->op), st->node->name, i);
     LR_TRY(dynamic_output(s, &p->tensor[st->out[i]], &type[st->n_in + i], error));
     LR_TRY(set_view(s, st->out[i], &st->view[st->n_in + i], error));
   }
@@ -146,7 +146,7 @@ static lr_status run_step(lr_session *s, struct lr_plan_step *st, lr_error *erro
   if (st->dynamic) LR_TRY(prepare_dynamic(s, st, error));
   else LR_TRY(refresh_inputs(s, st, error));
   if (st->nothing) return LR_OK;
-  if (st->device) {
+  if (lr_on_device(st)) {
     lr_error e = {""};
     lr_status status = lr_device_run(st, &e);
     return status ? lr_fail(error, status, "delegate '%s': device %s failed: %.300s", st->node->name,
@@ -181,7 +181,7 @@ static bool all_finite(const struct lr_view *v) {
 }
 
 static void describe(const lr_session *s, const struct lr_plan_step *st, int32_t index, lr_step *out) {
-  *out = (lr_step){.index = index, .node = st->node->name, .op = lr_ops[st->node->op].name,
+  *out = (lr_step){.index = index, .node = st->node->name, .op = lr_op_name(st->node->op),
                    .device = st->device ? st->device->name : "cpu", .kernel = st->kernel, .reason = st->reason,
                    .n_outputs = st->n_out < 8 ? st->n_out : 8};
   for (int32_t k = 0; k < out->n_outputs; k++) {
@@ -225,12 +225,12 @@ static lr_status run_steps(lr_session *s, const lr_run_options *o, uint64_t star
     for (int32_t k = 0; o->trap_nan && k < st->n_out; k++)
       if (!all_finite(&st->view[st->n_in + k]))
         return lr_fail(error, LR_ERR_VALUE, "%s '%s': its output '%s' has a NaN or an infinity",
-                       lr_ops[st->node->op].name, st->node->name, s->plan.tensor[st->out[k]].def->name);
+                       lr_op_name(st->node->op), st->node->name, s->plan.tensor[st->out[k]].def->name);
   }
   return LR_OK;
 }
 
-/* ---- the end of a run: outputs that live elsewhere, then states ---- */
+/* ---- the end of a run: outputs that live elsewhere, then states; all of them are dense (memory.c) ---- */
 static lr_status copy_outputs(lr_session *s, lr_error *error) {
   for (int32_t i = 0; i < s->n_io[LR_OUTPUT]; i++) {
     struct lr_io *io = &s->io[LR_OUTPUT][i];
@@ -243,10 +243,8 @@ static lr_status copy_outputs(lr_session *s, lr_error *error) {
                      io->def->name, io->bound_bytes, bytes);
     struct lr_view src;
     LR_TRY(set_view(s, io->tensor, &src, error));
-    struct lr_view dst = src;
-    dst.data = io_data(io);
-    lr_dense_strides(&io->type, dst.stride);
-    if (bytes) lr_view_copy(&dst, &src);
+    assert(lr_view_dense(&src));
+    if (bytes) memmove(io_data(io), src.data, bytes); /* the caller may have bound one buffer to an input and an output */
   }
   return LR_OK;
 }
@@ -256,18 +254,16 @@ static lr_status update_states(lr_session *s, lr_error *error) {
     for (int32_t i = 0; i < s->n_io[LR_STATE]; i++) {
       struct lr_io *io = &s->io[LR_STATE][i];
       if (io->def->state_source < 0) continue;
-      struct lr_view src, dst;
+      struct lr_view src;
       LR_TRY(set_view(s, io->def->state_source, &src, error));
-      dst = src;
-      dst.data = io->own;
-      lr_dense_strides(&io->type, dst.stride);
+      assert(lr_view_dense(&src));
       const struct lr_type *t = &s->plan.tensor[io->def->state_source].type;
       if (!pass && (t->dtype != io->type.dtype || t->rank != io->type.rank || memcmp(t->dim, io->type.dim, sizeof(lr_dim) * (size_t)t->rank))) {
         char a[96], b[96];
         return lr_fail(error, LR_ERR_VALUE, "state '%s' is %s, its new value is %s", io->def->name,
                        lr_type_text(&io->type, a, sizeof a), lr_type_text(t, b, sizeof b));
       }
-      if (pass && lr_view_count(&src) && dst.data != src.data) lr_view_copy(&dst, &src);
+      if (pass && lr_type_bytes(t)) memmove(io->own, src.data, lr_type_bytes(t));
     }
   return LR_OK;
 }

@@ -119,7 +119,7 @@ void lr_session_close(lr_session *s) {
 /* ---- shapes ---- */
 /* NULL, with a sentence (status ARGUMENT), when there is no such thing. */
 static struct lr_io *find_io(lr_session *s, lr_role role, int32_t index, const char *what, lr_error *error) {
-  static const char *const names[] = {"inputs", "outputs", "states"};
+  static const char names[][8] = {"inputs", "outputs", "states"};
   if (!s || (int)role < 0 || role > LR_STATE) {
     lr_fail(error, LR_ERR_ARGUMENT, "%s: no such session or role", what);
     return NULL;

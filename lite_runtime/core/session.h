@@ -38,7 +38,7 @@ struct lr_plan_tensor {
   int32_t producer;  /* step, -1 none */
   int32_t first, last; /* steps of its life; of a root: of all that lie in it */
   bool viewed;       /* others lie in it */
-  bool apart;        /* never a view: becomes a state, which it must not overlap */
+  bool apart;        /* never a view but dense: becomes a state, which it must not overlap */
   size_t arena_offset;
   void *buffer;      /* LR_AT_DYNAMIC: own memory */
   size_t capacity;
@@ -136,6 +136,7 @@ lr_status lr_plan_fold(lr_session *s, struct lr_plan_step *st, lr_error *error);
  * buffers; a run; the end of both. */
 lr_status lr_device_offer(lr_session *s, struct lr_plan_step *st, bool *taken, char *why, size_t why_size,
                           lr_error *error);
+static inline bool lr_on_device(const struct lr_plan_step *st) { return LR_HAS_DELEGATE && st->device; }
 lr_status lr_device_buffers(lr_session *s, struct lr_plan_step *st, lr_error *error);
 lr_status lr_device_run(struct lr_plan_step *st, lr_error *error);
 void lr_device_clear(struct lr_plan_step *st);

@@ -1,4 +1,4 @@
-/* What the converter needs (lite_runtime_tools.h), and words about the library. */
+/* What the converter needs (lite_runtime_tools.h); not in the library for apps. */
 #include "lite_runtime_tools.h"
 
 #include "arena.h"
@@ -6,38 +6,10 @@
 #include "node.h"
 #include "program.h"
 
-const char *lr_version(void) { return LR_VERSION; }
-
-const char *lr_status_string(lr_status status) {
-  switch (status) {
-    case LR_OK:
-      return "ok";
-    case LR_ERR_ARGUMENT:
-      return "wrong argument";
-    case LR_ERR_IO:
-      return "the file could not be read";
-    case LR_ERR_MODEL:
-      return "damaged file or not a model";
-    case LR_ERR_VERSION:
-      return "a newer runtime is needed";
-    case LR_ERR_UNSUPPORTED:
-      return "not supported by this build";
-    case LR_ERR_VALUE:
-      return "a value in a tensor is out of range";
-    case LR_ERR_MEMORY:
-      return "out of memory";
-    case LR_ERR_DEVICE:
-      return "an accelerator failed";
-    case LR_ERR_CANCELLED:
-      return "cancelled";
-  }
-  return "unknown status";
-}
-
 uint64_t lr_tool_hash(const void *data, size_t bytes) { return lr_hash64(data, bytes); }
 
 int32_t lr_tool_has_op(int32_t op) {
-  return op >= 0 && op < lr_n_ops && lr_ops[op].name && lr_ops[op].infer && lr_cpu_impls[op];
+  return op >= 0 && op < LR_OP_LIMIT && lr_ops[op];
 }
 
 /* One node in memory of its own. */
@@ -90,7 +62,7 @@ static lr_status set_program(struct call *c, const uint32_t *post, int32_t n_pos
 
 static lr_status infer(struct call *c, int32_t op, const uint32_t *attrs, int32_t n_attrs, int32_t n_out,
                        lr_error *error) {
-  c->attrs = lr_arena_alloc(&c->arena, 4 * (size_t)lr_ops[op].n_attrs + 1);
+  c->attrs = lr_arena_alloc(&c->arena, 4 * (size_t)lr_ops[op]->n_attrs + 1);
   if (!c->attrs) return no_memory(error);
   LR_TRY(lr_node_attrs(op, "", attrs, (uint32_t)n_attrs, c->attrs, error));
   LR_TRY(lr_node_ports(op, "", c->in, c->n_in, n_out, c->program.n > 0, error));
@@ -104,8 +76,8 @@ static lr_status infer(struct call *c, int32_t op, const uint32_t *attrs, int32_
                        .value = c->value,
                        .out = c->type + c->n_in,
                        .error = error,
-                       .op = lr_ops[op].name};
-  LR_TRY(lr_ops[op].infer(&i));
+                       .op = lr_op_name(op)};
+  LR_TRY(lr_ops[op]->infer(&i));
   for (int32_t k = 0; k < n_out; k++)
     if (!lr_type_check(&i.out[k]))
       return lr_node_fail(error, LR_ERR_MODEL, op, "", "output %d would be too large", k);

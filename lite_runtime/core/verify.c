@@ -96,8 +96,8 @@ static lr_status infer_node(struct verifier *v, const struct lr_subgraph *g, con
                        .value = v->value,
                        .out = out,
                        .error = v->l->error,
-                       .op = lr_ops[n->op].name};
-  LR_TRY(lr_ops[n->op].infer(&c));
+                       .op = lr_op_name(n->op)};
+  LR_TRY(lr_ops[n->op]->infer(&c));
   for (int32_t i = 0; i < n->n_out; i++) {
     const struct lr_graph_tensor *t = &g->tensors[n->out[i]];
     if (!lr_type_check(&out[i]))
@@ -133,7 +133,7 @@ static lr_status check_node(struct verifier *v, const struct lr_subgraph *g, con
     if (n->in[i] >= 0 && !v->there[n->in[i]])
       return lr_node_fail(v->l->error, LR_ERR_MODEL, n->op, n->name,
                           "input %d '%.100s' is read before it is made", i, g->tensors[n->in[i]].name);
-  if (n->op == LR_OP_DELEGATE) LR_TRY(check_delegate(v, g, n));
+  if (LR_HAS_DELEGATE && n->op == LR_OP_DELEGATE) LR_TRY(check_delegate(v, g, n));
   LR_TRY(infer_node(v, g, n));
   for (int32_t i = 0; i < n->n_out; i++) {
     uint8_t life = g->tensors[n->out[i]].lifetime;
@@ -202,7 +202,7 @@ static lr_status check_built(const struct lr_loader *l) {
   for (int32_t g = 0; g < l->model->n_subgraphs; g++)
     for (int32_t i = 0; i < l->model->subgraphs[g].n_nodes; i++) {
       enum lr_op_code op = l->model->subgraphs[g].nodes[i].op;
-      if ((lr_ops[op].infer && lr_cpu_impls[op]) || missing[op]) continue;
+      if (lr_ops[op] || missing[op]) continue;
       missing[op] = true;
       n++;
     }
@@ -211,7 +211,7 @@ static lr_status check_built(const struct lr_loader *l) {
   size_t used = 0;
   for (int32_t op = 0; op < LR_OP_LIMIT && used + 24 < sizeof list; op++)
     if (missing[op])
-      used += (size_t)snprintf(list + used, sizeof list - used, "%s%.20s", used ? ", " : "", lr_ops[op].name);
+      used += (size_t)snprintf(list + used, sizeof list - used, "%s%.20s", used ? ", " : "", lr_op_names[op]);
   return lr_fail(l->error, LR_ERR_UNSUPPORTED,
                  "%s: operator%s %s %s not in this build; build the runtime with %s", l->where,
                  n > 1 ? "s" : "", list, n > 1 ? "are" : "is", n > 1 ? "them" : "it");
@@ -225,7 +225,7 @@ static lr_status check_tree(const struct lr_loader *l, int32_t *parent) {
   for (int32_t g = 0; g < m->n_subgraphs; g++)
     for (int32_t i = 0; i < m->subgraphs[g].n_nodes; i++) {
       const struct lr_node *n = &m->subgraphs[g].nodes[i];
-      if (n->op != LR_OP_DELEGATE) continue;
+      if (!LR_HAS_DELEGATE || n->op != LR_OP_DELEGATE) continue;
       if (parent[n->subgraphs[0]] >= 0)
         return lr_node_fail(l->error, LR_ERR_MODEL, n->op, n->name,
                             "its graph %u is that of another delegate too", n->subgraphs[0]);

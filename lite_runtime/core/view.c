@@ -1,9 +1,6 @@
 /* Views, and the sentences of operators' errors. */
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "copy.h"
-#include "op.h"
+#include "node.h"
 
 bool lr_view_dense(const struct lr_view *v) {
   int64_t run = 1;
@@ -24,23 +21,10 @@ void lr_view_copy(const struct lr_view *dst, const struct lr_view *src) {
 }
 
 /* ---- errors: `<op> '<name>': <message>` ---- */
-static lr_status fail(lr_error *e, lr_status s, const char *op, const char *name, const char *format,
-                      va_list args) {
-  if (!e) return s;
-  char what[sizeof e->message];
-  if (vsnprintf(what, sizeof what, format, args) < 0) what[0] = 0;
-  /* a long name must not push the message out of the buffer */
-  return lr_fail(e, s, "%s%s'%.150s': %s", op, *op ? " " : "", name, what);
-}
-
-static const char *op_name(const struct lr_node *n) {
-  return n->op > 0 && (int32_t)n->op < lr_n_ops && lr_ops[n->op].name ? lr_ops[n->op].name : "?";
-}
-
 lr_status lr_infer_fail(const struct lr_infer *c, lr_status s, const char *format, ...) {
   va_list args;
   va_start(args, format);
-  fail(c->error, s, c->op ? c->op : "", c->name ? c->name : "", format, args);
+  lr_node_failv(c->error, s, c->op, c->name, format, args);
   va_end(args);
   return s;
 }
@@ -48,7 +32,7 @@ lr_status lr_infer_fail(const struct lr_infer *c, lr_status s, const char *forma
 lr_status lr_prepare_fail(const struct lr_prepare *p, lr_status s, const char *format, ...) {
   va_list args;
   va_start(args, format);
-  fail(p->bind.error, s, op_name(p->bind.node), p->bind.node->name, format, args);
+  lr_node_failv(p->bind.error, s, lr_op_name(p->bind.node->op), p->bind.node->name, format, args);
   va_end(args);
   return s;
 }
@@ -56,7 +40,7 @@ lr_status lr_prepare_fail(const struct lr_prepare *p, lr_status s, const char *f
 lr_status lr_run_fail(const struct lr_run *r, lr_status s, const char *format, ...) {
   va_list args;
   va_start(args, format);
-  fail(r->error, s, op_name(r->node), r->node->name, format, args);
+  lr_node_failv(r->error, s, lr_op_name(r->node->op), r->node->name, format, args);
   va_end(args);
   return s;
 }

@@ -158,7 +158,7 @@ static bool serves(const struct packed *e, const struct packed *want) {
       e->input != want->input || e->node->op != want->node->op || e->node->n_own != want->node->n_own)
     return false;
   if (e->node == want->node && e->graph == want->graph) return true;
-  if (memcmp(e->node->attrs, want->node->attrs, 4 * (size_t)lr_ops[e->node->op].n_attrs)) return false;
+  if (memcmp(e->node->attrs, want->node->attrs, 4 * (size_t)lr_ops[e->node->op]->n_attrs)) return false;
   for (int32_t i = 0; i < e->node->n_own; i++)
     if (!same_tensor(constant(e->graph, e->node, i), constant(want->graph, want->node, i))) return false;
   return true;
@@ -216,7 +216,7 @@ lr_status lr_weights_get(const struct lr_bind *b, int32_t input, const struct lr
                          lr_pack_fn pack, const void *user, const void **packed) {
   if (!constant(b->graph, b->node, input))
     return lr_fail(b->error, LR_ERR_UNSUPPORTED, "%s '%.150s': input %d must be a constant",
-                   lr_ops[b->node->op].name, b->node->name, input);
+                   lr_op_name(b->node->op), b->node->name, input);
   struct packed want = {
       .graph = b->graph, .node = b->node, .input = input, .how = *p, .pack = pack, .bytes = bytes};
   pthread_mutex_lock(&b->model->weights->lock);

@@ -20,6 +20,7 @@ struct lr_conv {
   int64_t groups; /* matrices that are packed: 1 when depthwise */
   int64_t mult;   /* depthwise: output channels of each input channel */
   int64_t taps_w; /* of the product: 1 when the taps of a row are taken as one long one */
+  size_t edge_at; /* then, in a thread's scratch: copies of what windows across the left or right border see */
   int32_t x_zero;
   int64_t from_bytes, group_bytes, bias_bytes; /* of one group: source, packed, bias */
   const void *outside;                         /* a pixel of padding */

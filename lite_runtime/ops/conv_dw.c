@@ -37,16 +37,20 @@ struct dw {
 static void point(const struct lr_conv *c, const char *base, int64_t n, int64_t oh, int64_t ow, int64_t count,
                   const void **a) {
   const struct lr_axis *ah = &c->axis[0], *aw = &c->axis[1];
-  int64_t size = (int64_t)lr_dtype_size(c->gemm.x_dtype);
-  for (int64_t i = 0; i < count; i++) {
-    int64_t h = oh * ah->stride - ah->begin, w0 = (ow + i) * aw->stride - aw->begin;
-    for (int64_t kh = 0; kh < ah->kernel; kh++, h += ah->dilation) {
-      bool inside = h >= 0 && h < c->x.h;
-      int64_t w = w0;
-      for (int64_t kw = 0; kw < aw->kernel; kw++, w += aw->dilation)
-        *a++ = inside && w >= 0 && w < c->x.w
-                   ? base + (n * c->x.n_stride + h * c->x.h_stride + w * c->x.w_stride) * size
-                   : c->outside;
+  int64_t size = (int64_t)lr_dtype_size(c->gemm.x_dtype), ks = c->gemm.ks, far = (aw->kernel - 1) * aw->dilation;
+  int64_t column = c->x.w_stride * size, tap = aw->dilation * column, step = aw->stride * column;
+  for (int64_t kh = 0, h = oh * ah->stride - ah->begin; kh < ah->kernel; kh++, h += ah->dilation) {
+    const void **to = a + kh * aw->kernel;
+    int64_t w = ow * aw->stride - aw->begin;
+    bool inside = h >= 0 && h < c->x.h;
+    int64_t from = (n * c->x.n_stride + h * c->x.h_stride) * size + w * column; /* tap 0 */
+    for (int64_t i = 0; i < count; i++, to += ks, w += aw->stride, from += step) {
+      if (inside && w >= 0 && w + far < aw->in) {
+        for (int64_t kw = 0; kw < aw->kernel; kw++) to[kw] = base + from + kw * tap;
+      } else {
+        for (int64_t kw = 0, v = w; kw < aw->kernel; kw++, v += aw->dilation)
+          to[kw] = inside && v >= 0 && v < aw->in ? base + from + kw * tap : c->outside;
+      }
     }
   }
 }
@@ -66,36 +70,74 @@ static void subtract_sums(const struct lr_conv *c, const void **a, int64_t rows,
     }
 }
 
+/* A tile: `rows` pixels of a row of y by `cols` channels. */
+struct block {
+  int64_t row, w, rows, col, cols;
+  const void **a;
+  char *out; /* y, or accumulators */
+  int64_t stride;
+};
+
+/* Pixels first..first + rows - 1 of a tile; even: all have their windows in the image, and the pointers of the first do. */
+static void call_kernel(const struct dw *d, const struct block *b, int64_t first, int64_t rows, bool even) {
+  const struct lr_conv *c = d->c;
+  const struct lr_gemm *g = &c->gemm;
+  if (rows <= 0) return;
+  point(c, d->r->in[0].data, b->row / c->y.h, b->row % c->y.h, b->w + first, even ? 1 : rows, b->a);
+  const char *panels = d->packed + b->col / g->kernel->nr * (int64_t)lr_pack_panel_bytes(&c->pack);
+  const void *bias = d->bias + b->col * 4;
+  void *y = b->out + first * b->stride * 4;
+  size_t a_step = even ? 0 : (size_t)g->ks, x_step = even ? (size_t)(c->axis[1].stride * c->x.w_stride) : 0;
+  if (!lr_is_int8(g->x_dtype)) {
+    ((lr_f32_dwconv_fn *)g->kernel->fn)((size_t)rows, (size_t)b->cols, (size_t)g->ks, (size_t)b->col,
+                                        (size_t)c->mult, b->a, a_step, x_step, panels, bias, y, (size_t)b->stride,
+                                        g->lo, g->hi);
+    return;
+  }
+  ((lr_qs8_dwconv_fn *)g->kernel->fn)((size_t)rows, (size_t)b->cols, (size_t)g->ks, (size_t)b->col, (size_t)c->mult,
+                                      b->a, a_step, x_step, panels, bias, y, (size_t)b->stride);
+  if (g->w_zero) subtract_sums(c, b->a, rows, b->col, b->cols, y);
+}
+
+/* Pixels from *first to *last - 1 of a tile have their windows in the image. */
+static void inner_pixels(const struct lr_conv *c, const struct block *b, int64_t *first, int64_t *last) {
+  const struct lr_axis *ah = &c->axis[0], *aw = &c->axis[1];
+  int64_t h = b->row % c->y.h * ah->stride - ah->begin;
+  int64_t most = aw->in - (aw->kernel - 1) * aw->dilation - 1 + aw->begin; /* of column * stride */
+  *first = *last = 0;
+  if (h < 0 || h + (ah->kernel - 1) * ah->dilation >= ah->in || most < 0) return;
+  *first = (aw->begin + aw->stride - 1) / aw->stride - b->w;
+  *last = most / aw->stride + 1 - b->w;
+  if (*first < 0) *first = 0;
+  if (*last > b->rows) *last = b->rows;
+}
+
 static void tile(void *context, int32_t i, int32_t thread) {
+  enum { FEW = 8 }; /* pixels for which a call of their own does not pay */
   const struct dw *d = context;
   const struct lr_conv *c = d->c;
   const struct lr_gemm *g = &c->gemm;
   const struct lr_view *y = &d->r->out[0];
-  int64_t at = d->first + i, col = at % g->col_blocks * g->col_block;
-  int64_t w = at / g->col_blocks % g->row_blocks * g->row_block, row = at / (g->col_blocks * g->row_blocks);
-  int64_t rows = c->y.w - w < g->row_block ? c->y.w - w : g->row_block;
-  int64_t cols = g->cols - col < g->col_block ? g->cols - col : g->col_block;
+  int64_t at = d->first + i, first, last;
+  struct block b = {.row = at / (g->col_blocks * g->row_blocks),
+                    .w = at / g->col_blocks % g->row_blocks * g->row_block,
+                    .col = at % g->col_blocks * g->col_block};
+  b.rows = c->y.w - b.w < g->row_block ? c->y.w - b.w : g->row_block;
+  b.cols = g->cols - b.col < g->col_block ? g->cols - b.col : g->col_block;
   char *scratch = (char *)d->r->scratch + c->threads_at + (size_t)thread * g->thread_bytes;
-  const void **a = (const void **)(void *)scratch;
-  point(c, d->r->in[0].data, row / c->y.h, row % c->y.h, w, rows, a);
-  const char *panels = d->packed + col / g->kernel->nr * (int64_t)lr_pack_panel_bytes(&c->pack);
-  const void *bias = d->bias + col * 4;
-  void *acc = scratch + g->acc_at;
-  if (lr_is_int8(g->x_dtype)) {
-    ((lr_qs8_dwconv_fn *)g->kernel->fn)((size_t)rows, (size_t)cols, (size_t)g->ks, (size_t)col,
-                                        (size_t)c->mult, a, panels, bias, acc, (size_t)g->col_block);
-    if (g->w_zero) subtract_sums(c, a, rows, col, cols, acc);
-  } else {
-    int64_t to = row / c->y.h * c->y.n_stride + row % c->y.h * c->y.h_stride + w * c->y.w_stride + col;
-    float *out = g->epilogue ? acc : (float *)y->data + to;
-    ((lr_f32_dwconv_fn *)g->kernel->fn)((size_t)rows, (size_t)cols, (size_t)g->ks, (size_t)col,
-                                        (size_t)c->mult, a, panels, bias, out,
-                                        (size_t)(g->epilogue ? g->col_block : c->y.w_stride), g->lo, g->hi);
-  }
+  int64_t to = b.row / c->y.h * c->y.n_stride + b.row % c->y.h * c->y.h_stride + b.w * c->y.w_stride + b.col;
+  b.a = (const void **)(void *)scratch;
+  b.out = g->epilogue ? scratch + g->acc_at : (char *)y->data + to * 4;
+  b.stride = g->epilogue ? g->col_block : c->y.w_stride;
+  inner_pixels(c, &b, &first, &last);
+  if (last - first < FEW || g->w_zero) first = last = 0;
+  call_kernel(d, &b, 0, first, false);
+  call_kernel(d, &b, first, last - first, true);
+  call_kernel(d, &b, last, b.rows - last, false);
   if (!g->epilogue) return;
-  if (g->narrow) lr_gemm_narrow(acc, rows * g->col_block);
-  lr_epilogue(g->epilogue, d->r->in + d->r->node->n_own, acc, g->col_block, y, row * c->y.w + w, rows, col,
-              cols, scratch + g->tmp_at);
+  if (g->narrow) lr_gemm_narrow(b.out, b.rows * g->col_block);
+  lr_epilogue(g->epilogue, d->r->in + d->r->node->n_own, b.out, g->col_block, y, b.row * c->y.w + b.w, b.rows, b.col,
+              b.cols, scratch + g->tmp_at);
 }
 
 void lr_conv_dw_run(const struct lr_conv *c, struct lr_run *r, const void *packed, const void *bias) {

@@ -4,14 +4,20 @@
 
 #include "f16.h"
 
-/* What a tile works on should stay in the second-level cache: weights, accumulators, pointers (bytes). */
+/* What a tile works on should stay in the second-level cache: weights, which all tiles of the same columns share; accumulators
+ * in the first level; pointers (bytes). */
 enum {
   WEIGHTS_BYTES = 256 * 1024,
-  ACC_BYTES = 64 * 1024,
-  POINTER_BYTES = 256 * 1024,
-  MAX_ROWS = 64,
+  ACC_BYTES = 32 * 1024,
+  POINTER_BYTES = 32 * 1024,
+  MAX_ROWS = 512,
+  COLS = 48, /* columns are cut at multiples of this many: kernels take several panels at once */
   TILES_A_THREAD = 4
 };
+/* Multiply-adds: a tile has no more rows than it takes for MAX_WORK, and is not cut for more threads below MIN_WORK, some 20
+ * microseconds of a fast core. */
+#define MAX_WORK ((int64_t)4 << 20)
+#define MIN_WORK ((int64_t)1 << 20)
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -64,24 +70,24 @@ static int64_t panel_bytes(const struct lr_gemm *g, int64_t ks) {
  * itself. */
 static void choose_blocks(struct lr_gemm *g, int32_t threads) {
   int64_t mr = g->kernel->mr, nr = g->kernel->nr, cols = round_up(max64(g->cols, 1), nr);
-  int64_t ks = max64(g->ks, 1), rows = round_up(max64(g->rows, 1), mr);
-  int64_t panels = max64(WEIGHTS_BYTES / max64(panel_bytes(g, ks), 1), 1);
-  g->col_block = min64(panels * nr, cols);
+  int64_t ks = max64(g->ks, 1), rows = round_up(max64(g->rows, 1), mr), unit = round_up(COLS, nr);
+  int64_t depth = ks * max64(g->kc, 1), panels = max64(WEIGHTS_BYTES / max64(panel_bytes(g, ks), 1), 1);
+  int64_t most = g->epilogue ? min64(panels * nr, ACC_BYTES / 4 / mr) : panels * nr;
+  g->col_block = min64(max64(most / unit * unit, unit), cols);
   g->row_block = min64(MAX_ROWS, POINTER_BYTES / (int64_t)sizeof(void *) / ks);
-  if (g->epilogue) {
-    g->col_block = min64(g->col_block, max64(ACC_BYTES / 4 / mr / nr * nr, nr));
-    g->row_block = min64(g->row_block, ACC_BYTES / 4 / g->col_block);
-  }
+  g->row_block = min64(g->row_block, MAX_WORK / g->col_block / depth);
+  if (g->epilogue) g->row_block = min64(g->row_block, ACC_BYTES / 4 / g->col_block);
   g->row_block = min64(max64(g->row_block / mr * mr, mr), rows);
   for (;;) {
     g->row_blocks = (rows + g->row_block - 1) / g->row_block;
     g->col_blocks = (cols + g->col_block - 1) / g->col_block;
-    if (threads == 1 || g->problems * g->row_blocks * g->col_blocks >= TILES_A_THREAD * (int64_t)threads)
+    if (threads == 1 || g->problems * g->row_blocks * g->col_blocks >= TILES_A_THREAD * (int64_t)threads ||
+        g->row_block * g->col_block * depth < 2 * MIN_WORK)
       break;
-    if (g->row_block > mr && (g->row_block >= 4 * mr || g->col_block <= 4 * nr))
+    if (g->row_block > mr && (g->row_block >= 4 * mr || g->col_block <= unit))
       g->row_block = round_up(g->row_block / 2, mr);
-    else if (g->col_block > 4 * nr)
-      g->col_block = round_up(g->col_block / 2, nr);
+    else if (g->col_block > unit)
+      g->col_block = round_up(g->col_block / 2, unit);
     else
       break;
   }
@@ -186,8 +192,8 @@ static void tile(void *context, int32_t i, int32_t thread) {
   const struct lr_gemm *g = r->gemm;
   const struct lr_view *y = &r->run->out[0];
   int64_t at = r->first + i;
-  struct block b = {.row = at / g->col_blocks % g->row_blocks * g->row_block,
-                    .col = at % g->col_blocks * g->col_block,
+  struct block b = {.row = at % g->row_blocks * g->row_block, /* rows first: the weights stay in the cache */
+                    .col = at / g->row_blocks % g->col_blocks * g->col_block,
                     .scratch = r->threads + (size_t)thread * g->thread_bytes};
   struct lr_gemm_problem p = {.index = at / (g->row_blocks * g->col_blocks), .row = b.row};
   r->problem(r, &p);

@@ -113,7 +113,7 @@ static void check_gaps(const struct work *w) {
 static void gemm_case(const struct lr_kernel *k, const struct kind *t, size_t i) {
   struct work w = {.mr = (size_t)k->mr, .ks = check_random(3) ? 1 : check_random(10), .kc = check_random(40)};
   w.rows = 1 + i % w.mr;
-  w.cols = 1 + check_random(3 * (uint32_t)k->nr);
+  w.cols = 1 + check_random((i % 4 ? 3 : 8) * (uint32_t)k->nr);
   if (i % 20 == 0) w.kc = 600;
   set_up(&w, t, k, w.kc);
   size_t pointers = w.ks * w.mr;
@@ -142,22 +142,26 @@ static void dwconv_case(const struct lr_kernel *k, const struct kind *t, size_t 
   size_t mult = check_random(2) ? 1 : 2 + check_random(3), first = check_random(3) * (size_t)k->nr;
   w.cols = 1 + check_random(3 * (uint32_t)k->nr);
   set_up(&w, t, k, 1);
-  size_t channels = (first + w.cols - 1) / mult + 1, pointers = w.rows * w.ks;
+  /* pixels with pointers of their own, or those of the first one and a distance */
+  size_t channels = (first + w.cols - 1) / mult + 1, a_step = i % 2 ? w.ks : 0;
+  size_t x_step = i % 2 ? 0 : check_random((uint32_t)channels + 9), pointers = (i % 2 ? w.rows : 1) * w.ks;
+  size_t size = channels + (w.rows - 1) * x_step; /* of what a pointer points at */
   w.a = check_alloc((pointers ? pointers : 1) * sizeof(void *), sizeof(void *));
-  for (size_t s = 0; s < pointers; s++) w.a[s] = filled(t->x, channels);
+  for (size_t s = 0; s < pointers; s++) w.a[s] = filled(t->x, size);
   if (t->floats && i % 5 == 0 && pointers)
-    check_put(t->x, (void *)(uintptr_t)w.a[check_random((uint32_t)pointers)],
-              check_random((uint32_t)channels), (double)NAN);
+    check_put(t->x, (void *)(uintptr_t)w.a[check_random((uint32_t)pointers)], check_random((uint32_t)size),
+              (double)NAN);
   if (t->floats)
-    ((lr_f32_dwconv_fn *)k->fn)(w.rows, w.cols, w.ks, first, mult, w.a, w.packed, w.bias, w.y, w.stride, w.lo,
-                                w.hi);
+    ((lr_f32_dwconv_fn *)k->fn)(w.rows, w.cols, w.ks, first, mult, w.a, a_step, x_step, w.packed, w.bias, w.y,
+                                w.stride, w.lo, w.hi);
   else
-    ((lr_qs8_dwconv_fn *)k->fn)(w.rows, w.cols, w.ks, first, mult, w.a, w.packed, w.bias, w.y, w.stride);
+    ((lr_qs8_dwconv_fn *)k->fn)(w.rows, w.cols, w.ks, first, mult, w.a, a_step, x_step, w.packed, w.bias, w.y,
+                                w.stride);
   for (size_t r = 0; r < w.rows; r++)
     for (size_t j = 0; j < w.cols; j++) {
       struct sum s = start(t, w.bias, j);
       for (size_t tap = 0; tap < w.ks; tap++)
-        add(&s, t, w.a[r * w.ks + tap], (first + j) / mult, w.w, tap * w.cols + j);
+        add(&s, t, w.a[r * a_step + tap], r * x_step + (first + j) / mult, w.w, tap * w.cols + j);
       compare(&w, t, &s, w.ks, r, j);
     }
   check_gaps(&w);

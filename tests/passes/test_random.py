@@ -121,8 +121,8 @@ class Random:
         kinds: list[Callable[[Value], Value]] = [
             self.convolution, self.convolution, self.convolution, self.upsampling, self.pooling, self.unary, self.unary,
             self.unary, self.binary, self.binary, self.binary, self.binary, self.swish, self.normalisation,
-            self.transpose, self.concat, self.split, self.slice, self.pad, self.reduce, self.softmax, self.product, self.squeeze,
-            self.unsqueeze, self.reshape, self.resize]
+            self.transpose, self.concat, self.split, self.slice, self.pad, self.reduce, self.softmax, self.product,
+            self.squeeze, self.unsqueeze, self.reshape, self.resize]
         v = self.pick(self.values[-4:])
         try:
             y = self.pick(kinds)(v)

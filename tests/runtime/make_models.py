@@ -53,7 +53,8 @@ def model(text: str, weights: Arrays | None = None) -> onnx.ModelProto:
     return m
 
 
-def reference(m: onnx.ModelProto, feeds: list[Arrays], state: dict[str, str] | None = None) -> list[tuple[Arrays, Arrays]]:
+def reference(m: onnx.ModelProto, feeds: list[Arrays],
+              state: dict[str, str] | None = None) -> list[tuple[Arrays, Arrays]]:
     """onnxruntime's outputs, without its graph optimisations; states are fed back from zero."""
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -78,8 +79,8 @@ def convnet(out: Path) -> None:
         f = Add(e, b)
         g = Concat<axis=1>(f, b)
         y = MaxPool<kernel_shape=[2,2], strides=[2,2]>(g)
-    }""", {"w1": normal(16, 3, 3, 3) / 5, "b1": normal(16), "w2": normal(16, 1, 3, 3) / 3, "w3": normal(16, 16, 1, 1) / 4,
-           "b3": normal(16), "zero": np.float32(0), "six": np.float32(6)})
+    }""", {"w1": normal(16, 3, 3, 3) / 5, "b1": normal(16), "w2": normal(16, 1, 3, 3) / 3,
+           "w3": normal(16, 16, 1, 1) / 4, "b3": normal(16), "zero": np.float32(0), "six": np.float32(6)})
     m.metadata_props.add(key="author", value="test")
     shapes = [(1, 3, 40, 36), (2, 3, 17, 23), (1, 3, 8, 8)]
     save(out, "convnet", lite_runtime.convert(m), reference(m, [{"x": normal(*s)} for s in shapes]))
@@ -94,7 +95,8 @@ def streaming(out: Path) -> None:
         y = Mul(hn, two)
     }""", {"w": normal(8, 8) / 3, "u": normal(8, 8) / 3, "two": np.float32(2)})
     state = {"hn": "h"}
-    save(out, "streaming", lite_runtime.convert(m, state=state), reference(m, [{"x": normal(1, 8)} for _ in range(20)], state))
+    runs = reference(m, [{"x": normal(1, 8)} for _ in range(20)], state)
+    save(out, "streaming", lite_runtime.convert(m, state=state), runs)
 
 
 def qdq_conv(out: Path) -> None:
@@ -188,7 +190,7 @@ def custom(out: Path) -> None:
 
 
 def prepacked(out: Path) -> None:
-    """A convolution whose weight is in the file twice: as it is, and in panels of 8 channels (kernels_generic/packing.h)."""
+    """A convolution whose weight is in the file twice: as it is, and in panels of 8 channels (packing.h)."""
     w = normal(13, 1, 1, 20)
     g = Graph(Infer())
     x = g.input("x", "f32", (1, "h", "w", 20))
