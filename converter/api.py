@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 Source = str | os.PathLike[str] | bytes | onnx.ModelProto
 DEFAULTS: dict[str, Any] = {"set": None, "state": None, "dim": None, "explain": False, "force": False, "timeout": 60.0,
-                            "progress": None, "prepack": None}
+                            "progress": None, "weights": "f32", "prepack": None}
+WEIGHTS = ("f32", "f16")
 
 
 @dataclass
@@ -38,6 +39,7 @@ def convert(source: Source, verify: bool = True, **options: Any) -> bytes:
     set: {input: value} makes inputs constants. state: {output: input} makes inputs states of the session. dim: {symbol:
     size}. explain: True prints what each rule did, a function gets the text. force: returns the file although the
     proof failed. timeout: seconds that the proof may take. progress: a function that gets a line for each step.
+    weights: "f16" stores f32 weights in half the bytes; it computes in f32, and the proof's limit is that of f16.
     Raises ConvertError, and ProofError (which has the report) when source and result differ.
     """
     return convert_model(source, verify=verify, **options).data
@@ -55,13 +57,15 @@ def convert_model(source: Source, verify: bool = True, **options: Any) -> Result
     timeout = o["timeout"]
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
         raise ConvertError(f"convert: timeout is {timeout!r}; give a number of seconds above 0")
+    if o["weights"] not in WEIGHTS:
+        raise ConvertError(f"convert: weights is {o['weights']!r}; it can be {' or '.join(WEIGHTS)}")
     tell: Callable[[str], object] = o["progress"] or (lambda text: None)
     tell("reading the model")
     model = load(source)
     given = {"set": o["set"], "state": o["state"], "dims": o["dim"]}
     graph = import_model(model, Infer(), **given)
     tell("optimising")
-    settings = Options(prepack=dict(o["prepack"] or {}))
+    settings = Options(weights=o["weights"], prepack=dict(o["prepack"] or {}))
     data, trace = convert_graph(graph, settings)
     if o["explain"]:
         (o["explain"] if callable(o["explain"]) else print)(trace.text())

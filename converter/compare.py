@@ -95,7 +95,7 @@ def compare_model(model: str | os.PathLike[str] | bytes | onnx.ModelProto, data:
 
     proto = model if isinstance(model, onnx.ModelProto) else load(model)
     clock, refusals = Clock(timeout), []
-    precision = precision_of(proto)
+    precision = precision_of(proto, data)
     try:
         with Session(data) as session:
             source = Source(proto, session, set, state, dims)

@@ -53,11 +53,23 @@ class Value:
 
 @dataclass(frozen=True)
 class Post:
-    """One step of an epilogue on the accumulator: `op` of spec/postops.py; args in order: ACC, a Value or a number."""
+    """One step of a program: `op` of spec/postops.py; args in order: ACC (register 0), a Reg, a Value or a number; dst:
+    the register that gets the result. Epilogues use the accumulator alone."""
 
     op: str
     args: tuple[Any, ...]
     dtype: str = "f32"
+    dst: int = 0
+
+
+@dataclass(frozen=True)
+class Reg:
+    """One of the registers 1 to 3 of a program."""
+
+    index: int
+
+    def __repr__(self) -> str:
+        return f"r{self.index}"
 
 
 class _Acc:
@@ -77,6 +89,7 @@ class Node:
     scalar constants.
     name: the source node's name (or "<op>_<output name>" where it has none); sources: names of all source nodes that it
     covers.
+    post: the epilogue; or the program of an `elementwise` node, which has no inputs but the operands of its steps.
     """
 
     op: str
@@ -339,7 +352,8 @@ def _text(g: Graph, shapes: bool) -> str:
         defaults = {a.name: a.values[0] if a.values else a.default for a in OPS[n.op].attrs} if n.op in OPS else {}
         attrs = [f"{k}={str(x).replace(' ', '')}" for k, x in n.attrs.items() if defaults.get(k) != x]
         right = f"{n.op}({', '.join([*map(ref, n.inputs), *attrs])})"
-        right += "".join(f" | {p.op}.{p.dtype}({', '.join(map(ref, p.args))})" for p in n.post)
+        right += "".join(f" | {f'r{p.dst}=' if p.dst else ''}{p.op}.{p.dtype}({', '.join(map(ref, p.args))})"
+                         for p in n.post)
         lines.append(f"{left} = {right}")
     lines.append("return " + ", ".join(f"{n}={ref(v)}" for v, n in zip(g.outputs, g.output_names, strict=True)))
     lines += [f"keep {ref(s.value)} <- {ref(s.source)}" for s in g.states]

@@ -11,6 +11,7 @@ import numpy as np
 MAX_SLICES = 256  # axes longer than this are not looked at slice by slice
 FLOOR = 1e-3  # a slice's scale is at least this part of the whole tensor's
 SMALL, SMALL_FLOOR = 16, 1e-2  # for slices of fewer elements: 1e-4 * 1e-3 of the whole is less than one rounding of f32
+SMALL_FLOOR_F16 = 1.0  # and one rounding of an f16 weight is half of 1e-3 of what it contributes
 ZERO = 1e-6  # what an all-zero reference allows
 LIMITS = {"f32": 1e-4, "f16": 1e-3}
 INNER = 10  # times the limit, for tensors that are no outputs: cancellation makes some of them less exact than these
@@ -37,9 +38,9 @@ class Result:
         return f"'{self.name}': {self.kind} {self.value:.6g} (limit {self.limit:g})"
 
 
-def tensor_error(reference: np.ndarray, got: np.ndarray) -> float:
+def tensor_error(reference: np.ndarray, got: np.ndarray, small_floor: float = SMALL_FLOOR) -> float:
     """The largest of `max|d| / max(max|ref|, FLOOR max|whole ref|)` over the whole tensor and over each slice i of each
-    axis with 1 < size <= MAX_SLICES (SMALL_FLOOR for slices of fewer than SMALL elements).
+    axis with 1 < size <= MAX_SLICES (small_floor for slices of fewer than SMALL elements).
 
     Both arrays have the same shape (any real dtype). NaN and Inf must stand in the same places (else inf); an all-zero
     reference gives 0 when |got| <= ZERO, else inf.
@@ -63,7 +64,7 @@ def tensor_error(reference: np.ndarray, got: np.ndarray) -> float:
     for axis, size in enumerate(r.shape):
         if 1 < size <= MAX_SLICES:
             others = tuple(i for i in range(r.ndim) if i != axis)
-            floor = whole * (FLOOR if r.size // size >= SMALL else SMALL_FLOOR)
+            floor = whole * (FLOOR if r.size // size >= SMALL else small_floor)
             worst = max(worst, float((d.max(others) / np.maximum(r.max(others), floor)).max()))
     return worst
 
@@ -96,8 +97,9 @@ def judge(name: str, reference: np.ndarray, got: np.ndarray, precision: str = "f
         c = cosine(reference, got)
         return Result(name, "cosine", c, MIN_COSINE, c >= MIN_COSINE)
     if reference.dtype.kind == "f":
-        limit = LIMITS["f16" if reference.dtype == np.float16 else precision] * (INNER if inner else 1)
-        error = tensor_error(reference, got)
+        kind = "f16" if reference.dtype == np.float16 else precision
+        limit = LIMITS[kind] * (INNER if inner else 1)
+        error = tensor_error(reference, got, SMALL_FLOOR_F16 if kind == "f16" else SMALL_FLOOR)
         why = "" if math.isfinite(error) else _why_infinite(reference, got)
         return Result(name, "error", error, limit, error <= limit, why)
     wrong = int((reference != got).sum())

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from .infer import Infer
 from .ir import Graph, Value
 from .lower.writer import write
-from .passes import STAGES, Stage
+from .passes import Stage
+from .passes import stages as stages_for
 from .rewrite import Application, Trace, apply_rules
 
 ROUNDS = 8  # of a stage that repeats
@@ -15,10 +16,11 @@ ROUNDS = 8  # of a stage that repeats
 
 @dataclass(frozen=True)
 class Options:
-    """snapshots: keep a copy of the graph after each stage. prepack: name of a convolution to the tile (nr, kr) in
-    which its weights are stored a second time (tests)."""
+    """snapshots: keep a copy of the graph after each stage. weights: "f32", or "f16" to store f32 weights in half the
+    bytes. prepack: name of a convolution to the tile (nr, kr) in which its weights are stored a second time (tests)."""
 
     snapshots: bool = False
+    weights: str = "f32"
     prepack: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -31,7 +33,7 @@ def run_pipeline(graph: Graph, options: Options | None = None, limit: int | None
     trace = Trace(g, limit)
     _name_open_sizes(g)
     _snapshot(trace, "import", options)
-    for stage in STAGES if stages is None else stages:
+    for stage in stages_for(options.weights) if stages is None else stages:
         trace.stage = stage.name
         for _ in range(ROUNDS if stage.repeat else 1):
             before = len(trace.applications)

@@ -10,6 +10,7 @@ import onnx
 from .. import Error, Session
 from .bisect import Build, Culprit, find_culprit
 from .cases import Case, Cases, Source, badness
+from .lower.reader import has_constants
 from .measure import LIMITS, MIN_COSINE, Result, cosine, judge, plain, tensor_error
 from .reference import Clock, TimeLimit, references
 
@@ -69,8 +70,9 @@ class Report:
         return plain(asdict(self)) | {"sentence": self.sentence()}
 
 
-def precision_of(model: onnx.ModelProto) -> str:
-    """'quantized', 'f16' or 'f32': which limit a model's results are held to."""
+def precision_of(model: onnx.ModelProto, data: bytes = b"") -> str:
+    """'quantized', 'f16' or 'f32': which limit a model's results are held to. data: the converted model, which may have
+    f16 weights where the source has none."""
     nodes = list(model.graph.node) + [n for f in model.functions for n in f.node]
     if any(n.op_type in QUANTIZED or (n.domain == "com.microsoft" and n.op_type.startswith("QLinear")) for n in nodes):
         return "quantized"
@@ -79,7 +81,7 @@ def precision_of(model: onnx.ModelProto) -> str:
     if any(t.data_type == half for t in model.graph.initializer) or any(casts) or \
             any(i.type.tensor_type.elem_type == half for i in model.graph.input):
         return "f16"
-    return "f32"
+    return "f16" if data and has_constants(data, "f16") else "f32"
 
 
 def prove(model: onnx.ModelProto, data: bytes, *, set: Mapping[str, Any] | None = None,
@@ -93,9 +95,10 @@ def prove(model: onnx.ModelProto, data: bytes, *, set: Mapping[str, Any] | None 
     """
     clock = Clock(timeout)
     tell = progress or (lambda text: None)
-    report = Report("proven", precision=precision_of(model))
+    report = Report("proven")
     try:
         session = Session(data)
+        report.precision = precision_of(model, data)
         source = Source(model, session, set, state, dims)
         case = _compare_all(source, session, report, clock, tell, seed)
         if report.verdict == "failed" and case and build:

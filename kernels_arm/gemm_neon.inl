@@ -44,9 +44,18 @@ struct job {
 #define STEP_LOAD(p, k) b##p = vld1q_f32(w##p + NR * k)
 #define STEP_ROW(r, k) PANELS(STEP_ADD, r, k)
 #define STEP_ADD(p, r, k) sum##r##p = vfmaq_laneq_f32(sum##r##p, b##p, e##r, k)
-/* the next n of the depth: XV(how) reads them */
-#define NEXT(r, how, n) e##r = XV(how)(x##r), x##r += n
-#define PASS(p, n) w##p += n * NR
+/* The main loop has its w two vectors ahead: then one add, part of the last load, does for both loads of two vectors. */
+#define STEP_AHEAD(k)          \
+  PANELS(STEP_LOAD_AHEAD, k)   \
+  ROWS(STEP_ROW, k)
+#define STEP_LOAD_AHEAD(p, k) b##p = vld1q_f32(w##p + NR * k - 2 * NR)
+/* The next n of the depth: XV(how) reads them. Compilers that see where x comes from add to an index of their own instead. */
+#define NEXT(r, how, n)            \
+  e##r = XV(how)(x##r), x##r += n; \
+  LR_OPAQUE(x##r)
+#define PASS(p, n)  \
+  w##p += (n) * NR; \
+  if (rows == 1) LR_OPAQUE(w##p)
 /* without this gcc 12 moves so many loads up that it spills */
 #define KEEP(r, _) PANELS(KEEP_ONE, r)
 #define KEEP_ONE(p, r) LR_IN_REGISTER(sum##r##p)
@@ -79,15 +88,17 @@ LR_INLINE void LOCAL(_tile)(const struct job *j, const size_t rows, const size_t
   ROWS(KEEP, 0)
   for (size_t s = j->ks; s; s--, a += MR) {
     ROWS(POINT, 0)
+    PANELS(PASS, 2)
     for (size_t k = j->kc / 4; k; k--) {
       ROWS(NEXT, load, 4)
-      STEP(0)
-      STEP(1)
+      STEP_AHEAD(0)
+      STEP_AHEAD(1)
       ROWS(KEEP, 0)
-      STEP(2)
-      STEP(3)
+      STEP_AHEAD(2)
+      STEP_AHEAD(3)
       PANELS(PASS, 4)
     }
+    PANELS(PASS, -2)
     if (j->kc & 2) {
       ROWS(NEXT, load2, 2)
       STEP(0)
@@ -154,6 +165,8 @@ void GEMM(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a, 
 #undef STEP_LOAD
 #undef STEP_ROW
 #undef STEP_ADD
+#undef STEP_AHEAD
+#undef STEP_LOAD_AHEAD
 #undef NEXT
 #undef PASS
 #undef KEEP

@@ -1,5 +1,5 @@
 /* Conversions between element types, and quantisation. Pairs that models use a lot go straight, the others by
- * cast_any.c. */
+ * cast_any.c. In plain C, and again for each ISA with the vectors that compilers make. */
 #include <math.h>
 #include <string.h>
 
@@ -8,8 +8,39 @@
 #include "independent.h"
 #include "kernels.h"
 #include "lr_ops.h"
+#include "simd_choose.h"
+
+#include LR_SIMD
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define NAME(name) JOIN(name, LR_SIMD_ISA)
 
 enum { BLOCK = 128 };
+
+/* ---- f16, where the CPU converts it; with one lane the loops below do it ---- */
+#if VF_LANES > 1
+#define HALVES(from, to)                                                            \
+  {                                                                                 \
+    size_t i = 0, full = n - n % VF_LANES;                                          \
+    for (; i < full; i += VF_LANES) vf_store_##to(y + i, vf_load_##from(x + i));    \
+    if (i < n) vf_store_part_##to(y + i, n - i, vf_load_part_##from(x + i, n - i)); \
+  }
+static void widen(size_t n, const uint16_t *x, float *y)
+    HALVES(f16, f32) static void narrow(size_t n, const float *x, uint16_t *y) HALVES(f32, f16)
+
+        static int halves(int32_t from, int32_t to, size_t n, const void *a, void *y) {
+  if (from == LR_CODE_F16 && to == LR_CODE_F32)
+    widen(n, a, y);
+  else if (from == LR_CODE_F32 && to == LR_CODE_F16)
+    narrow(n, a, y);
+  else
+    return 0;
+  return 1;
+}
+#else
+static int halves(int32_t from, int32_t to, size_t n, const void *a, void *y) { return 0; }
+#endif
 
 /* ---- straight pairs ---- */
 #define PAIR(from, to) ((from) << 8 | (to))
@@ -49,9 +80,9 @@ static int straight(int32_t from, int32_t to, size_t n, const void *a, void *y) 
 }
 #undef STRAIGHT
 
-void lr_vcast__c(int32_t from, int32_t to, size_t n, const void *a, size_t step, void *y) {
+void NAME(lr_vcast__)(int32_t from, int32_t to, size_t n, const void *a, size_t step, void *y) {
   if (step || !n) {
-    if (!straight(from, to, n, a, y)) lr_cast_any(from, to, n, a, y);
+    if (!halves(from, to, n, a, y) && !straight(from, to, n, a, y)) lr_cast_any(from, to, n, a, y);
     return;
   }
   char one[8];
@@ -89,8 +120,8 @@ static void quantize(int32_t to, size_t n, const float *a, const float *b, const
   }
 }
 
-void lr_vquantize__c(int32_t to, size_t n, const float *a, size_t a_step, const float *b, size_t b_step,
-                     const void *c, size_t c_step, void *y) {
+void NAME(lr_vquantize__)(int32_t to, size_t n, const float *a, size_t a_step, const float *b, size_t b_step,
+                          const void *c, size_t c_step, void *y) {
   float pa[BLOCK], pb[BLOCK];
   int32_t pc[BLOCK];
   size_t size = lr_cast_size(to);

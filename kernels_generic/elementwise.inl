@@ -8,31 +8,30 @@
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
 #define LOAD(p) CAT(vf_load_, TYPE)(p)
-#define PART(p) CAT(vf_load_part_, TYPE)(p, n - i)
 #define STORE(x) CAT(vf_store_, TYPE)(y + i, x)
-#define STORE_PART(x) CAT(vf_store_part_, TYPE)(y + i, n - i, x)
 #define STORE_MASK(x) vm_store(y + i, x)
-#define STORE_MASK_PART(x) vm_store_part(y + i, n - i, x)
 
-/* whole: what to do with VF_LANES elements; tail: with the rest (a header with one lane has no rest) */
-#define EACH(whole, tail)                                 \
-  {                                                       \
-    size_t i = 0, full = n - n % VF_LANES;                \
-    LR_INDEPENDENT for (; i < full; i += VF_LANES) whole; \
-    if (i < n) tail;                                      \
-  }
-#define APPLY1(f, ld) f(ld(a + i))
-#define APPLY2(f, ld) f(ld(a + i), ld(b + i))
-#define APPLY3(f, ld) f(ld(a + i), ld(b + i), ld(c + i))
+/* Where element i of a source is. Of a source with step 0 a vector has VF_LANES copies; with one lane sources
+ * are always dense, so that compilers see loops that they can vectorise. */
+#if VF_LANES > 1
+#define AT(x) (x + i * x##_step)
+#else
+#define AT(x) (x + i)
+#endif
+/* n is a whole number of vectors */
+#define EACH(whole) LR_INDEPENDENT for (size_t i = 0; i < n; i += VF_LANES) whole;
+#define APPLY1(f) f(LOAD(AT(a)))
+#define APPLY2(f) f(LOAD(AT(a)), LOAD(AT(b)))
+#define APPLY3(f) f(LOAD(AT(a)), LOAD(AT(b)), LOAD(AT(c)))
 #define MAP(apply, op, f) \
   case op:                \
-    EACH(STORE(apply(f, LOAD)), STORE_PART(apply(f, PART))) break;
+    EACH(STORE(apply(f))) break;
 #define MAP1(op, f) MAP(APPLY1, op, f)
 #define MAP2(op, f) MAP(APPLY2, op, f)
 #define MAP3(op, f) MAP(APPLY3, op, f)
 #define MASK(apply, op, f) \
   case op:                 \
-    EACH(STORE_MASK(apply(f, LOAD)), STORE_MASK_PART(apply(f, PART))) break;
+    EACH(STORE_MASK(apply(f))) break;
 #define MASK1(op, f) MASK(APPLY1, op, f)
 #define MASK2(op, f) MASK(APPLY2, op, f)
 #define MASK3(op, f) MASK(APPLY3, op, f)
@@ -49,7 +48,10 @@ static inline vm greater(vf a, vf b) { return vm_lt(b, a); }
 static inline vm greater_equal(vf a, vf b) { return vm_le(b, a); }
 static inline vm is_nan(vf a) { return vm_not(vm_eq(a, a)); }
 
-static void arithmetic(int32_t op, size_t n, const ELEM *a, const ELEM *b, const ELEM *c, ELEM *y) {
+#define SOURCES(A) const A *a, size_t a_step, const ELEM *b, size_t b_step, const ELEM *c, size_t c_step
+#define FORWARD a, a_step, b, b_step, c, c_step
+
+static void arithmetic(int32_t op, size_t n, SOURCES(ELEM), ELEM *y) {
   switch (op) {
     MAP1(LR_POST_COPY, same)
     MAP2(LR_POST_ADD, vf_add)
@@ -68,7 +70,7 @@ static void arithmetic(int32_t op, size_t n, const ELEM *a, const ELEM *b, const
   }
 }
 
-static void compare(int32_t op, size_t n, const ELEM *a, const ELEM *b, const ELEM *c, uint8_t *y) {
+static void compare(int32_t op, size_t n, SOURCES(ELEM), uint8_t *y) {
   switch (op) {
     MASK2(LR_POST_EQUAL, vm_eq)
     MASK2(LR_POST_LESS, vm_lt)
@@ -80,7 +82,7 @@ static void compare(int32_t op, size_t n, const ELEM *a, const ELEM *b, const EL
   }
 }
 
-static void function(int32_t op, size_t n, const ELEM *a, ELEM *y) {
+static void function(int32_t op, size_t n, const ELEM *a, size_t a_step, ELEM *y) {
   switch (op) {
     MAP1(LR_POST_SQRT, vf_sqrt)
     MAP1(LR_POST_RECIPROCAL, reciprocal)
@@ -104,7 +106,7 @@ static void function(int32_t op, size_t n, const ELEM *a, ELEM *y) {
   }
 }
 
-static void activation(int32_t op, size_t n, const ELEM *a, const ELEM *b, const ELEM *c, ELEM *y) {
+static void activation(int32_t op, size_t n, SOURCES(ELEM), ELEM *y) {
   switch (op) {
     MAP1(LR_POST_RELU, vf_relu)
     MAP1(LR_POST_SIGMOID, vf_sigmoid)
@@ -126,44 +128,100 @@ static void activation(int32_t op, size_t n, const ELEM *a, const ELEM *b, const
   }
 }
 
-static void choose(size_t n, const uint8_t *a, const ELEM *b, const ELEM *c, ELEM *y) {
-  EACH(STORE(vf_select(vm_load(a + i), LOAD(b + i), LOAD(c + i))),
-       STORE_PART(vf_select(vm_load_part(a + i, n - i), PART(b + i), PART(c + i))))
+static void choose(size_t n, SOURCES(uint8_t), ELEM *y) {
+  EACH(STORE(vf_select(vm_load(AT(a)), LOAD(AT(b)), LOAD(AT(c)))))
 }
 
-/* a^b for one b that needs no logarithm; false for others. */
-static int power(size_t n, const ELEM *a, double b, ELEM *y) {
-  switch (b == 0.5 ? 1 : b == 1 ? 2 : b == 2 ? 3 : b == 3 ? 4 : b == -1 ? 5 : 0) {
-    MAP1(1, root)
-    MAP1(2, same)
-    MAP1(3, square)
-    MAP1(4, cube)
-    MAP1(5, reciprocal)
-    default:
-      return 0;
+/* a^b for one b that needs no logarithm has a code of its own. */
+enum { POWER_HALF = -5, POWER_1, POWER_2, POWER_3, POWER_MINUS_1 };
+
+static int32_t power_code(double b) {
+  return b == 0.5  ? POWER_HALF
+         : b == 1  ? POWER_1
+         : b == 2  ? POWER_2
+         : b == 3  ? POWER_3
+         : b == -1 ? POWER_MINUS_1
+                   : LR_POST_POW;
+}
+
+static void power(int32_t op, size_t n, const ELEM *a, size_t a_step, ELEM *y) {
+  switch (op) {
+    MAP1(POWER_HALF, root)
+    MAP1(POWER_1, same)
+    MAP1(POWER_2, square)
+    MAP1(POWER_3, cube)
+    MAP1(POWER_MINUS_1, reciprocal)
   }
-  return 1;
 }
 
-static void row(int32_t op, size_t n, const void *a, const void *b, const void *c, void *y) {
-  if (op == LR_POST_SELECT)
-    choose(n, a, b, c, y);
+static void steps(int32_t op, size_t n, SOURCES(void), void *y) {
+  if (op < 0)
+    power(op, n, a, a_step, y);
+  else if (op == LR_POST_SELECT)
+    choose(n, FORWARD, y);
   else if (op < LR_POST_EQUAL)
-    arithmetic(op, n, a, b, c, y);
+    arithmetic(op, n, FORWARD, y);
   else if (op < LR_POST_SQRT)
-    compare(op, n, a, b, c, y);
+    compare(op, n, FORWARD, y);
   else if (op < LR_POST_RELU)
-    function(op, n, a, y);
+    function(op, n, a, a_step, y);
   else
-    activation(op, n, a, b, c, y);
+    activation(op, n, FORWARD, y);
 }
+
+#if VF_LANES == 1
+static void row(int32_t op, size_t n, const void *a, const void *b, const void *c, void *y) {
+  steps(op, n, a, 1, b, 1, c, 1, y);
+}
+#else
+static void copy(void *to, const void *from, size_t bytes) {
+  if (bytes == VF_LANES * sizeof(ELEM)) /* mostly: a vector */
+    memcpy(to, from, VF_LANES * sizeof(ELEM));
+  else
+    memcpy(to, from, bytes);
+}
+
+/* The last elements of a dense source, in a copy that fills a vector. */
+static const void *last(const void *p, size_t step, size_t at, size_t n, size_t size, ELEM *to) {
+  if (step) copy(to, (const char *)p + at * size, n * size);
+  return step ? to : p;
+}
+#endif
 
 void CAT(CAT(lr_, TYPE), CAT(_vop__, ISA))(int32_t op, size_t n, const void *a, size_t a_step, const void *b,
                                            size_t b_step, const void *c, size_t c_step, void *y) {
+  if (op == LR_POST_POW && a_step && !b_step && n) {
+    op = power_code((double)SCALAR(*(const ELEM *)b));
+    if (op < 0) b = NULL;
+  }
+#if VF_LANES == 1
   if ((a_step || !a) && (b_step || !b) && (c_step || !c)) {
     row(op, n, a, b, c, y);
     return;
   }
-  if (op == LR_POST_POW && a_step && !b_step && n && power(n, a, SCALAR(*(const ELEM *)b), y)) return;
   VOP_BLOCKS(ELEM, row)
+#else
+  ELEM one[3][VF_LANES], end[3][VF_LANES] = {{0}}, out[VF_LANES];
+  const void *end_a = NULL, *end_b = NULL, *end_c = NULL;
+  size_t size = sizeof(ELEM), size0 = lr_vop_source0_size(op, size);
+  a = lr_splat(a, a_step, size0, VF_LANES, one[0]);
+  b = lr_splat(b, b_step, size, VF_LANES, one[1]);
+  c = lr_splat(c, c_step, size, VF_LANES, one[2]);
+  if (!a) a_step = 0;
+  if (!b) b_step = 0;
+  if (!c) c_step = 0;
+  /* the end that fills no vector is done with elements before it once more, from copies since y may be a
+   * source */
+  size_t more = n % VF_LANES, m = n < VF_LANES ? n : VF_LANES, at = n - m;
+  if (more) {
+    end_a = last(a, a_step, at, m, size0, end[0]);
+    end_b = last(b, b_step, at, m, size, end[1]);
+    end_c = last(c, c_step, at, m, size, end[2]);
+  }
+  steps(op, n - more, FORWARD, y);
+  if (!more) return;
+  steps(op, VF_LANES, end_a, a_step, end_b, b_step, end_c, c_step, out);
+  size_t y_size = lr_vop_result_size(op, size);
+  copy((char *)y + at * y_size, out, m * y_size);
+#endif
 }

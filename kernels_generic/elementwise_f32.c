@@ -1,11 +1,13 @@
-/* Post-ops of f32, in plain C. */
-#include "simd.h"
+/* Post-ops of f32: in plain C, and again for each ISA. */
+#include "simd_choose.h"
+
+#include LR_SIMD
 #include "vmath.h"
 
 #include "functions.h"
 
 #define ELEM float
 #define TYPE f32
-#define ISA c
+#define ISA LR_SIMD_ISA
 #define SCALAR(x) (x)
 #include "elementwise.inl"

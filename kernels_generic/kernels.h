@@ -92,6 +92,18 @@ typedef lr_f32_avgpool_fn lr_f16_avgpool_fn;
 /* y[j] = sum over s < ks of w[s] * a[s][j] for j < n; ks >= 1. y may be one of the a[s]. */
 typedef void lr_f32_wsum_fn(size_t n, size_t ks, const float *const *a, const float *w, float *y);
 
+/* Winograd's transforms for tiles of m x m outputs of a 3x3 convolution, m 2 or 4; a = m + 2 (winograd.c). In: v[i *
+ * v_stride + c] = (B^T X_c B)_i, row-major, of the a x a pixels x[i] with n channels each. Out: the first rows x cols of
+ * y_c = clamp(A^T V_c A + bias[c]) go to y[r * row_stride + w * col_stride + c], c < n. NaN stays NaN; nothing aliases. */
+typedef void lr_f32_winograd_in_fn(size_t m, size_t n, const float *const *x, float *v, size_t v_stride);
+struct lr_winograd_out {
+  const float *v, *bias;
+  size_t v_stride, rows, cols, row_stride, col_stride;
+  float *y;
+  float lo, hi;
+};
+typedef void lr_f32_winograd_out_fn(size_t m, size_t n, const struct lr_winograd_out *o);
+
 /* ---- all kernels ---- */
 #define LR_KERNEL(signature, function, arch, isa, mr, nr, kr) lr_##signature##_fn function;
 #include "kernels.inc"
@@ -150,6 +162,8 @@ enum lr_signature {
   LR_SIG_f32_avgpool,
   LR_SIG_f16_avgpool,
   LR_SIG_f32_wsum,
+  LR_SIG_f32_winograd_in,
+  LR_SIG_f32_winograd_out,
 };
 const struct lr_kernel *lr_kernel_find(enum lr_signature s, uint32_t cpu);
 /* Line i of kernels.inc, NULL past the end. For the tests, which run all of them. */

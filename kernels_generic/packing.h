@@ -7,7 +7,9 @@
  * it. As an encoding in the file (model.fbs) this is kind 1   a tensor [O ... depth] whose rows are columns
  * of the product; `block` groups (at least 1) of O / block columns each, every group with its own panels; the
  * dims between O and depth are the taps kind 2   a tensor [... K N], a stack of matrices one behind the
- * other: columns last, one tap of depth K; block 0 both of version 1. */
+ * other: columns last, one tap of depth K; block 0 both of version 1.
+ * Only made at run time (ops/conv_winograd_weights.c): kind 3   a filter [O 3 3 C] in the transformed form of Winograd's
+ * F(block x block, 3x3), block 2 or 4: (block + 2)^2 matrices, row-major by point, each f32 panels of one tap of depth C. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* Plain C kernels of pooling and of weighted sums of rows. Loops over taps are outside, so that those over
  * channels become vectors; y holds the result so far. Compiled again for CPUs with longer vectors, then
- * LR_POOL_ISA ends the names. */
+ * LR_POOL_ISA ends the names, and LR_POOL_F32 is 0 when they have pools of f32 of their own. */
 #include <string.h>
 
 #include "f16.h"
@@ -8,6 +8,7 @@
 
 #ifndef LR_POOL_ISA
 #define LR_POOL_ISA c
+#define LR_POOL_F32 1
 #endif
 #define JOIN_(name, isa) name##__##isa
 #define JOIN(name, isa) JOIN_(name, isa)
@@ -24,7 +25,9 @@
   }
 
 #define WINS(x, y) ((x) > (y) || (x) != (x))
+#if LR_POOL_F32
 MAXPOOL(NAME(lr_f32_maxpool), float)
+#endif
 #undef WINS
 #define WINS(x, y) ((x) > (y))
 MAXPOOL(NAME(lr_s8_maxpool), int8_t)
@@ -38,6 +41,7 @@ static inline int is_nan(uint16_t h) { return (h & 0x7fff) > 0x7c00; }
 MAXPOOL(NAME(lr_f16_maxpool), uint16_t)
 #undef WINS
 
+#if LR_POOL_F32
 void NAME(lr_f32_avgpool)(size_t n, size_t ks, const void *const *a, float divisor, void *out) {
   float *y = out;
   memcpy(y, a[0], n * sizeof *y);
@@ -47,6 +51,7 @@ void NAME(lr_f32_avgpool)(size_t n, size_t ks, const void *const *a, float divis
   }
   for (size_t j = 0; j < n; j++) y[j] /= divisor;
 }
+#endif
 
 void NAME(lr_f16_avgpool)(size_t n, size_t ks, const void *const *a, float divisor, void *out) {
   enum { CHUNK = 64 };

@@ -10,6 +10,8 @@
 #define STORE(p, x) CAT(vf_store_, TYPE)(p, x)
 #define WIDE_LOAD(p) CAT(vf_load_, WIDE_TYPE)(p)
 #define WIDE_STORE(p, x) CAT(vf_store_, WIDE_TYPE)(p, x)
+#define WIDE_STORE_PART(p, x) CAT(vf_store_part_, WIDE_TYPE)(p, k - i, x)
+#define FROM_PART(p) CAT(vf_load_part_, TYPE)(p, k - i)
 #define STORE_PART(p, x) CAT(vf_store_part_, TYPE)(p, n - i, x)
 
 /* Sums run in 8 vectors over at most BLOCK elements, then in double. */
@@ -29,11 +31,26 @@ static double block_sum(size_t n, const WIDE *x) {
   for (; i < full; i += STEP)
     for (size_t j = 0; j < CHAINS; j++) acc[j] = vf_add(acc[j], WIDE_LOAD(x + i + j * VF_LANES));
   double total = fold(acc);
+  if (VF_LANES > 1 && n - i >= VF_LANES) {
+    vf last = vf_set(0);
+    for (; n - i >= VF_LANES; i += VF_LANES) last = vf_add(last, WIDE_LOAD(x + i));
+    total += vf_first(vf_hsum(last));
+  }
   for (; i < n; i++) total += (double)x[i];
   return total;
 }
 
-/* The elements behind the last full step, one by one, in double. */
+/* Whole vectors behind the last full step. */
+#define VECTORS(from, expr)                          \
+  if (VF_LANES > 1 && n - from >= VF_LANES) {        \
+    vf last = vf_set(0);                             \
+    for (; n - from >= VF_LANES; from += VF_LANES) { \
+      vf v = LOAD(x + from);                         \
+      last = vf_add(last, expr);                     \
+    }                                                \
+    total += vf_first(vf_hsum(last));                \
+  }
+/* The elements behind those, one by one, in double. */
 #define REST(from, expr)              \
   for (size_t k = from; k < n; k++) { \
     double v = SCALAR(x[k]);          \
@@ -50,6 +67,7 @@ static double row_sum(size_t n, const ELEM *x) {
       for (size_t j = 0; j < CHAINS; j++) acc[j] = vf_add(acc[j], LOAD(x + i + j * VF_LANES));
     total += fold(acc);
   }
+  VECTORS(full, v)
   REST(full, v)
   return total;
 }
@@ -69,6 +87,7 @@ static double row_squares(size_t n, const ELEM *x, double mean) {
       }
     total += fold(acc);
   }
+  VECTORS(full, vf_mul(vf_sub(v, m), vf_sub(v, m)))
   REST(full, (v - mean) * (v - mean))
   return total;
 }
@@ -83,6 +102,12 @@ static double row_max(size_t n, const ELEM *x) {
       for (size_t j = 0; j < CHAINS; j++) acc[j] = vf_max_any(acc[j], LOAD(x + k + j * VF_LANES));
     for (size_t j = 1; j < CHAINS; j++) acc[0] = vf_max_any(acc[0], acc[j]);
     max = vf_first(vf_hmax(acc[0]));
+  }
+  if (VF_LANES > 1 && n - i >= VF_LANES) {
+    vf last = LOAD(x + i);
+    for (i += VF_LANES; n - i >= VF_LANES; i += VF_LANES) last = vf_max_any(last, LOAD(x + i));
+    double most = vf_first(vf_hmax(last));
+    if (max < most) max = most;
   }
   for (; i < n; i++)
     if (max < SCALAR(x[i])) max = SCALAR(x[i]);
@@ -100,7 +125,7 @@ static double row_exp(size_t n, const ELEM *x, double max, WIDE *keep) {
     WIDE block[BLOCK], *e = keep ? keep + at : block;
     LR_INDEPENDENT for (; i < full; i += VF_LANES)
         WIDE_STORE(e + i, vf_exp_negative(vf_sub(LOAD(from + i), m)));
-    for (; i < k; i++) e[i] = (WIDE)vf_first(vf_exp_negative(vf_sub(vf_set(SCALAR(from[i])), m)));
+    if (i < k) WIDE_STORE_PART(e + i, vf_exp_negative(vf_sub(FROM_PART(from + i), m)));
     total += block_sum(k, e);
   }
   return total;

@@ -3,7 +3,8 @@
  * (*.inl, vmath.h) are written in these names and see just one of them.
  *
  *   vf  floats   vi  32-bit integers   vm  masks, one per lane, only made by comparisons
- * No operation is fused or reassociated: a template gives the same bits with every header. */
+ * Here no operation is fused or reassociated; elsewhere vf_mla rounds once, and nothing else differs but the
+ * order of sums. What an element becomes never depends on the lane that it is in. */
 #pragma once
 #include <math.h>
 #include <stddef.h>
@@ -29,8 +30,6 @@ static inline vf vf_load_part_f32(const float *p, size_t n) { return *p; }
 static inline void vf_store_part_f32(float *p, size_t n, vf x) { *p = x; }
 static inline vf vf_load_part_f16(const uint16_t *p, size_t n) { return vf_load_f16(p); }
 static inline void vf_store_part_f16(uint16_t *p, size_t n, vf x) { vf_store_f16(p, x); }
-static inline vm vm_load_part(const uint8_t *p, size_t n) { return vm_load(p); }
-static inline void vm_store_part(uint8_t *p, size_t n, vm m) { vm_store(p, m); }
 
 static inline vf vf_set(double x) { return (float)x; }
 static inline vf vf_add(vf a, vf b) { return a + b; }
@@ -50,6 +49,8 @@ static inline vm vm_and(vm a, vm b) { return a & b; }
 static inline vm vm_or(vm a, vm b) { return a | b; }
 static inline vm vm_not(vm a) { return !a; }
 static inline vf vf_select(vm m, vf a, vf b) { return m ? a : b; }
+static inline vf vf_max_any(vf a, vf b) { return vf_select(vm_lt(a, b), b, a); } /* NaN in a stays */
+static inline vf vf_min_any(vf a, vf b) { return vf_select(vm_lt(b, a), b, a); }
 
 /* over all lanes */
 static inline vf vf_hsum(vf a) { return a; }

@@ -17,8 +17,6 @@ static inline void vm_store(uint8_t *p, vm m) { *p = (uint8_t)m; }
 
 static inline vf vf_load_part_f64(const double *p, size_t n) { return *p; }
 static inline void vf_store_part_f64(double *p, size_t n, vf x) { *p = x; }
-static inline vm vm_load_part(const uint8_t *p, size_t n) { return vm_load(p); }
-static inline void vm_store_part(uint8_t *p, size_t n, vm m) { vm_store(p, m); }
 
 static inline vf vf_set(double x) { return x; }
 static inline vf vf_add(vf a, vf b) { return a + b; }

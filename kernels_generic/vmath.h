@@ -3,14 +3,12 @@
  *
  * Method: argument reduction as in Cody & Waite, "Software Manual for the Elementary Functions" (1980), and
  * polynomials fitted for this file (weighted least squares driven to minimax, coefficients rounded to float
- * one after the other). The same operations in the same order everywhere, so the same bits on every CPU. */
+ * one after the other). The same operations in the same order everywhere; with simd.h the same bits on every
+ * CPU, with the vectors' headers vf_mla rounds once. */
 #pragma once
 
 /* 1.5 * 2^23: adding it leaves the nearest integer (halves to even) in the low bits of the mantissa. */
 #define VF_MAGIC 12582912.0f
-
-static inline vf vf_max_any(vf a, vf b) { return vf_select(vm_lt(a, b), b, a); } /* NaN in a stays */
-static inline vf vf_min_any(vf a, vf b) { return vf_select(vm_lt(b, a), b, a); }
 
 /* 2^n, n an integer in -126..127 given with VF_MAGIC added. */
 static inline vf vf_exp2_magic(vf magic_n) {

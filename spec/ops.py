@@ -80,15 +80,15 @@ OPS = {
     for o in (
         Op(1, "elementwise", "x*", "y", (), "y = program(x...) with numpy broadcasting; see postops.py", post=True),
         Op(2, "conv", "x w b?", "y", _CONV,
-           "Convolution. x [N H W C] or [N W C]; w [O kh kw C/groups] or [O kw C/groups]; b [O]. f32, f16, or i8/u8 x "
-           "with i8 w and i32 b and accumulator", post=True),
+           "Convolution. x [N H W C] or [N W C]; w [O kh kw C/groups] or [O kw C/groups]; b [O]. f32 (w may be f16), "
+           "f16, or i8/u8 x with i8 w and i32 b and accumulator", post=True),
         Op(3, "conv_transpose", "x w b?", "y", _CONV + (I("output_pad_h", 0, ""), I("output_pad_w", 0, "")),
-           "Transposed convolution. w [O kh kw C/groups] where O counts all groups", post=True),
+           "Transposed convolution. w [O kh kw C/groups] where O counts all groups; dtypes as conv", post=True),
         Op(4, "matmul", "a b c?", "y",
            (U("trans_a", 0, "a is [... K M]"), U("trans_b", 0, "b is [... N K]"),
             I("a_zero", 0, "zero point of integer a"), I("b_zero", 0, "zero point of integer b")),
-           "y[... M N] = a[... M K] b[... K N] + c[N]; leading dims broadcast; both ranks >= 2. f32, f16, or i8/u8 "
-           "with i32 c and accumulator", post=True),
+           "y[... M N] = a[... M K] b[... K N] + c[N]; leading dims broadcast; both ranks >= 2. f32 (b may be f16), "
+           "f16, or i8/u8 with i32 c and accumulator", post=True),
         Op(5, "max_pool", "x", "y", _POOL, "Maximum over a window; padding never wins"),
         Op(6, "avg_pool", "x", "y", _POOL + (U("count_include_pad", 0, "1: padding counts in the divisor"),),
            "Mean over a window"),

@@ -14,7 +14,7 @@ import click
 
 from ... import Error, __version__
 from ..errors import ConvertError, ProofError
-from . import check, compare, convert, run_model, show
+from . import bench, check, compare, convert, run_model, show
 from .output import clean
 
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -24,10 +24,10 @@ EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
              epilog="Each command has --help with examples.")
 @click.version_option(__version__, prog_name="lite-opt")
 def cli() -> None:
-    """Convert ONNX models to .lrm files, and look at, run and compare them."""
+    """Convert ONNX models to .lrm files, and look at, run, measure and compare them."""
 
 
-for module in (convert, check, show, run_model, compare):
+for module in (convert, check, show, run_model, bench, compare):
     cli.add_command(module.command)
 
 

@@ -17,6 +17,7 @@ Examples:
   lite-opt convert model.onnx -o out/model.lrm --explain
   lite-opt convert silero.onnx --set sr=16000 --state stateN=state
   lite-opt convert model.onnx --dim batch=1 --timeout 600
+  lite-opt convert model.onnx --weights f16               (half the file)
 """
 
 
@@ -25,6 +26,8 @@ Examples:
 @click.option("--output", "-o", type=click.Path(), metavar="FILE.lrm",
               help="Where to write; default: the model's name with .lrm.")
 @conversion
+@click.option("--weights", type=click.Choice(["f32", "f16"]), default="f32", show_default=True,
+              help="How f32 weights are stored; f16 halves the file and computes in f32.")
 @click.option("--explain", is_flag=True, help="Say what each rule did, and where.")
 @click.option("--force", is_flag=True, help="Write the file even when the proof fails.")
 @click.option("--no-verify", is_flag=True, help="Skip the proof.")
@@ -32,7 +35,7 @@ Examples:
               help="Seconds that the proof may take.")
 @common
 def command(model: str, output: str | None, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int],
-            explain: bool, force: bool, no_verify: bool, timeout: float, as_json: bool) -> None:
+            weights: str, explain: bool, force: bool, no_verify: bool, timeout: float, as_json: bool) -> None:
     """Convert the ONNX MODEL to an .lrm file, and prove that it computes the same.
 
     The source and the result are run on the same inputs. When they differ, the rule that broke it is named, nothing is
@@ -50,7 +53,7 @@ def command(model: str, output: str | None, set_: dict[str, Any], state: dict[st
     with OutputFile(path) as target:
         with progress() as tell:
             result = convert_model(model, verify=not no_verify, force=force, set=set_, state=state, dim=dims,
-                                   timeout=timeout, progress=tell)
+                                   timeout=timeout, weights=weights, progress=tell)
         target.write(result.data)
     report = result.report
     if as_json:

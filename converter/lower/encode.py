@@ -14,7 +14,7 @@ from ...spec.dtypes import DTYPES
 from ...spec.ops import MAX_RANK, OPS, Attr
 from ...spec.postops import FLOAT, IMM, MAX_OPERANDS, OPERAND0, POSTOPS, REG0, REGISTERS
 from ..errors import ConvertError
-from ..ir import ACC, Node, Post, Value
+from ..ir import ACC, Node, Post, Reg, Value
 
 
 @dataclass
@@ -34,6 +34,10 @@ def encode(node: Node) -> Encoded:
         program.elementwise(node)
         return Encoded(OPS["elementwise"].code, list(program.operands), post=program.words)
     op = OPS[node.op]
+    if node.op == "elementwise":
+        program = _Program(node)
+        program.run(node.post, {})
+        return Encoded(op.code, list(program.operands), post=program.words)
     inputs = list(node.inputs)
     if not node.post:
         while inputs and inputs[-1] is None:
@@ -43,7 +47,7 @@ def encode(node: Node) -> Encoded:
         raise ConvertError(f"{node.op} '{node.name}': this operator has no epilogue")
     inputs += [None] * (op.n_in - len(inputs))
     program = _Program(node)
-    program.epilogue(node)
+    program.run(node.post, {0: accumulator(node)})
     return Encoded(op.code, [*inputs, *program.operands], attr_words(node), program.words)
 
 
@@ -167,28 +171,31 @@ class _Program:
             return None
         return immediate(v.const.reshape(()).item(), dtype)
 
-    def epilogue(self, node: Node) -> None:
-        """The chain of a node's posts on register 0. Operands of another dtype are cast in registers 1 to 3."""
-        now = accumulator(node)
-        for p in node.post:
+    def run(self, posts: list[Post], now: dict[int, str]) -> None:
+        """The steps of a program; now: the dtypes that registers have before it. Operands of another dtype are cast in
+        registers that hold nothing, which an epilogue's are: it uses register 0 alone."""
+        for p in posts:
             wanted = source_dtypes(p.op, p.dtype)
-            free = REGISTERS - 1
+            free = [k for k in range(1, REGISTERS) if k not in now]
             sources = []
             for i, a in enumerate(p.args):
-                if a is ACC:
-                    if p.op != "cast" and now != wanted[i]:
-                        raise ConvertError(f"{self.where}: {p.op} wants {wanted[i]} and finds {now} in the accumulator")
-                    sources.append((REG0, 0))
+                if a is ACC or isinstance(a, Reg):
+                    k = 0 if a is ACC else a.index
+                    if k not in now or (p.op != "cast" and now[k] != wanted[i]):
+                        raise ConvertError(f"{self.where}: {p.op} wants {wanted[i]} and finds {now.get(k, 'nothing')} "
+                                           f"in register {k}")
+                    sources.append((REG0 + k, 0))
                 elif isinstance(a, Value) and (a.dtype == wanted[i] or p.op == "cast"):
                     sources.append((self.operand(a), 0))
                 elif isinstance(a, Value):
-                    self.emit("cast", wanted[i], [(self.operand(a), 0)], dst=free)
-                    sources.append((REG0 + free, 0))
-                    free -= 1
+                    if not free:
+                        raise ConvertError(f"{self.where}: no register is left to make {wanted[i]} of {a.dtype}")
+                    self.emit("cast", wanted[i], [(self.operand(a), 0)], dst=free[-1])
+                    sources.append((REG0 + free.pop(), 0))
                 else:
                     sources.append((IMM, self._number(p, a, wanted[i])))
-            self.emit(p.op, p.dtype, sources)
-            now = result_dtype(p)
+            self.emit(p.op, p.dtype, sources, p.dst)
+            now[p.dst] = result_dtype(p)
 
     def _number(self, p: Post, value: float, dtype: str) -> int:
         word = immediate(value, dtype)

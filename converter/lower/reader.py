@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...spec import fbs
-from ..dtypes import BY_CODE, to_numpy
+from ..dtypes import BY_CODE, DTYPES, to_numpy
 from ..errors import ConvertError
 from . import flat
 
@@ -15,6 +15,12 @@ from . import flat
 def read(source: str | os.PathLike[str] | bytes) -> dict[str, Any]:
     """The tables of spec/model.fbs. Absent fields: scalars have their default, strings "", vectors [], tables None."""
     return flat.parse(fbs.load(), _bytes(source))
+
+
+def has_constants(source: str | os.PathLike[str] | bytes, dtype: str) -> bool:
+    """Whether a file has constants of a dtype."""
+    tensors = (t for g in read(source)["subgraphs"] for t in g["tensors"])
+    return any(t["encodings"] and t["dtype"] == DTYPES[dtype].code for t in tensors)
 
 
 def constant(source: str | os.PathLike[str] | bytes, model: dict[str, Any], tensor: dict[str, Any]) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..ir import Graph
 from ..rewrite import Rule, Trace
-from . import compose, fuse, layout, qdq, shapes, simplify
+from . import chains, compose, fuse, halves, layout, qdq, shapes, shuffle, simplify
 from .fold import fold, fold_all
 
 Step = Sequence[Rule] | Callable[[Graph, Trace], None]  # rules apply together until none does; a function runs once
@@ -26,11 +26,20 @@ CLEAN = [*shapes.RULES, *simplify.RULES]
 STAGES: list[Stage] = [
     Stage("simplify", (fold, CLEAN, simplify.same_nodes), repeat=True),
     Stage("compose", (compose.RULES,)),
-    Stage("layout", (layout.channels_last, CLEAN, simplify.same_nodes)),
+    Stage("layout", (shuffle.BEFORE_LAYOUT, layout.channels_last, [*CLEAN, *shuffle.AFTER_LAYOUT],
+                     simplify.same_nodes)),
     Stage("fuse", (fold, compose.RULES, fuse.AFFINE, fuse.EPILOGUE)),
     Stage("quantize", (qdq.RULES,)),
     Stage("finish", (fold_all, [*CLEAN, *layout.FINAL_RULES], fuse.AFFINE, fuse.LATE_EPILOGUE, simplify.same_nodes),
           repeat=True),
+    Stage("chains", (chains.RULES,)),
 ]
+HALVES = Stage("halves", (halves.half_weights,))
 
-__all__ = ["STAGES", "Stage", "Step"]
+
+def stages(weights: str) -> list[Stage]:
+    """The stages of a conversion; weights "f16": with f16 weights. Chains take in the casts that these bring."""
+    return STAGES if weights == "f32" else [*STAGES[:-1], HALVES, STAGES[-1]]
+
+
+__all__ = ["STAGES", "Stage", "Step", "stages"]

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -63,37 +64,50 @@ def _erf_1(x: Var) -> tuple[Pat, Pat]:
     return P.add(P.erf(P.div(x, SQRT_2)), 1.0), P.add(P.erf(P.mul(x, 1 / SQRT_2)), 1.0)
 
 
-def _gelu(name: str, which: int, form: int) -> Rule:
+def _tanh_1(x: Var) -> tuple[Pat, Pat, Pat]:
+    """1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)) with three spellings of the cube."""
+    def with_cube(cube: Pat) -> Pat:
+        return P.add(P.tanh(P.mul(P.add(x, P.mul(cube, 0.044715)), math.sqrt(2 / math.pi))), 1.0)
+
+    return with_cube(P.pow(x, 3.0)), with_cube(P.mul(x, P.mul(x, x))), with_cube(P.mul(P.pow(x, 2.0), x))
+
+
+def _gelu(op: str, name: str, inner: Callable[[Var], tuple[Pat, ...]], which: int, form: int) -> Rule:
+    """x * inner(x) / 2 in three spellings."""
     def pattern(x: Var) -> Pat:
-        e = _erf_1(x)[which]
+        e = inner(x)[which]
         return (P.mul(P.mul(x, e), 0.5), P.mul(P.mul(x, 0.5), e), P.mul(x, P.mul(e, 0.5)))[form]
 
     def build(r: Rewrite, x: Value) -> Value | None:
-        """x * (1 + erf(x / sqrt 2)) / 2"""
-        return r.add("gelu", x)
+        return r.add(op, x)
 
-    build.__name__ = name
+    build.__name__, build.__doc__ = name, f"{op}, written as x * (1 + ...) / 2"
     return rule(pattern)(build)
 
 
-GELU = [_gelu(f"gelu_{a}_{b}", i, j) for i, a in enumerate(("div", "mul"))
-        for j, b in enumerate(("after", "x", "inner"))]
+FORMS = ("after", "x", "inner")
+GELU = [_gelu("gelu", f"gelu_{a}_{b}", _erf_1, i, j) for i, a in enumerate(("div", "mul")) for j, b in enumerate(FORMS)]
+GELU += [_gelu("gelu_tanh", f"gelu_tanh_{a}_{b}", _tanh_1, i, j) for i, a in enumerate(("pow", "mul", "square"))
+         for j, b in enumerate(FORMS)]
 
 
-def _tanh_gelu(x: Var, cubed: Pat) -> Pat:
-    return P.add(P.tanh(P.mul(P.add(x, P.mul(cubed, 0.044715)), math.sqrt(2 / math.pi))), 1.0)
+# ---- softmax: exp(x - max x) / sum exp(x - max x) ----
+def _exp(x: Var) -> Pat:
+    return P.exp(P.sub(x, P.reduce(x, name="largest", kind="max")), name="exp")
 
 
-@rule(lambda x: P.mul(P.mul(x, 0.5), _tanh_gelu(x, P.pow(x, 3.0))))
-def gelu_tanh_x(r: Rewrite, x: Value) -> Value | None:
-    """0.5 x * (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))"""
-    return r.add("gelu_tanh", x)
+def _softmax_pattern(x: Var) -> Pat:
+    e = _exp(x)
+    return P.div(e, P.reduce(e, name="total", kind="sum"))
 
 
-@rule(lambda x: P.mul(P.mul(x, _tanh_gelu(x, P.pow(x, 3.0))), 0.5))
-def gelu_tanh_after(r: Rewrite, x: Value) -> Value | None:
-    """x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) * 0.5"""
-    return r.add("gelu_tanh", x)
+@rule(_softmax_pattern)
+def softmax(r: Rewrite, x: Value, largest: Node, total: Node) -> Value | None:
+    """exp(x - max) / sum over one axis"""
+    found = axes(total.attrs.get("axes", 0), x.rank)
+    same = found == axes(largest.attrs.get("axes", 0), x.rank) and len(found) == 1
+    kept = all(n.attrs.get("keep_dims", 1) for n in (largest, total))
+    return r.add("softmax", x, like=None, axis=found[0]) if same and kept and x.dtype in FLOATS else None
 
 
 # ---- layer normalisation: (x - mean x) / sqrt(mean((x - mean x)^2) + eps) ----
@@ -140,6 +154,31 @@ def _shared(pattern: str) -> Rule:
 LAYER_NORM = [_shared("div"), _shared("mul")]
 
 
+def _rms_norm(name: str, which: int, square: str) -> Rule:
+    """x / sqrt(mean x^2 + eps) in five spellings, with x^2 in two."""
+    def pattern(x: Var, eps: Var) -> Pat:
+        squared = P.mul(x, x, name="square") if square == "mul" else P.pow(x, 2.0, name="square")
+        mean = P.add(P.reduce(squared, name="mean", kind="mean"), C(eps))
+        root = P.sqrt(mean)
+        return (P.div(x, root), P.mul(x, P.reciprocal(root)), P.mul(x, P.div(1.0, root)), P.mul(x, P.pow(mean, -0.5)),
+                P.div(x, P.pow(mean, 0.5)))[which]
+
+    def build(r: Rewrite, x: Value, mean: Node, eps: Value) -> Value | None:
+        """x / sqrt(mean x^2 + eps) over the last axes"""
+        axis = _last_axes(mean)
+        if axis is None or x.dtype not in FLOATS or eps.array.size != 1:
+            return None
+        value = float(np.float32(eps.array.reshape(())))
+        return r.add("layer_norm", x, like=None, axis=axis, epsilon=value, kind="rms") if value >= 0 else None
+
+    build.__name__ = f"rms_norm_{name}_{square}"
+    return rule(pattern)(build)
+
+
+RMS_NORM = [_rms_norm(name, i, square) for i, name in enumerate(("div", "reciprocal", "inverse", "power", "root"))
+            for square in ("mul", "pow")]
+
+
 def _normalised(n: Node, c: Value) -> Value | None:
     """The constant c when it has the shape of the normalised axes of a layer_norm (leading 1s aside)."""
     x = n.arg(0)
@@ -169,4 +208,4 @@ def layer_norm_bias(r: Rewrite, layer_norm: Node, x: Value, s: Value | None, b: 
 
 
 RULES: list[Rule] = [silu, mish, hard_sigmoid_div, hard_sigmoid_mul, hard_swish, hard_swish_div, hard_swish_mul, *GELU,
-                     gelu_tanh_x, gelu_tanh_after, *LAYER_NORM, layer_norm_scale, layer_norm_bias]
+                     softmax, *LAYER_NORM, *RMS_NORM, layer_norm_scale, layer_norm_bias]

@@ -110,18 +110,64 @@ def scale_before_conv(r: Rewrite, conv: Node, x: Value, s: Value, w: Value, b: V
 def pad_into_conv(r: Rewrite, pad: Node, conv: Node, x: Value, pads: Value, value: Value | None, w: Value,
                   b: Value | None) -> Value | None:
     """Zeros around an image are the convolution's own padding."""
-    p = ints(pads)
+    wide = _window_pads(pad, conv) if value is None or _is_all(value, 0) else None
+    return r.add("conv", x, w, b, like=conv, **wide) if wide else None
+
+
+def _is_all(v: Value, number: float) -> bool:
+    return v.const is not None and bool(np.all(v.const == number))
+
+
+def _window_pads(pad: Node, n: Node) -> dict[str, int] | None:
+    """The pads of a convolution or pooling that takes over those of a constant `pad` before it."""
+    p, rank = ints(pad.arg(1)), pad.arg(0).rank
     if p is None or pad.attrs.get("mode", "constant") != "constant" or min(p, default=0) < 0 or \
-            conv.attrs.get("auto_pad", "explicit") != "explicit" or \
-            (value is not None and (value.const is None or np.any(value.const))):
+            n.attrs.get("auto_pad", "explicit") != "explicit" or rank not in (3, 4) or \
+            pad.arg(0).dtype not in FLOATS or p[0] or p[rank - 1] or p[rank] or p[2 * rank - 1]:
         return None
-    n = x.rank
-    if p[0] or p[n - 1] or p[n] or p[2 * n - 1] or n not in (3, 4) or x.dtype not in FLOATS:
+    sides = ("pad_top", "pad_left", "pad_bottom", "pad_right") if rank == 4 else ("pad_left", "pad_right")
+    more = [*p[1 : rank - 1], *p[rank + 1 : 2 * rank - 1]]
+    wide = {k: n.attrs.get(k, 0) + v for k, v in zip(sides, more, strict=True)}
+    return wide if max(wide.values()) <= 65536 else None
+
+
+@rule(lambda x, pads, value: P.avg_pool(P.pad(x, C(pads), Opt(value))))
+def pad_into_avg_pool(r: Rewrite, pad: Node, avg_pool: Node, x: Value, pads: Value,
+                      value: Value | None) -> Value | None:
+    """Zeros around an image are the padding of a mean that counts it. A window of a rounded-up size that reaches over
+    the padding is divided by less, so these stay."""
+    a = avg_pool.attrs
+    counts = a.get("count_include_pad", 0) or not any(v for k, v in a.items() if k.startswith("pad_"))
+    if a.get("ceil_mode", 0) or not counts or (value is not None and not _is_all(value, 0)):
         return None
-    sides = ("pad_top", "pad_left", "pad_bottom", "pad_right") if n == 4 else ("pad_left", "pad_right")
-    more = [*p[1 : n - 1], *p[n + 1 : 2 * n - 1]]
-    wide = {k: conv.attrs.get(k, 0) + v for k, v in zip(sides, more, strict=True)}
-    return r.add("conv", x, w, b, like=conv, **wide) if max(wide.values()) <= 65536 else None
+    wide = _window_pads(pad, avg_pool)
+    return r.add("avg_pool", x, like=avg_pool, **wide, count_include_pad=1) if wide else None
+
+
+@rule(lambda x, pads, value: P.max_pool(P.pad(x, C(pads), Opt(value))))
+def pad_into_max_pool(r: Rewrite, pad: Node, max_pool: Node, x: Value, pads: Value,
+                      value: Value | None) -> Value | None:
+    """-inf around an image is the padding of a maximum; so are zeros around what is never negative, when no window lies
+    in the padding alone."""
+    zero = value is None or _is_all(value, 0)
+    wide = _window_pads(pad, max_pool) if zero or _is_all(value, -np.inf) else None
+    if wide is None or max_pool.attrs.get("ceil_mode", 0):
+        return None
+    a = max_pool.attrs
+    small = all(v < a.get("kernel_h" if k in ("pad_top", "pad_bottom") else "kernel_w", 1) for k, v in wide.items())
+    plain = a.get("dilation_h", 1) == a.get("dilation_w", 1) == 1
+    own = any(v for k, v in a.items() if k.startswith("pad_"))  # -inf outside of the zeros, which may win there
+    if not small or not plain or (zero and (own or not _never_negative(x))):
+        return None
+    return r.add("max_pool", x, like=max_pool, **wide)
+
+
+def _never_negative(v: Value) -> bool:
+    n = v.node
+    if n is None or n.post:
+        return n is not None and bool(n.post) and n.post[-1].op in ("relu", "sigmoid")
+    return n.op in ("relu", "sigmoid", "hard_sigmoid") or (
+        n.op == "clip" and n.arg(1).const is not None and bool(np.all(n.arg(1).array >= 0)))
 
 
 # ---- transposes of matrices ----
@@ -216,6 +262,6 @@ def _post(n: Node, y: Value, dtype: str) -> Post | None:
 
 
 AFFINE: list[Rule] = [scale_into_weights, shift_into_bias, value_into_bias, scale_before_conv, pad_into_conv,
-                      transpose_into_matmul]
+                      pad_into_avg_pool, pad_into_max_pool, transpose_into_matmul]
 EPILOGUE: list[Rule] = [into_epilogue]
 LATE_EPILOGUE: list[Rule] = [late_into_epilogue]

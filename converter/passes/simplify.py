@@ -166,7 +166,7 @@ def _key(n: Node) -> Hashable:
             return "value", id(a)
         return a.dtype, a.shape, hashlib.sha256(a.const.tobytes()).digest()
 
-    post = tuple((p.op, p.dtype, *map(ident, p.args)) for p in n.post)
+    post = tuple((p.op, p.dtype, p.dst, *map(ident, p.args)) for p in n.post)
     attrs = tuple(sorted((k, str(v)) for k, v in n.attrs.items()))
     return n.op, attrs, tuple(map(ident, n.inputs)), post, len(n.outputs)
 

@@ -134,7 +134,7 @@ static lr_status new_step(lr_session *s, const struct scope *sc, const struct lr
 
 static lr_status delegate(lr_session *s, const struct scope *sc, const struct lr_node *n, int depth, lr_error *error) {
   struct lr_plan *p = &s->plan;
-  struct lr_plan_step *st;
+  struct lr_plan_step *st = NULL;
   LR_TRY(new_step(s, sc, n, &st, error));
   bool taken = false;
   char why[400];
@@ -161,7 +161,7 @@ static lr_status delegate(lr_session *s, const struct scope *sc, const struct lr
 static lr_status plan_node(lr_session *s, const struct scope *sc, const struct lr_node *n, const char *reason,
                            lr_error *error) {
   struct lr_plan *p = &s->plan;
-  struct lr_plan_step *st;
+  struct lr_plan_step *st = NULL;
   LR_TRY(new_step(s, sc, n, &st, error));
   st->reason = reason;
   if (LR_HAS_CUSTOM && n->op == LR_OP_CUSTOM && !(st->custom = find_custom(s, n->custom_name)))

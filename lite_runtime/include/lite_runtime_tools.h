@@ -19,6 +19,10 @@ LR_API lr_status lr_tool_infer(int32_t op, const uint32_t *attrs, int32_t n_attr
                                lr_error *error);
 /* 1 when the operator is in this build. */
 LR_API int32_t lr_tool_has_op(int32_t op);
+/* The most that the calling thread can do in f32 multiply-adds (two operations each), in GFLOP/s, with those instruction
+ * sets that cpu_mask allows (0: all; as in lr_model_options): the best of short loops tried for `seconds`. 0 when this
+ * architecture is not known. */
+LR_API double lr_tool_fma_peak(double seconds, uint32_t cpu_mask);
 /* end tools */
 #ifdef __cplusplus
 }

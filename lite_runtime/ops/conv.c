@@ -1,5 +1,6 @@
-/* conv: packing and the choice between products (conv_gemm.c) and depthwise (conv_dw.c). */
-#include "conv.h"
+/* conv: packing and the choice between products (conv_gemm.c), depthwise (conv_dw.c) and Winograd
+ * (conv_winograd.c). */
+#include "conv_winograd.h"
 
 bool lr_conv_depthwise(int64_t groups, int64_t group_channels) { return groups > 1 && group_channels == 1; }
 
@@ -33,6 +34,19 @@ static void pack_groups(const void *user, const void *dense, void *packed) {
                 lr_pack_panels(&u->pack));
 }
 
+static struct pack_user pack_user(const struct lr_type *w, int32_t groups, const struct lr_kernel *kernel) {
+  struct pack_user u = {.groups = lr_conv_depthwise(groups, w->dim[w->rank - 1]) ? 1 : groups};
+  u.pack = lr_conv_pack(w->dim, w->rank, w->dtype, groups, kernel);
+  u.group_bytes = (int64_t)lr_pack_bytes(&u.pack);
+  u.from_bytes = (int64_t)u.pack.cols * u.pack.col_stride * (int64_t)lr_dtype_size(w->dtype);
+  return u;
+}
+
+static lr_status get_weights(const struct lr_bind *b, const struct pack_user *u, const void **packed) {
+  struct lr_packing how = {1, 1, u->pack.nr, u->pack.kr, (uint32_t)u->groups};
+  return lr_weights_get(b, 1, &how, (size_t)(u->groups * u->group_bytes), pack_groups, u, packed);
+}
+
 static lr_status no_memory(const struct lr_bind *b) {
   return lr_fail(b->error, LR_ERR_MEMORY, "conv '%.150s': out of memory for its weights", b->node->name);
 }
@@ -62,18 +76,12 @@ static lr_status bind(struct lr_bind *b) {
   const struct lr_type *x = &b->graph->tensors[b->node->in[0]].type;
   const struct lr_graph_tensor *w = &b->graph->tensors[b->node->in[1]];
   if (w->lifetime != LR_LIFE_CONST) return LR_OK;
-  const int64_t *dim = w->type.dim;
-  int64_t depth = dim[w->type.rank - 1];
-  bool depthwise = lr_conv_depthwise(a->groups, depth);
+  bool depthwise = lr_conv_depthwise(a->groups, w->type.dim[w->type.rank - 1]);
   struct lr_conv_weights *s = lr_bind_alloc(b, sizeof *s);
   if (!s) return no_memory(b);
   s->kernel = lr_kernel_find(lr_gemm_signature(x->dtype, depthwise), b->model->cpu);
-  struct pack_user u = {.groups = depthwise ? 1 : a->groups};
-  u.pack = lr_conv_pack(dim, w->type.rank, w->type.dtype, a->groups, s->kernel);
-  u.group_bytes = (int64_t)lr_pack_bytes(&u.pack);
-  u.from_bytes = (int64_t)u.pack.cols * u.pack.col_stride * (int64_t)lr_dtype_size(w->type.dtype);
-  struct lr_packing how = {1, 1, u.pack.nr, u.pack.kr, (uint32_t)u.groups};
-  LR_TRY(lr_weights_get(b, 1, &how, (size_t)(u.groups * u.group_bytes), pack_groups, &u, &s->packed));
+  struct pack_user u = pack_user(&w->type, a->groups, s->kernel);
+  if (!lr_conv_winograd_may(s->kernel, x->dtype, &w->type, a)) LR_TRY(get_weights(b, &u, &s->packed));
   LR_TRY(bind_bias(b, &u, a, s));
   *b->slot = s;
   return LR_OK;
@@ -112,6 +120,19 @@ static void set_shapes(struct lr_conv *c, const struct lr_prepare *p, const stru
     c->axis[0].stride = c->axis[0].dilation = 1;
 }
 
+/* Dense and grouped convolutions; bind has left the weights to this where shapes of x decide. */
+static lr_status prepare_products(struct lr_conv *c, struct lr_prepare *p, const struct lr_conv_weights *s) {
+  const struct lr_conv_attrs *a = p->bind.node->attrs;
+  const struct lr_type *w = &p->bind.graph->tensors[p->bind.node->in[1]].type;
+  if (s && !s->packed) {
+    LR_TRY(lr_conv_winograd_prepare(c, p));
+    if (c->winograd) return LR_OK;
+    struct pack_user u = pack_user(w, a->groups, c->gemm.kernel);
+    LR_TRY(get_weights(&p->bind, &u, &c->packed));
+  }
+  return lr_conv_gemm_prepare(c, p);
+}
+
 static lr_status prepare(struct lr_prepare *p) {
   const struct lr_conv_attrs *a = p->bind.node->attrs;
   const struct lr_conv_weights *s = *p->bind.slot;
@@ -131,14 +152,15 @@ static lr_status prepare(struct lr_prepare *p) {
   set_packing(c, s, w, a->groups);
   c->outside = lr_conv_outside(p, x->dtype, depthwise ? c->x.c : depth, a->x_zero);
   if (!c->outside) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
-  LR_TRY(depthwise ? lr_conv_dw_prepare(c, p) : lr_conv_gemm_prepare(c, p));
+  LR_TRY(depthwise ? lr_conv_dw_prepare(c, p) : prepare_products(c, p, s));
   size_t at = 0;
   c->packed_at = at;
   at += c->packed ? 0 : lr_align_up((size_t)(c->groups * c->group_bytes), LR_ALIGN);
   c->bias_at = at;
   at += c->bias ? 0 : lr_align_up((size_t)(c->groups * c->bias_bytes), LR_ALIGN);
   c->threads_at = at;
-  p->scratch = at + (size_t)p->threads * c->gemm.thread_bytes;
+  c->shared_at = at + (size_t)p->threads * c->gemm.thread_bytes;
+  p->scratch = c->shared_at + lr_conv_winograd_shared(c);
   return LR_OK;
 }
 
@@ -167,6 +189,8 @@ static lr_status run(struct lr_run *r) {
   }
   if (lr_conv_depthwise(a->groups, w->dim[w->rank - 1]))
     lr_conv_dw_run(c, r, packed, bias);
+  else if (c->winograd)
+    lr_conv_winograd_run(c, r, packed, bias);
   else
     lr_conv_gemm_run(c, r, packed, bias);
   return LR_OK;

@@ -87,13 +87,15 @@ static void copy_edge(const struct lr_conv *c, const char *row, int64_t w, int64
   if (first < last) memcpy(to + first * pixel, row + (at + first) * pixel, (size_t)((last - first) * pixel));
 }
 
-/* Pointers of one tap of a run; row: the row of x that it reads, or NULL for one outside. Returns the rest of `edge`. */
-static char *point_tap(const struct lr_gemm *g, const struct lr_conv *c, const struct run *t, const char *row, int64_t tap,
-                       char *edge, const void **a) {
+/* Pointers of one tap of a run; row: the row of x that it reads, or NULL for one outside. Returns the rest of
+ * `edge`. */
+static char *point_tap(const struct lr_gemm *g, const struct lr_conv *c, const struct run *t, const char *row,
+                       int64_t tap, char *edge, const void **a) {
   const struct lr_axis *aw = &c->axis[1];
   bool join = c->taps_w < aw->kernel;
   int64_t mr = g->kernel->mr, size = (int64_t)lr_dtype_size(g->x_dtype), kw = tap % c->taps_w, from, to;
-  int64_t step = aw->stride * c->x.w_stride * size, at = (kw * aw->dilation - aw->begin) * c->x.w_stride * size;
+  int64_t step = aw->stride * c->x.w_stride * size,
+          at = (kw * aw->dilation - aw->begin) * c->x.w_stride * size;
   int64_t lane = t->first % mr;
   inner_columns(aw, kw, join ? aw->kernel : 1, &from, &to);
   if (!row) from = to = 0;

@@ -9,7 +9,8 @@ static lr_status check_dtypes(const struct lr_infer *c, int32_t x_zero, int32_t 
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; convolutions compute in f32, f16, i8 and u8",
                          lr_dtype_name(x));
   int32_t want = lr_is_int8(x) ? LR_I8 : x, want_b = lr_is_int8(x) ? LR_I32 : x;
-  if (w != want)
+  bool halves = x == LR_F32 && w == LR_F16; /* stored in half the bytes; they become f32 when packed */
+  if (w != want && !halves)
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "w is %s; with x of %s it must be %s", lr_dtype_name(w),
                          lr_dtype_name(x), lr_dtype_name(want));
   if (b && b != want_b)

@@ -4,8 +4,8 @@
 
 #include "f16.h"
 
-/* What a tile works on should stay in the second-level cache: weights, which all tiles of the same columns share; accumulators
- * in the first level; pointers (bytes). */
+/* What a tile works on should stay in the second-level cache: weights, which all tiles of the same columns
+ * share; accumulators in the first level; pointers (bytes). */
 enum {
   WEIGHTS_BYTES = 256 * 1024,
   ACC_BYTES = 32 * 1024,
@@ -14,8 +14,8 @@ enum {
   COLS = 48, /* columns are cut at multiples of this many: kernels take several panels at once */
   TILES_A_THREAD = 4
 };
-/* Multiply-adds: a tile has no more rows than it takes for MAX_WORK, and is not cut for more threads below MIN_WORK, some 20
- * microseconds of a fast core. */
+/* Multiply-adds: a tile has no more rows than it takes for MAX_WORK, and is not cut for more threads below
+ * MIN_WORK, some 20 microseconds of a fast core. */
 #define MAX_WORK ((int64_t)4 << 20)
 #define MIN_WORK ((int64_t)1 << 20)
 

@@ -7,7 +7,8 @@ static lr_status check_dtypes(const struct lr_infer *c, const struct lr_matmul_a
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "a is %s; products are computed in f32, f16, i8 and u8",
                          lr_dtype_name(a));
   bool ints = lr_is_int8(a);
-  if (ints ? !lr_is_int8(b) : a != b)
+  bool halves = a == LR_F32 && b == LR_F16; /* stored in half the bytes; they become f32 when packed */
+  if (ints ? !lr_is_int8(b) : a != b && !halves)
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "a is %s and b is %s; %s", lr_dtype_name(a), lr_dtype_name(b),
                          ints ? "with integers both must be i8 or u8" : "they must be equal");
   if (bias && bias != (ints ? LR_I32 : a))

@@ -10,6 +10,7 @@ from typing import Any
 
 from ._lr import ffi, lib
 from .arrays import Step
+from .benchmark import Benchmark, StepTime, Times, Versus, benchmark
 from .errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -29,9 +30,10 @@ from .session import Session
 
 __version__ = ffi.string(lib.lr_version()).decode()
 __all__ = [
-    "CPU_PORTABLE", "ArgumentError", "ArgumentTypeError", "CancelledError", "DeviceError", "Error", "FileError",
-    "Model", "ModelError", "OutOfMemoryError", "Pool", "Session", "Status", "Step", "TensorInfo", "TensorValueError",
-    "UnsupportedError", "VersionError", "convert", "cpu_features",
+    "CPU_PORTABLE", "ArgumentError", "ArgumentTypeError", "Benchmark", "CancelledError", "DeviceError", "Error",
+    "FileError", "Model", "ModelError", "OutOfMemoryError", "Pool", "Session", "Status", "Step", "StepTime",
+    "TensorInfo", "TensorValueError", "Times", "UnsupportedError", "Versus", "VersionError", "benchmark", "convert",
+    "cpu_features",
 ]
 
 

@@ -50,6 +50,7 @@ static double parts(int32_t op, double a, double b, double c) {
     case LR_POST_MOD:
       return fabs(a) + fabs(b);
     case LR_POST_CELU:
+      if (a / b > 88) return (double)INFINITY; /* exp may overflow where a small alpha times it would not */
       return fabs(a / b) <= 1 ? 0 : fabs(a / b * (exp(a / b) - 1) * b); /* the error of a / b grows in exp */
     case LR_POST_HARD_SWISH:
     case LR_POST_GELU:

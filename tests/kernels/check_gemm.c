@@ -167,6 +167,45 @@ static void dwconv_case(const struct lr_kernel *k, const struct kind *t, size_t 
   check_gaps(&w);
 }
 
+/* Square windows on neighbouring pixels of an image, as kernels may find out from the pointers: columns of pixels are `step` apart
+ * from one window to the next. One column and one row of the image are padding, which is the same pixel everywhere. */
+static void point_at_image(struct work *w, const struct kind *t, size_t edge, size_t step, size_t channels, bool even) {
+  size_t width = (w->rows - 1) * step + edge, size = check_size(t->x), bare = even ? edge : check_random((uint32_t)edge);
+  char *image = filled(t->x, edge * width * channels), *outside = filled(t->x, channels);
+  if (t->floats && check_random(4) == 0)
+    check_put(t->x, image, check_random((uint32_t)(edge * width * channels)), (double)NAN);
+  for (size_t r = 0; r < (even ? 1 : w->rows); r++)
+    for (size_t s = 0; s < w->ks; s++) {
+      size_t x = r * step + s % edge, y = s / edge;
+      w->a[r * w->ks + s] =
+          (!even && x + 1 == width) || y == bare ? outside : image + (y * width + x) * channels * size;
+    }
+}
+
+static void dwconv_image_case(const struct lr_kernel *k, const struct kind *t, size_t i) {
+  size_t edge = 3 + i % 2 * 2, step = 1 + check_random(3), first = check_random(3) * (size_t)k->nr;
+  bool even = check_random(2);
+  struct work w = {.ks = edge * edge, .kc = 1, .rows = 1 + check_random(9)};
+  w.cols = 1 + check_random((i % 4 ? 3 : 6) * (uint32_t)k->nr);
+  set_up(&w, t, k, 1);
+  size_t channels = first + w.cols + check_random(3), x_step = even ? step * channels : 0, a_step = even ? 0 : w.ks;
+  w.a = check_alloc(w.ks * (even ? 1 : w.rows) * sizeof(void *), sizeof(void *));
+  point_at_image(&w, t, edge, step, channels, even);
+  if (t->floats)
+    ((lr_f32_dwconv_fn *)k->fn)(w.rows, w.cols, w.ks, first, 1, w.a, a_step, x_step, w.packed, w.bias, w.y, w.stride,
+                                w.lo, w.hi);
+  else
+    ((lr_qs8_dwconv_fn *)k->fn)(w.rows, w.cols, w.ks, first, 1, w.a, a_step, x_step, w.packed, w.bias, w.y, w.stride);
+  for (size_t r = 0; r < w.rows; r++)
+    for (size_t j = 0; j < w.cols; j++) {
+      struct sum s = start(t, w.bias, j);
+      for (size_t tap = 0; tap < w.ks; tap++)
+        add(&s, t, w.a[r * a_step + tap], r * x_step + first + j, w.w, tap * w.cols + j);
+      compare(&w, t, &s, w.ks, r, j);
+    }
+  check_gaps(&w);
+}
+
 static void run(const struct lr_kernel *k, struct kind t,
                 void (*one)(const struct lr_kernel *k, const struct kind *t, size_t i)) {
   for (size_t i = 0; i < CASES; i++) {
@@ -177,7 +216,10 @@ static void run(const struct lr_kernel *k, struct kind t,
 
 #define CHECKERS(name, ...)                                                                            \
   void check_##name##_gemm(const struct lr_kernel *k) { run(k, (struct kind)__VA_ARGS__, gemm_case); } \
-  void check_##name##_dwconv(const struct lr_kernel *k) { run(k, (struct kind)__VA_ARGS__, dwconv_case); }
+  void check_##name##_dwconv(const struct lr_kernel *k) {                                              \
+    run(k, (struct kind)__VA_ARGS__, dwconv_case);                                                     \
+    run(k, (struct kind)__VA_ARGS__, dwconv_image_case);                                               \
+  }
 CHECKERS(f32, {T_F32, T_F32, true})
 CHECKERS(f16, {T_F16, T_F32, true})
 CHECKERS(qs8, {T_I8, T_I8, false})

@@ -1,12 +1,12 @@
-"""Counts what the inner loops of GEMM kernels do with the stack: an accumulator that a compiler could not keep in a register
-costs more than the tile gains, and shows neither in results nor (much) in a noisy timing.
+"""Counts what the inner loops of GEMM kernels do with the stack: an accumulator that a compiler could not keep in a
+register costs more than the tile gains, and shows neither in results nor (much) in a noisy timing.
 
 usage: stack_references.py OBJDUMP [--show] OBJECT...
 
-OBJECT: object files or static libraries; OBJDUMP: a GNU or LLVM objdump that knows their architecture. Looked at are the
-innermost loops with at least MIN_FMA multiply-adds. On AArch64 no instruction of theirs may touch the stack; on x86-64, where
-pointers may have to live there, no vector instruction may. Prints one line for each loop with --show, else only those that are
-bad; exit code 1 when there are any, and when no loop is found at all.
+OBJECT: object files or static libraries; OBJDUMP: a GNU or LLVM objdump that knows their architecture. Looked at are
+the innermost loops with at least MIN_FMA multiply-adds. On AArch64 no instruction of theirs may touch the stack; on
+x86-64, where pointers may have to live there, no vector instruction may. Prints one line for each loop with --show,
+else only those that are bad; exit code 1 when there are any, and when no loop is found at all.
 """
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def main(argv: list[str]) -> int:
     for loop in loops:
         if show or loop.stack:
             other = (len(loop.code) - loop.multiply_adds) / loop.multiply_adds
-            print(f"{loop.function}: {len(loop.code)} instructions, {other:.3f} others for each of {loop.multiply_adds} "
-                  f"multiply-adds, {loop.stack} stack references")
+            print(f"{loop.function}: {len(loop.code)} instructions, {other:.3f} others for each of "
+                  f"{loop.multiply_adds} multiply-adds, {loop.stack} stack references")
     bad = sum(loop.stack > 0 for loop in loops)
     print(f"{len(loops)} loops, {bad} use the stack")
     return 1 if bad or not loops else 0

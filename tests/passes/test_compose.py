@@ -99,3 +99,65 @@ def test_normalisation_over_another_axis(g, becomes):
 def test_scale_per_row_stays(g, becomes):
     y = g.node("mul", g.node("layer_norm", g.x(3, 5), axis=1), g.weights(3, 1))
     becomes(g, RULES, None, y)
+
+
+def cube(g, x, how):
+    square = g.node("mul", x, x)
+    return g.node("mul", x, square) if how == "right" else g.node("mul", square, x)
+
+
+@pytest.mark.parametrize("how", ["left", "right"])
+@pytest.mark.parametrize("form", ["after", "x", "inner"])
+def test_gelu_with_a_cube_of_products(g, becomes, how, form):
+    x = g.x(2, 5)
+    t = tanh_1(g, x, cube(g, x, how))
+    y = {"after": lambda: g.node("mul", g.node("mul", x, t), g.c(0.5)),
+         "x": lambda: g.node("mul", g.node("mul", x, g.c(0.5)), t),
+         "inner": lambda: g.node("mul", x, g.node("mul", t, g.c(0.5)))}[form]()
+    becomes(g, RULES, one("gelu_tanh"), y)
+
+
+# ---- softmax ----
+def softmax(g, x, largest=2, total=2, keep=1):
+    e = g.node("exp", g.node("sub", x, g.node("reduce", x, kind="max", axes=largest)))
+    return g.node("div", e, g.node("reduce", e, kind="sum", axes=total, keep_dims=keep))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_softmax(g, becomes, axis):
+    becomes(g, RULES, f"""
+        input x: f32[2,3,4]
+        %0 = softmax(x{f', axis={axis}' if axis else ''})
+        return y0=%0""", softmax(g, g.x(2, 3, 4), 1 << axis, 1 << axis))
+
+
+@pytest.mark.parametrize("largest, total, keep", [(1, 2, 1), (6, 6, 1), (1, 1, 0)])
+def test_nearly_a_softmax(g, becomes, largest, total, keep):
+    becomes(g, RULES, None, softmax(g, g.x(3, 3, 3), largest, total, keep))
+
+
+# ---- RMS norm ----
+@pytest.mark.parametrize("how", ["div", "reciprocal", "inverse", "power", "root"])
+@pytest.mark.parametrize("power", ["pow", "mul"])
+def test_rms_norm(g, becomes, how, power):
+    x = g.x(3, 5)
+    square = g.node("pow", x, g.c(2)) if power == "pow" else g.node("mul", x, x)
+    mean = g.node("add", g.node("reduce", square, kind="mean", axes=2), g.c(1e-6))
+    root = g.node("sqrt", mean) if how in ("div", "reciprocal", "inverse") else None
+    y = {"div": lambda: g.node("div", x, root), "reciprocal": lambda: g.node("mul", x, g.node("reciprocal", root)),
+         "inverse": lambda: g.node("mul", x, g.node("div", g.c(1), root)),
+         "power": lambda: g.node("mul", x, g.node("pow", mean, g.c(-0.5))),
+         "root": lambda: g.node("div", x, g.node("pow", mean, g.c(0.5)))}[how]()
+    becomes(g, [compose.RULES], """
+        input x: f32[3,5]
+        %0 = layer_norm(x, f32[5], axis=1, epsilon=9.999999974752427e-07, kind=rms)
+        return y0=%0""", g.node("mul", g.weights(5), y))
+
+
+def test_nearly_an_rms_norm(g, becomes):
+    """Over the first axis; and of another tensor."""
+    x, z = g.x(3, 5), g.x(3, 5, name="z")
+    def norm(of, by, axes):
+        mean = g.node("reduce", g.node("mul", of, of), kind="mean", axes=axes)
+        return g.node("div", by, g.node("sqrt", g.node("add", mean, g.c(1e-6))))
+    becomes(g, [compose.RULES], None, norm(x, x, 1), norm(x, z, 2))

@@ -236,3 +236,48 @@ def test_at_most_32_operands(g, apply):
         y = g.node("add", y, g.weights(4))
     apply(g, [fuse.EPILOGUE], y, tolerance=1e-4)
     assert len(g.nodes) > 1 and len(g.nodes[0].post) <= 32
+
+
+# ---- pads of poolings ----
+@pytest.mark.parametrize("attrs", [{}, {"count_include_pad": 1, "pad_top": 1}])
+def test_pad_before_a_mean(g, apply, attrs):
+    y = g.node("pad", image(g), g.c([0, 1, 0, 0, 0, 1, 2, 0], "i64"))
+    apply(g, [fuse.AFFINE], g.node("avg_pool", y, kernel_h=3, kernel_w=3, stride_w=2, **attrs))
+    assert [n.op for n in g.nodes] == ["avg_pool"] and g.nodes[0].attrs["count_include_pad"] == 1
+
+
+@pytest.mark.parametrize("first, value", [("identity", -np.inf), ("relu", 0.0), ("relu", None), ("sigmoid", 0.0)])
+def test_pad_before_a_maximum(g, apply, first, value):
+    x = g.node(first, g.node("neg", image(g)))
+    y = g.node("pad", x, g.c([0, 1, 2, 0, 0, 1, 0, 0], "i64"), None if value is None else g.c(value))
+    apply(g, [fuse.AFFINE], g.node("max_pool", y, kernel_h=3, kernel_w=3, stride_h=2, stride_w=2))
+    assert [n.op for n in g.nodes] == ["neg", first, "max_pool"]
+
+
+@pytest.mark.parametrize("op, value, first, attrs", [
+    ("avg_pool", 0.5, "relu", {}), ("avg_pool", 0.0, "relu", {"ceil_mode": 1}),
+    ("avg_pool", 0.0, "relu", {"pad_top": 1}),  # its own padding does not count
+    ("max_pool", 0.0, "neg", {}), ("max_pool", -1.0, "neg", {}), ("max_pool", 0.0, "relu", {"pad_top": 1}),
+    ("max_pool", -np.inf, "relu", {"kernel_h": 1}),  # windows of padding alone
+    ("max_pool", 0.0, "relu", {"dilation_h": 2}),
+])
+def test_pad_that_a_pooling_leaves(g, becomes, op, value, first, attrs):
+    y = g.node("pad", g.node(first, image(g)), g.c([0, 1, 0, 0, 0, 1, 1, 0], "i64"), g.c(value))
+    becomes(g, [fuse.AFFINE], None, g.node(op, y, **{"kernel_h": 2, "kernel_w": 2, **attrs}))
+
+
+# ---- every activation of the epilogue ----
+@pytest.mark.parametrize("op, args", [
+    ("relu", []), ("clip", [0, 6]), ("leaky_relu", [0.1]), ("sigmoid", []), ("hard_sigmoid", [0.25, 0.5]),
+    ("hard_swish", []), ("silu", []), ("gelu", []), ("gelu_tanh", []), ("tanh", []), ("elu", [1]), ("mish", []),
+])
+def test_activations(g, apply, op, args):
+    apply(g, [fuse.EPILOGUE], g.node(op, conv(g, image(g)), *map(g.c, args)), tolerance=1e-4)
+    assert [n.op for n in g.nodes] == ["conv"] and g.nodes[0].post[0].op == op
+
+
+def test_prelu(g, becomes):
+    becomes(g, [fuse.EPILOGUE], """
+        input x: f32[1,6,6,3]
+        %0 = conv(x, f32[4,3,3,3], pad_top=1, pad_left=1, pad_bottom=1, pad_right=1) | leaky_relu.f32(acc, f32[4])
+        return y0=%0""", g.node("leaky_relu", conv(g, image(g)), g.weights(4)))

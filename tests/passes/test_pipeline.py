@@ -278,3 +278,35 @@ def test_reader_refuses_what_is_no_file(tmp_path):
         read(b"\xff\xff\xff\x7fLRM0" + b"\0" * 64)
     with pytest.raises(ConvertError, match="No such file"):
         read(tmp_path / "none.lrm")
+
+
+# ---- layouts of whole blocks ----
+def ops_of(g) -> list[str]:
+    return [n.op for n in run_pipeline(g).graph.nodes]
+
+
+def test_squeeze_and_excite_moves_nothing(g):
+    y = g.images("conv", g.x(1, 3, 8, 8), g.weights(8, 3, 3, 3))
+    m = g.node("reduce", y, kind="mean", axes=12)
+    m = g.node("relu", g.images("conv", m, g.weights(2, 1, 1, 8), g.weights(2)))
+    m = g.node("hard_sigmoid", g.images("conv", m, g.weights(8, 1, 1, 2)), g.c(1 / 6), g.c(0.5))
+    g.output(g.images("conv", g.node("mul", y, m), g.weights(2, 1, 1, 8)), "y")
+    assert ops_of(g) == ["transpose", "conv", "reduce", "conv", "conv", "mul", "conv", "transpose"]
+
+
+def test_split_and_concat_move_nothing(g):
+    y = g.images("conv", g.x(1, 3, 8, 8), g.weights(8, 3, 3, 3))
+    a, b = g.node("split", y, n_outputs=2, axis=1)
+    b = g.images("conv", b, g.weights(4, 1, 1, 4))
+    g.output(g.images("conv", g.node("concat", a, b, axis=1), g.weights(2, 1, 1, 8)), "y")
+    assert ops_of(g) == ["transpose", "conv", "split", "conv", "concat", "conv", "transpose"]
+
+
+@pytest.mark.parametrize("batch", [1, "n"])
+def test_channel_shuffle_is_one_copy(g, batch):
+    y = g.images("conv", g.x(batch, 3, 8, 8), g.weights(8, 3, 3, 3))
+    s = g.node("reshape", y, g.c([-1, 2, 4, 6, 6], "i64"))
+    s = g.node("reshape", g.node("transpose", s, perm=(0, 2, 1, 3, 4)), g.c([-1, 8, 6, 6], "i64"))
+    a, b = g.node("split", s, n_outputs=2, axis=1)
+    g.output(g.images("conv", g.node("concat", b, a, axis=1), g.weights(2, 1, 1, 8)), "y")
+    assert ops_of(g) == ["transpose", "conv", "reshape", "transpose", "reshape", "split", "concat", "conv", "transpose"]

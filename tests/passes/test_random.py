@@ -152,7 +152,7 @@ def test_random_graphs(g, first):
         for limit in (None, int(random.r.integers(1, 40))):
             for name, y in compute(run_pipeline(graph, limit=limit).graph, x).items():
                 finite = expected[name][np.isfinite(expected[name])]
-                scale = max(float(np.max(np.abs(finite), initial=0)), 1e-2)
+                scale = max(float(np.max(np.abs(finite), initial=0)), 0.1)  # sums of terms near 1 may cancel
                 np.testing.assert_allclose(y, expected[name], rtol=1e-3, atol=1e-4 * scale,
                                            err_msg=f"seed {seed}, limit {limit}, output {name}")
 

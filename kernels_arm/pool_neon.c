@@ -1,0 +1,92 @@
+/* Pools and weighted sums of rows with NEON: 16 channels stay in registers while all taps pass by. */
+#include <string.h>
+
+#include "kernels.h"
+#include "neon.h"
+
+/* f16 is rounded to once, from the f32 result */
+LR_INLINE void v4_store_f16(uint16_t *p, v4 v) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(v))); }
+LR_INLINE void v4_store_f32(float *p, v4 v) { vst1q_f32(p, v); }
+LR_INLINE v4 v4_add(v4 a, v4 b) { return vaddq_f32(a, b); }
+LR_INLINE v4 v4_max(v4 a, v4 b) { return vmaxq_f32(a, b); } /* NaN when one operand is */
+LR_INLINE uint8x16_t load_u8(const uint8_t *p) { return vld1q_u8(p); }
+LR_INLINE int8x16_t load_s8(const int8_t *p) { return vld1q_s8(p); }
+
+/* y[j] = finish(join of all a[s][j]) for the j that are left, from `at` on, as long as there are 4 * LANES, then LANES of them;
+ * what is left after that is padded. V: vector of LANES elements of type T. */
+#define POOL(NAME, T, V, LANES, load, store, join, finish, more)                                           \
+  LR_INLINE void NAME##_1(size_t at, size_t ks, const void *const *a, float divisor, T *y) {               \
+    V v = load((const T *)a[0] + at);                                                                      \
+    for (size_t s = 1; s < ks; s++) v = join(v, load((const T *)a[s] + at));                               \
+    store(y, finish(v, divisor));                                                                          \
+  }                                                                                                        \
+  LR_INLINE void NAME##_4(size_t at, size_t ks, const void *const *a, float divisor, T *y) {               \
+    const T *x = (const T *)a[0] + at;                                                                     \
+    V v0 = load(x), v1 = load(x + LANES), v2 = load(x + 2 * LANES), v3 = load(x + 3 * LANES);              \
+    for (size_t s = 1; s < ks; s++) {                                                                      \
+      x = (const T *)a[s] + at;                                                                            \
+      v0 = join(v0, load(x)), v1 = join(v1, load(x + LANES));                                              \
+      v2 = join(v2, load(x + 2 * LANES)), v3 = join(v3, load(x + 3 * LANES));                              \
+    }                                                                                                      \
+    store(y, finish(v0, divisor));                                                                         \
+    store(y + LANES, finish(v1, divisor));                                                                 \
+    store(y + 2 * LANES, finish(v2, divisor));                                                             \
+    store(y + 3 * LANES, finish(v3, divisor));                                                             \
+  }                                                                                                        \
+  LR_INLINE void NAME##_rest(size_t at, size_t n, size_t ks, const void *const *a, float divisor, T *y) {  \
+    T few[LANES] = {0};                                                                                    \
+    memcpy(few, (const T *)a[0] + at, n * sizeof *few);                                                    \
+    V v = load(few);                                                                                       \
+    for (size_t s = 1; s < ks; s++) {                                                                      \
+      memcpy(few, (const T *)a[s] + at, n * sizeof *few);                                                  \
+      v = join(v, load(few));                                                                              \
+    }                                                                                                      \
+    store(few, finish(v, divisor));                                                                        \
+    memcpy(y, few, n * sizeof *few);                                                                       \
+  }                                                                                                        \
+  void NAME(size_t n, size_t ks, const void *const *a MORE_##more, void *out) {                            \
+    T *y = out;                                                                                            \
+    size_t at = 0;                                                                                         \
+    for (; n - at >= 4 * LANES; at += 4 * LANES) NAME##_4(at, ks, a, DIVISOR_##more, y + at);              \
+    for (; n - at >= LANES; at += LANES) NAME##_1(at, ks, a, DIVISOR_##more, y + at);                      \
+    if (at < n) NAME##_rest(at, n - at, ks, a, DIVISOR_##more, y + at);                                    \
+  }
+#define MORE_max
+#define MORE_mean , float divisor
+#define DIVISOR_max 1
+#define DIVISOR_mean divisor
+#define SAME(v, divisor) (v)
+#define QUOTIENT(v, divisor) vdivq_f32(v, vdupq_n_f32(divisor))
+
+POOL(lr_f32_maxpool__neon, float, v4, 4, v4_load_f32, v4_store_f32, v4_max, SAME, max)
+POOL(lr_f16_maxpool__neon, uint16_t, v4, 4, v4_load_f16, v4_store_f16, v4_max, SAME, max)
+POOL(lr_s8_maxpool__neon, int8_t, int8x16_t, 16, load_s8, vst1q_s8, vmaxq_s8, SAME, max)
+POOL(lr_u8_maxpool__neon, uint8_t, uint8x16_t, 16, load_u8, vst1q_u8, vmaxq_u8, SAME, max)
+POOL(lr_f32_avgpool__neon, float, v4, 4, v4_load_f32, v4_store_f32, v4_add, QUOTIENT, mean)
+POOL(lr_f16_avgpool__neon, uint16_t, v4, 4, v4_load_f16, v4_store_f16, v4_add, QUOTIENT, mean)
+
+/* y may be one of the rows: all of a block is read before it is written */
+void lr_f32_wsum__neon(size_t n, size_t ks, const float *const *a, const float *w, float *y) {
+  size_t at = 0;
+  for (; n - at >= 16; at += 16) {
+    v4 v0 = vdupq_n_f32(0), v1 = v0, v2 = v0, v3 = v0;
+    for (size_t s = 0; s < ks; s++) {
+      const float *x = a[s] + at;
+      v4 f = vld1q_dup_f32(w + s);
+      v0 = vfmaq_f32(v0, f, vld1q_f32(x)), v1 = vfmaq_f32(v1, f, vld1q_f32(x + 4));
+      v2 = vfmaq_f32(v2, f, vld1q_f32(x + 8)), v3 = vfmaq_f32(v3, f, vld1q_f32(x + 12));
+    }
+    vst1q_f32(y + at, v0), vst1q_f32(y + at + 4, v1);
+    vst1q_f32(y + at + 8, v2), vst1q_f32(y + at + 12, v3);
+  }
+  for (; at < n; at += 4) {
+    size_t m = n - at < 4 ? n - at : 4;
+    v4 v = vdupq_n_f32(0);
+    for (size_t s = 0; s < ks; s++)
+      v = vfmaq_f32(v, vld1q_dup_f32(w + s), m < 4 ? v4_load_some_f32(a[s] + at, m) : vld1q_f32(a[s] + at));
+    if (m < 4)
+      v4_store_some(y + at, v, m);
+    else
+      vst1q_f32(y + at, v);
+  }
+}

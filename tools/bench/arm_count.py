@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Instructions that one inference takes on ARM, counted under qemu-user.
+
+usage: arm_count.py MODEL.lrm ... [--program build/arm64/tests/models/run_model] [--cpu cortex-a76]
+                    [--shape x=1,3,64,64]
+
+Runs each model with one thread on random inputs, once with one inference and once with three; half of the difference is
+one inference, without opening and planning. The count is exact and no other work on the machine changes it; it says
+nothing of caches and latencies. Never quote it as a time.
+
+Needs a qemu-aarch64 that takes plugins (Debian 12's qemu-user 7.2 does), a C compiler, and tests/models/run_model
+built for aarch64: meson setup build/arm64 --cross-file tools/cross/aarch64-linux-gnu.ini -Dpython=false -Dtests=true
+"""
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import lite_runtime
+from lite_runtime.converter.feeds import Port, make, sizes
+
+HERE = Path(__file__).resolve().parent
+PROGRAM = HERE.parent.parent / "build" / "arm64" / "tests" / "models" / "run_model"
+
+
+def build_plugin(folder: Path) -> Path:
+    """The plugin, compiled for this machine."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if not compiler:
+        sys.exit("arm_count.py: there is no C compiler; install one")
+    plugin = folder / "count.so"
+    subprocess.run([compiler, "-O2", "-fPIC", "-shared", HERE / "count_plugin.c", "-o", plugin], check=True)
+    return plugin
+
+
+def write_inputs(model: Path, folder: Path, shapes: dict[str, tuple[int, ...]]) -> list[str]:
+    """Writes random inputs; the lines of run_model's script that read them."""
+    ports = [Port(t.name, t.dtype, shapes.get(t.name, t.shape)) for t in lite_runtime.Model(model).inputs]
+    lines = []
+    for i, (name, a) in enumerate(make(ports, next(sizes(ports, {})), 0, "normal").items()):
+        path = folder / f"input{i}"
+        a.tofile(path)
+        lines.append(" ".join(["input", str(i), str(path), *map(str, a.shape)]))
+        print(f"{model.name}: {name} {list(a.shape)}", file=sys.stderr)
+    return lines
+
+
+def count(qemu: list[str], plugin: Path, program: Path, model: Path, script: list[str], runs: int, folder: Path) -> int:
+    """Instructions of a process with that many inferences."""
+    result, text = folder / "count.txt", folder / "script"
+    text.write_text("\n".join([*script, *[f"run {folder / 'out'}"] * runs, ""]))
+    result.unlink(missing_ok=True)
+    command = [*qemu, "-plugin", f"{plugin},out={result}", program, model, text]
+    p = subprocess.run(command, capture_output=True, text=True)
+    if p.returncode or not result.exists():
+        sys.exit(f"arm_count.py: {model}: {p.stderr.strip() or 'the program failed'}")
+    return int(result.read_text())
+
+
+def shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, _, dims = text.partition("=")
+    return name, tuple(int(d) for d in dims.split(","))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL.lrm")
+    parser.add_argument("--program", type=Path, default=PROGRAM)
+    parser.add_argument("--cpu", default="cortex-a76")
+    parser.add_argument("--root", default="/usr/aarch64-linux-gnu", help="where the libraries of the guest are")
+    parser.add_argument("--shape", action="append", type=shape, default=[], metavar="INPUT=1,3,64,64")
+    a = parser.parse_args()
+    qemu = shutil.which("qemu-aarch64")
+    if not qemu:
+        parser.error("qemu-aarch64 is not installed; run: apt install qemu-user")
+    if not a.program.exists():
+        parser.error(f"{a.program} is not built; see --help")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        plugin = build_plugin(folder)
+        command = [qemu, "-L", a.root, "-cpu", a.cpu]
+        for model in a.models:
+            script = write_inputs(model, folder, dict(a.shape))
+            one, three = (count(command, plugin, a.program, model, script, n, folder) for n in (1, 3))
+            print(f"{model.stem:24} {(three - one) / 2e6:12.3f} million instructions an inference, "
+                  f"{(3 * one - three) / 2e6:.3f} million to start", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
