@@ -4,7 +4,10 @@ struct lr_chunk {
   struct lr_chunk *next;
   size_t used, size;
 };
-enum { HEADER = 64, CHUNK = 16 * 1024 };
+#ifndef LR_ARENA_CHUNK /* tests let every block have a chunk of its own, so that each can fail */
+#define LR_ARENA_CHUNK (16 * 1024)
+#endif
+enum { HEADER = 64, CHUNK = LR_ARENA_CHUNK };
 
 void *lr_arena_alloc(struct lr_arena *a, size_t bytes) {
   size_t align = bytes >= LR_ALIGN ? LR_ALIGN : 16;

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #ifdef _WIN32
 #include <malloc.h>
 #endif
@@ -100,6 +101,16 @@ void *lr_alloc(const lr_allocator *a, size_t bytes, size_t align) {
 
 void lr_free(const lr_allocator *a, void *p) {
   if (p) a->free(a->user, p);
+}
+
+lr_status lr_allocator_check(const lr_allocator *a, const char *what, lr_error *error) {
+  return a->alloc && a->free ? LR_OK : lr_fail(error, LR_ERR_ARGUMENT, "%s: the allocator lacks alloc or free", what);
+}
+
+uint64_t lr_now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 static const struct {

@@ -33,6 +33,10 @@ lr_status lr_fail_in(lr_error *e, lr_status s, const char *front, const char *fo
 extern const lr_allocator lr_malloc_allocator;
 void *lr_alloc(const lr_allocator *a, size_t bytes, size_t align);
 void lr_free(const lr_allocator *a, void *p);
+/* ARGUMENT, `<what>: ...`, when it lacks a function. */
+lr_status lr_allocator_check(const lr_allocator *a, const char *what, lr_error *error);
+
+uint64_t lr_now_ns(void); /* of a clock that only goes forwards */
 
 /* *r = a op b; true when the result does not fit (the value of *r is then unspecified). */
 static inline bool lr_mul_overflows(uint64_t a, uint64_t b, uint64_t *r) { return __builtin_mul_overflow(a, b, r); }

@@ -184,7 +184,7 @@ void lr_copy_run(const struct lr_copy *c, void *dst, const void *src, int64_t fi
     int64_t r = rt * c->tile_rows, i = ct * c->tile_cols;
     tile(c, d + r * c->dst_row + i * c->dst_col, s + r * c->src_row + i * c->src_col,
          min64(c->tile_rows, c->rows - r), min64(c->tile_cols, c->cols - i));
-    if (!--n) return;
+    if (!--n || (n % 8 == 0 && lr_stopped())) return;
     if (++ct < c->col_tiles) continue;
     ct = 0;
     if (++rt < c->row_tiles) continue;

@@ -18,8 +18,7 @@ static lr_status start(struct opening *o, const lr_model_options *options, lr_mo
     return lr_fail(error, LR_ERR_ARGUMENT, "model: verify is %u; use LR_VERIFY_DEFAULT or LR_VERIFY_NONE",
                    o->options.verify);
   if (o->options.allocator) o->alloc = *o->options.allocator;
-  if (!o->alloc.alloc || !o->alloc.free)
-    return lr_fail(error, LR_ERR_ARGUMENT, "model: the allocator lacks alloc or free");
+  LR_TRY(lr_allocator_check(&o->alloc, "model", error));
   o->source.alloc = o->alloc;
   return LR_OK;
 }

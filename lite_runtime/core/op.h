@@ -112,6 +112,10 @@ struct lr_run {
 lr_status lr_run_fail(const struct lr_run *r, lr_status s, const char *format, ...) LR_PRINTF(3, 4);
 /* Runs body(context, i, thread) for i < n on the pool; thread is 0..threads-1 and unique among those running at once. */
 void lr_parallel(struct lr_pool *pool, int32_t n, void (*body)(void *context, int32_t i, int32_t thread), void *context);
+/* True when the run that this thread works for is cancelled or past its deadline. lr_parallel asks before each body and
+ * skips what is left; a loop that may take longer than a millisecond by itself asks now and then, and returns. What a
+ * step has not computed then is not looked at: the run ends. Never true in bind and prepare. */
+bool lr_stopped(void);
 
 enum {
   LR_IMPL_STRIDED_IN = 1,  /* inputs 0..n_own-1 and operands may have any strides, else they are dense */

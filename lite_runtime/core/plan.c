@@ -2,7 +2,6 @@
 #include "session.h"
 
 #include "../ops/custom.h"
-#include "pool.h"
 #include "weights.h"
 
 enum {
@@ -23,7 +22,7 @@ static const char *node_reason_none = "";
 lr_status lr_plan_infer(const lr_session *s, const struct lr_plan_step *step, const struct lr_type *in,
                         const void *const *value, struct lr_type *out, lr_error *error) {
   const struct lr_node *n = step->node;
-  if (LR_HAS_CUSTOM && step->custom) return lr_custom_infer(step->custom, n, in, out, error);
+  if (LR_HAS_CUSTOM && step->custom) return lr_custom_infer(step->custom, n, &s->alloc, in, out, error);
   struct lr_infer c = {.name = n->name, .attrs = n->attrs, .program = &n->program, .n_in = n->n_in,
                        .n_own = n->n_own, .n_out = n->n_out, .in = in, .value = value, .out = out, .error = error,
                        .op = lr_op_name(n->op)};
@@ -254,6 +253,7 @@ static lr_status prepare_all(lr_session *s, lr_error *error) {
       st->view[k] = lr_dense_view(&t->type, NULL);
       if (t->place != LR_AT_DYNAMIC) memcpy(st->view[k].stride, t->stride, sizeof t->stride);
     }
+    LR_TRY(lr_session_go_on(s, "plan", i, error)); /* packing weights takes its time */
     if (st->nothing) st->kernel = "view";
     else if (!st->dynamic && !lr_on_device(st)) LR_TRY(lr_plan_prepare(s, st, &p->arena, error));
   }

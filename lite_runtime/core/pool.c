@@ -6,7 +6,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #ifdef _WIN32
 #include <windows.h>
 #else
@@ -31,6 +30,7 @@ struct job {
   void *context;
   int32_t n;
   lr_float_mode mode;   /* the caller's: results must not depend on who computes them */
+  const struct lr_stop *stop;
   _Atomic int64_t next; /* may run past n */
 };
 
@@ -56,12 +56,27 @@ struct lr_pool {
   struct worker *worker;
 };
 
-/* The pool whose job this thread is in: a call from inside a body runs inline, under the same thread number.
- */
-static _Thread_local struct {
+/* What this thread is in. The pool: a call from inside a body runs inline, under the same thread number. */
+struct inside {
   const lr_pool *pool;
   int32_t thread;
-} inside;
+  const struct lr_stop *stop;
+};
+static _Thread_local struct inside inside;
+
+bool lr_stop_now(const struct lr_stop *s) {
+  if (!s) return false;
+  if (atomic_load_explicit(&s->cancelled, memory_order_relaxed)) return true;
+  return s->deadline && lr_now_ns() >= s->deadline; /* some 20 ns; a tile takes a thousand times as long */
+}
+
+const struct lr_stop *lr_stop_watch(const struct lr_stop *stop) {
+  const struct lr_stop *before = inside.stop;
+  inside.stop = stop;
+  return before;
+}
+
+bool lr_stopped(void) { return lr_stop_now(inside.stop); }
 
 static void relax(void) {
 #if defined(__x86_64__)
@@ -77,16 +92,14 @@ static lr_float_mode current_mode(void) {
   return m;
 }
 
-/* Tiles, one after the other, until none is left. */
+/* Tiles, one after the other, until none is left or the run is to stop. */
 static void work(const lr_pool *p, struct job *j, int32_t thread) {
-  const lr_pool *outer = inside.pool;
-  int32_t outer_thread = inside.thread;
-  inside.pool = p;
-  inside.thread = thread;
-  for (int64_t i; (i = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed)) < j->n;)
+  const struct inside outer = inside;
+  const struct lr_stop *stop = j->stop;
+  inside = (struct inside){p, thread, stop};
+  for (int64_t i; !lr_stop_now(stop) && (i = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed)) < j->n;)
     j->body(j->context, (int32_t)i, thread);
-  inside.pool = outer;
-  inside.thread = outer_thread;
+  inside = outer;
 }
 
 /* ---- workers ---- */
@@ -158,6 +171,7 @@ static void run_on_workers(lr_pool *p, int32_t n, void (*body)(void *context, in
   j->context = context;
   j->n = n;
   j->mode = current_mode();
+  j->stop = inside.stop;
   atomic_store_explicit(&j->next, 0, memory_order_relaxed);
   uint64_t epoch = atomic_load(&p->state) / EPOCH + 1;
   atomic_store(&p->state, epoch * EPOCH | OPEN);
@@ -184,7 +198,9 @@ static void app_body(void *context, int32_t i) {
 
 static void run_on_app(lr_pool *p, int32_t n, void (*body)(void *context, int32_t i, int32_t thread),
                        void *context) {
-  struct app_job a = {.pool = p, .job = {.body = body, .context = context, .n = n, .mode = current_mode()}};
+  struct app_job a = {
+      .pool = p,
+      .job = {.body = body, .context = context, .n = n, .mode = current_mode(), .stop = inside.stop}};
   p->parallel_for(p->user, app_body, &a, n < p->threads ? n : p->threads);
   work(p, &a.job, 0); /* should it have done nothing */
 }
@@ -202,14 +218,12 @@ void lr_parallel(struct lr_pool *p, int32_t n, void (*body)(void *context, int32
       return;
     }
   }
-  int32_t thread = p && inside.pool == p ? inside.thread : 0;
-  const lr_pool *outer = inside.pool;
-  int32_t outer_thread = inside.thread;
+  const struct inside outer = inside;
+  int32_t thread = p && outer.pool == p ? outer.thread : 0;
   inside.pool = p; /* a busy pool may become free meanwhile; nested calls stay inline all the same */
   inside.thread = thread;
-  for (int32_t i = 0; i < n; i++) body(context, i, thread);
-  inside.pool = outer;
-  inside.thread = outer_thread;
+  for (int32_t i = 0; i < n && !lr_stop_now(outer.stop); i++) body(context, i, thread);
+  inside = outer;
 }
 
 /* ---- opening and closing ---- */
@@ -270,8 +284,9 @@ static void destroy(lr_pool *p) {
   pthread_cond_destroy(&p->wake);
   pthread_cond_destroy(&p->done);
   pthread_mutex_destroy(&p->lock);
-  lr_free(&p->alloc, p->worker);
-  lr_free(&p->alloc, p);
+  const lr_allocator alloc = p->alloc;
+  lr_free(&alloc, p->worker);
+  lr_free(&alloc, p);
 }
 
 lr_status lr_pool_open(const lr_pool_options *options, lr_pool **pool, lr_error *error) {
@@ -281,17 +296,18 @@ lr_status lr_pool_open(const lr_pool_options *options, lr_pool **pool, lr_error 
   if (o.threads < 0 || o.threads > MAX_THREADS)
     return lr_fail(error, LR_ERR_ARGUMENT, "pool: threads is %d; use 1 to %d, or 0 for one a core", o.threads,
                    MAX_THREADS);
-  const lr_allocator *alloc = &lr_malloc_allocator;
-  lr_pool *p = lr_alloc(alloc, sizeof *p, LR_ALIGN);
+  const lr_allocator alloc = o.allocator ? *o.allocator : lr_malloc_allocator;
+  LR_TRY(lr_allocator_check(&alloc, "pool", error));
+  lr_pool *p = lr_alloc(&alloc, sizeof *p, LR_ALIGN);
   if (!p) return lr_fail(error, LR_ERR_MEMORY, "pool: out of memory");
-  p->alloc = *alloc;
+  p->alloc = alloc;
   p->refs = 1;
   p->threads = o.threads ? o.threads : cores();
   p->parallel_for = o.parallel_for;
   p->user = o.user;
   if (pthread_mutex_init(&p->lock, NULL) || pthread_cond_init(&p->wake, NULL) ||
       pthread_cond_init(&p->done, NULL)) {
-    lr_free(alloc, p);
+    lr_free(&alloc, p);
     return lr_fail(error, LR_ERR_MEMORY, "pool: the system has no more locks");
   }
   lr_status status = p->parallel_for ? LR_OK : start_workers(p, error);

@@ -1,19 +1,11 @@
 /* Running a plan. No allocation here unless a shape depends on values. */
 #include <math.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "session.h"
 
 #include "float_mode.h"
-#include "pool.h"
 #include "weights.h"
-
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* ---- addresses ---- */
 static void *io_data(const struct lr_io *io) { return io->bound ? io->bound : io->own; }
@@ -156,7 +148,10 @@ static lr_status run_step(lr_session *s, struct lr_plan_step *st, lr_error *erro
   struct lr_run r = {.model = s->model, .node = st->node, .in = st->view, .out = st->view + st->n_in, .n_in = st->n_in,
                      .n_out = st->n_out, .slot = st->slot, .params = st->params, .scratch = st->scratch,
                      .pool = s->pool, .custom = st->custom, .error = error};
-  return st->impl->run(&r);
+  const struct lr_stop *outer = lr_stop_watch(&s->stop);
+  lr_status status = st->impl->run(&r);
+  lr_stop_watch(outer);
+  return status;
 }
 
 /* ---- watching ---- */
@@ -211,23 +206,28 @@ static void report(const lr_session *s, const lr_run_options *o, int32_t i, uint
   o->on_step(o->user, &step);
 }
 
-static lr_status run_steps(lr_session *s, const lr_run_options *o, uint64_t start, lr_error *error) {
-  for (int32_t i = 0; i < s->plan.n_steps; i++) {
-    struct lr_plan_step *st = &s->plan.step[i];
-    if (atomic_load_explicit(&s->cancelled, memory_order_relaxed))
-      return lr_fail(error, LR_ERR_CANCELLED, "run: cancelled before step %d '%s'", i, st->node->name);
-    if (o->timeout_ns && now_ns() - start > o->timeout_ns)
-      return lr_fail(error, LR_ERR_CANCELLED, "run: the time limit of %.1f ms passed before step %d '%s'",
-                     (double)o->timeout_ns / 1e6, i, st->node->name);
-    uint64_t t = o->on_step ? now_ns() : 0;
-    LR_TRY(run_step(s, st, error));
-    if (o->on_step) report(s, o, i, now_ns() - t);
-    for (int32_t k = 0; o->trap_nan && k < st->n_out; k++)
-      if (!all_finite(&st->view[st->n_in + k]))
-        return lr_fail(error, LR_ERR_VALUE, "%s '%s': its output '%s' has a NaN or an infinity",
-                       lr_op_name(st->node->op), st->node->name, s->plan.tensor[st->out[k]].def->name);
-  }
+/* Step i, and what watches it. When it was stopped on its way, its outputs are not looked at and its error may come from
+ * that. */
+static lr_status run_and_watch(lr_session *s, const lr_run_options *o, int32_t i, lr_error *error) {
+  struct lr_plan_step *st = &s->plan.step[i];
+  uint64_t t = o->on_step ? lr_now_ns() : 0;
+  lr_status status = run_step(s, st, error);
+  LR_TRY(lr_session_go_on(s, "run", i, error));
+  LR_TRY(status);
+  if (o->on_step) report(s, o, i, lr_now_ns() - t);
+  for (int32_t k = 0; o->trap_nan && k < st->n_out; k++)
+    if (!all_finite(&st->view[st->n_in + k]))
+      return lr_fail(error, LR_ERR_VALUE, "%s '%s': its output '%s' has a NaN or an infinity",
+                     lr_op_name(st->node->op), st->node->name, s->plan.tensor[st->out[k]].def->name);
   return LR_OK;
+}
+
+static lr_status run_steps(lr_session *s, const lr_run_options *o, lr_error *error) {
+  for (int32_t i = 0; i < s->plan.n_steps; i++) {
+    LR_TRY(lr_session_go_on(s, "run", i, error));
+    LR_TRY(run_and_watch(s, o, i, error));
+  }
+  return lr_session_go_on(s, "run", s->plan.n_steps, error); /* from here on it is too late to stop */
 }
 
 /* ---- the end of a run: outputs that live elsewhere, then states; all of them are dense (memory.c) ---- */
@@ -272,24 +272,17 @@ lr_status lr_session_run(lr_session *s, const lr_run_options *options, lr_error 
   if (!s) return lr_fail(error, LR_ERR_ARGUMENT, "run: session is NULL");
   lr_run_options o = {0};
   if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
-  if (atomic_exchange(&s->running, 1))
-    return lr_fail(error, LR_ERR_ARGUMENT, "run: the session is running already; use one session a thread");
-  atomic_store(&s->cancelled, 0);
-  uint64_t start = o.timeout_ns ? now_ns() : 0;
+  LR_TRY(lr_session_enter(s, "run", error));
+  lr_session_start(s, o.timeout_ns);
   lr_status status = s->plan.ready ? LR_OK : lr_session_plan_now(s, error);
   if (!status) status = check_io(s, error);
   if (!status && !s->plan.resolved) status = resolve(s, error);
   if (!status) {
     lr_float_mode mode = lr_float_mode_enter();
-    status = run_steps(s, &o, start, error);
+    status = run_steps(s, &o, error);
     lr_float_mode_leave(mode);
   }
   if (!status) status = copy_outputs(s, error);
   if (!status) status = update_states(s, error);
-  atomic_store(&s->running, 0);
-  return status;
-}
-
-void lr_session_cancel(lr_session *s) {
-  if (s) atomic_store(&s->cancelled, 1);
+  return lr_session_leave(s, status, error);
 }

@@ -1,9 +1,8 @@
 /* The session API: opening, shapes, buffers, states. */
 #include "session.h"
 
-#include "pool.h"
-
 lr_status lr_session_alloc(lr_session *s, size_t bytes, const char *what, void **p, lr_error *error) {
+  *p = NULL;
   if (s->limit && (bytes > s->limit || s->held > s->limit - bytes))
     return lr_fail(error, LR_ERR_MEMORY, "session: %s needs %zu bytes and %llu are held, the limit is %llu; raise memory_limit "
                    "or use smaller inputs", what, bytes, (unsigned long long)s->held, (unsigned long long)s->limit);
@@ -80,7 +79,7 @@ static lr_status set_options(lr_session *s, const lr_session_options *o, lr_erro
     lr_pool_retain(s->pool = o->pool);
     return LR_OK;
   }
-  lr_pool_options p = {.size = sizeof p, .threads = o->threads};
+  lr_pool_options p = {.size = sizeof p, .threads = o->threads, .allocator = &s->alloc};
   return lr_pool_open(&p, &s->pool, error);
 }
 
@@ -89,6 +88,7 @@ lr_status lr_session_open(lr_model *model, const lr_session_options *options, lr
   lr_session_options o = {0};
   if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
   const lr_allocator alloc = o.allocator ? *o.allocator : model->alloc;
+  LR_TRY(lr_allocator_check(&alloc, "session", error));
   lr_session *s = lr_alloc(&alloc, sizeof *s, LR_ALIGN);
   if (!s) return lr_fail(error, LR_ERR_MEMORY, "session: out of memory");
   s->alloc = alloc;
@@ -100,8 +100,7 @@ lr_status lr_session_open(lr_model *model, const lr_session_options *options, lr
   return status;
 }
 
-void lr_session_close(lr_session *s) {
-  if (!s) return;
+void lr_session_destroy(lr_session *s) {
   lr_plan_clear(s);
   for (int role = 0; role < 3; role++) {
     for (int32_t i = 0; s->io[role] && i < s->n_io[role]; i++) lr_session_free(s, s->io[role][i].own, s->io[role][i].capacity);
@@ -129,16 +128,7 @@ static struct lr_io *find_io(lr_session *s, lr_role role, int32_t index, const c
   return NULL;
 }
 
-static lr_status not_running(lr_session *s, const char *what, lr_error *error) {
-  return atomic_load(&s->running)
-             ? lr_fail(error, LR_ERR_ARGUMENT, "%s: the session is running; call this before or after the run", what)
-             : LR_OK;
-}
-
-lr_status lr_session_resize(lr_session *s, int32_t index, int32_t rank, const int64_t *dims, lr_error *error) {
-  struct lr_io *io = find_io(s, LR_INPUT, index, "resize", error);
-  if (!io) return LR_ERR_ARGUMENT;
-  LR_TRY(not_running(s, "resize", error));
+static lr_status resize(lr_session *s, struct lr_io *io, int32_t rank, const int64_t *dims, lr_error *error) {
   struct lr_type want = {.dtype = io->type.dtype, .rank = rank};
   const struct lr_type *declared = &io->def->type;
   char a[96], b[96];
@@ -161,6 +151,13 @@ lr_status lr_session_resize(lr_session *s, int32_t index, int32_t rank, const in
     s->plan.ready = false;
   }
   return LR_OK;
+}
+
+lr_status lr_session_resize(lr_session *s, int32_t index, int32_t rank, const int64_t *dims, lr_error *error) {
+  struct lr_io *io = find_io(s, LR_INPUT, index, "resize", error);
+  if (!io) return LR_ERR_ARGUMENT;
+  LR_TRY(lr_session_enter(s, "resize", error));
+  return lr_session_leave(s, resize(s, io, rank, dims, error), error);
 }
 
 /* Sizes that the inputs give to symbols; the first input that has one decides. */
@@ -210,15 +207,13 @@ lr_status lr_session_plan_now(lr_session *s, lr_error *error) {
 
 lr_status lr_session_plan(lr_session *s, lr_error *error) {
   if (!s) return lr_fail(error, LR_ERR_ARGUMENT, "plan: session is NULL");
-  LR_TRY(not_running(s, "plan", error));
-  return s->plan.ready ? LR_OK : lr_session_plan_now(s, error);
+  LR_TRY(lr_session_enter(s, "plan", error));
+  lr_session_start(s, 0);
+  return lr_session_leave(s, s->plan.ready ? LR_OK : lr_session_plan_now(s, error), error);
 }
 
 /* ---- buffers ---- */
-lr_status lr_session_bind(lr_session *s, lr_role role, int32_t index, void *data, size_t bytes, lr_error *error) {
-  struct lr_io *io = find_io(s, role, index, "bind", error);
-  if (!io) return LR_ERR_ARGUMENT;
-  LR_TRY(not_running(s, "bind", error));
+static lr_status bind(lr_session *s, lr_role role, struct lr_io *io, void *data, size_t bytes, lr_error *error) {
   if (role == LR_STATE) return lr_fail(error, LR_ERR_ARGUMENT, "bind: states live in the session; read and write them "
                                        "through lr_session_tensor");
   size_t element = lr_dtype_size(io->def->type.dtype);
@@ -232,11 +227,14 @@ lr_status lr_session_bind(lr_session *s, lr_role role, int32_t index, void *data
   return LR_OK;
 }
 
-lr_status lr_session_tensor(lr_session *s, lr_role role, int32_t index, lr_tensor *tensor, lr_error *error) {
-  struct lr_io *io = find_io(s, role, index, "tensor", error);
+lr_status lr_session_bind(lr_session *s, lr_role role, int32_t index, void *data, size_t bytes, lr_error *error) {
+  struct lr_io *io = find_io(s, role, index, "bind", error);
   if (!io) return LR_ERR_ARGUMENT;
-  if (!tensor) return lr_fail(error, LR_ERR_ARGUMENT, "tensor: the result pointer is NULL");
-  LR_TRY(not_running(s, "tensor", error));
+  LR_TRY(lr_session_enter(s, "bind", error));
+  return lr_session_leave(s, bind(s, role, io, data, bytes, error), error);
+}
+
+static lr_status get_tensor(lr_session *s, lr_role role, struct lr_io *io, lr_tensor *tensor, lr_error *error) {
   lr_tensor t = {.dtype = io->type.dtype, .rank = io->type.rank};
   memcpy(t.dims, io->type.dim, sizeof t.dims);
   bool sized = lr_type_known(&io->type) && (role != LR_OUTPUT || s->plan.ready);
@@ -249,11 +247,21 @@ lr_status lr_session_tensor(lr_session *s, lr_role role, int32_t index, lr_tenso
   return LR_OK;
 }
 
+lr_status lr_session_tensor(lr_session *s, lr_role role, int32_t index, lr_tensor *tensor, lr_error *error) {
+  struct lr_io *io = find_io(s, role, index, "tensor", error);
+  if (!io) return LR_ERR_ARGUMENT;
+  if (!tensor) return lr_fail(error, LR_ERR_ARGUMENT, "tensor: the result pointer is NULL");
+  LR_TRY(lr_session_enter(s, "tensor", error));
+  return lr_session_leave(s, get_tensor(s, role, io, tensor, error), error);
+}
+
 void lr_session_reset_state(lr_session *s) {
-  for (int32_t i = 0; s && i < s->n_io[LR_STATE]; i++) {
+  if (!s || lr_session_enter(s, "reset", NULL)) return;
+  for (int32_t i = 0; i < s->n_io[LR_STATE]; i++) {
     struct lr_io *io = &s->io[LR_STATE][i];
     if (io->own) memset(io->own, 0, io->capacity);
   }
+  lr_session_leave(s, LR_OK, NULL);
 }
 
 uint64_t lr_session_memory(const lr_session *s) { return s ? s->held : 0; }

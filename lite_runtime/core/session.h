@@ -3,13 +3,14 @@
  * plan.c     flattens the graph into steps and infers shapes; fold.c computes what is known at plan time; placement.c asks
  *            the devices
  * memory.c   decides views, in-place steps, strides into concatenations; lays tensors out in the arena
- * run.c      executes; session.c is the API */
+ * run.c      executes; session.c is the API; call.c lets one call in at a time, and stops it */
 #pragma once
 #include <stdatomic.h>
 
 #include "arena.h"
 #include "device.h"
 #include "op.h"
+#include "pool.h"
 
 enum lr_place {
   LR_AT_NOWHERE,  /* not used by any step */
@@ -103,10 +104,23 @@ struct lr_session {
   int32_t n_io[3];
   int64_t *symbols;    /* values that the input shapes give them, -1 unknown */
   struct lr_plan plan;
-  atomic_int cancelled, running;
+  struct lr_stop stop; /* of the run or plan that is under way */
+  atomic_int use;      /* LR_IN_USE, LR_CLOSING */
 };
 
-/* Memory counted against the session's limit; the message says what it was for. */
+/* Each call of the API that changes the session holds it. That is what refuses callbacks that call back in, and a second
+ * thread. When it is closed meanwhile, the call that holds it frees it at its end. */
+enum { LR_IN_USE = 1, LR_CLOSING = 2 };
+void lr_session_destroy(lr_session *s);
+lr_status lr_session_enter(lr_session *s, const char *what, lr_error *error);
+/* `status`, or CANCELLED when the session was closed, and is gone. */
+lr_status lr_session_leave(lr_session *s, lr_status status, lr_error *error);
+/* A plan or run that can be stopped begins: forgets earlier cancellations. timeout_ns: 0 for none. */
+void lr_session_start(lr_session *s, uint64_t timeout_ns);
+/* OK, or CANCELLED with `<what>: cancelled at step ...`. */
+lr_status lr_session_go_on(const lr_session *s, const char *what, int32_t step, lr_error *error);
+
+/* Memory counted against the session's limit; the message says what it was for. *p is NULL on failure. */
 lr_status lr_session_alloc(lr_session *s, size_t bytes, const char *what, void **p, lr_error *error);
 void lr_session_free(lr_session *s, void *p, size_t bytes);
 

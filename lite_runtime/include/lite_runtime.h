@@ -6,6 +6,11 @@
  *   lr_pool     worker threads, shared by any number of sessions
  * Sessions hold a reference to their model and pool, so these may be closed in any order.
  *
+ * Callbacks
+ *   Called by a call on a session (on_step, a custom operator, a device, parallel_for, the allocator), they may call
+ *   lr_session_cancel, _step and _memory on it; every other call on that session is refused with LR_ERR_ARGUMENT and a
+ *   sentence. So is a call from a second thread while one is under way.
+ *
  * Errors
  *   Functions return a status. Each takes an `lr_error *` that the caller owns and may be NULL; on failure it holds one
  *   sentence `<where>: <what is wrong>[; <what to do>]`. Out-parameters are NULL or unchanged on failure.
@@ -76,8 +81,8 @@ typedef struct lr_model lr_model;
 typedef struct lr_session lr_session;
 typedef struct lr_pool lr_pool;
 
-/* Memory for everything that a model or session holds. alloc returns `bytes` bytes aligned to `align` (a power of two) or
- * NULL; both may be called from any thread. */
+/* Memory for everything that a model, session or pool holds. alloc returns `bytes` bytes aligned to `align` (a power of two)
+ * or NULL; both may be called from any thread, and call no function of this library. */
 typedef struct lr_allocator {
   void *(*alloc)(void *user, size_t bytes, size_t align);
   void (*free)(void *user, void *p);
@@ -137,7 +142,9 @@ typedef struct lr_pool_options {
   int32_t threads;             /* threads that work, the caller included: 1 to 256; 0: one a core */
   lr_parallel_fn parallel_for; /* the app's own threads instead of ours; then `threads` says how many they are */
   void *user;
+  const lr_allocator *allocator; /* copied; NULL: malloc. The system takes the threads' stacks from elsewhere */
 } lr_pool_options;
+/* LR_ERR_MEMORY when the system gives fewer threads than wanted; then none is left running. */
 LR_API lr_status lr_pool_open(const lr_pool_options *options, lr_pool **pool, lr_error *error);
 LR_API void lr_pool_close(lr_pool *pool); /* NULL is allowed */
 
@@ -181,7 +188,10 @@ typedef struct lr_session_options {
 } lr_session_options;
 LR_API lr_status lr_session_open(lr_model *model, const lr_session_options *options, lr_session **session,
                                  lr_error *error);
-LR_API void lr_session_close(lr_session *session); /* NULL is allowed */
+/* NULL is allowed. When a call on the session is under way (in a callback, or in another thread), it is cancelled, and the
+ * session is freed when that call returns, with LR_ERR_CANCELLED; until then what is bound and the model's bytes must stay.
+ * No function may be called on a session that was closed, lr_session_cancel neither. */
+LR_API void lr_session_close(lr_session *session);
 
 /* Gives input `index` a shape. Takes effect at the next lr_session_plan or lr_session_run. */
 LR_API lr_status lr_session_resize(lr_session *session, int32_t index, int32_t rank, const int64_t *dims, lr_error *error);
@@ -198,14 +208,16 @@ LR_API lr_status lr_session_tensor(lr_session *session, lr_role role, int32_t in
 typedef struct lr_run_options {
   size_t size;
   uint64_t timeout_ns; /* 0: none; when it passes, the run ends with LR_ERR_CANCELLED */
-  void (*on_step)(void *user, const lr_step *step); /* after each step; must not call into the session */
+  void (*on_step)(void *user, const lr_step *step); /* after each step that was not cancelled */
   void *user;
   uint32_t trap_nan;   /* 1: stop with LR_ERR_VALUE at the first step that makes a NaN or Inf, and name it */
 } lr_run_options;
+/* After a failure outputs hold anything; states hold what they held before the run, and the next run is as good as any. */
 LR_API lr_status lr_session_run(lr_session *session, const lr_run_options *options, lr_error *error);
-/* From any thread: the current run, or when none is under way nothing, ends with LR_ERR_CANCELLED. */
+/* From any thread, at any time until close: the current run or plan, or when none is under way nothing, ends with
+ * LR_ERR_CANCELLED. Steps stop within a few milliseconds of work, custom operators and devices when they are done. */
 LR_API void lr_session_cancel(lr_session *session);
-/* All state tensors back to zero. */
+/* All state tensors back to zero. Does nothing while a call on the session is under way. */
 LR_API void lr_session_reset_state(lr_session *session);
 /* Step i of the current plan; returns 0 past the end or without a plan. */
 LR_API int32_t lr_session_step(const lr_session *session, int32_t i, lr_step *step);

@@ -254,7 +254,7 @@ static void whole_group(void *context, int32_t i, int32_t thread) {
   float *v = (float *)(void *)scratch;
   int64_t tile = i * j->w->group, n = min64(j->w->group, j->w->tiles - tile);
   for (int64_t t = 0; t < n; t++) transform(j, tile + t, v + t * j->c->x.c);
-  for (int64_t b = 0; b < j->w->col_blocks; b++) columns(j, tile, n, b, v, scratch);
+  for (int64_t b = 0; b < j->w->col_blocks && !lr_stopped(); b++) columns(j, tile, n, b, v, scratch);
 }
 
 enum { TRANSFORMS = 4 }; /* of one call */

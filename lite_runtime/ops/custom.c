@@ -65,8 +65,8 @@ static lr_status call_infer(const struct lr_custom *u, const struct lr_node *n, 
   return LR_OK;
 }
 
-lr_status lr_custom_infer(const struct lr_custom *u, const struct lr_node *n, const struct lr_type *in,
-                          struct lr_type *out, lr_error *error) {
+lr_status lr_custom_infer(const struct lr_custom *u, const struct lr_node *n, const lr_allocator *alloc,
+                          const struct lr_type *in, struct lr_type *out, lr_error *error) {
   for (int32_t i = 0; i < n->n_in; i++)
     if (in[i].dtype && !lr_type_known(&in[i]))
       return lr_fail(error, LR_ERR_UNSUPPORTED, "custom '%.150s': the shape of input %d is not known",
@@ -80,10 +80,10 @@ lr_status lr_custom_infer(const struct lr_custom *u, const struct lr_node *n, co
                        n->name, n->custom_name, k);
     return LR_OK;
   }
-  lr_tensor *t = lr_alloc(&lr_malloc_allocator, (size_t)(n->n_in + n->n_out) * sizeof *t, LR_ALIGN);
+  lr_tensor *t = lr_alloc(alloc, (size_t)(n->n_in + n->n_out) * sizeof *t, LR_ALIGN);
   if (!t) return lr_fail(error, LR_ERR_MEMORY, "custom '%.150s': out of memory", n->name);
   lr_status s = call_infer(u, n, in, out, t, error);
-  lr_free(&lr_malloc_allocator, t);
+  lr_free(alloc, t);
   return s;
 }
 

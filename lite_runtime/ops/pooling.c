@@ -158,7 +158,7 @@ static void tile(void *context, int32_t i, int32_t thread) {
   int64_t end = w + TILE < c->y.w ? w + TILE : c->y.w;
   const void **a = (const void **)(void *)((char *)b->r->scratch + (size_t)thread * c->thread_bytes);
   const char *image = (const char *)b->r->in[0].data + n * c->x.n_stride * size;
-  for (; w < end; w++)
+  for (; w < end && !(w % 8 == 0 && lr_stopped()); w++) /* windows may be large */
     pixel(c, image, h, w, a,
           (char *)b->r->out[0].data + (n * c->y.n_stride + h * c->y.h_stride + w * c->y.w_stride) * size);
 }

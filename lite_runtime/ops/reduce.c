@@ -175,6 +175,8 @@ struct sums {
   } shift; /* of log_sum_exp, in the accumulator's type */
   float part[COLUMNS];
   int64_t pending; /* in part, elements of each */
+  uint32_t flushes;
+  bool stopped; /* asked now and then: one output may be made of all of x */
   union {
     char bytes[ROW * 8];
     double align;
@@ -211,11 +213,14 @@ static void start(struct sums *s, const struct params *q, int32_t op, int32_t x_
     s->part[i] = (float)id.d;
   }
   s->pending = 0;
+  s->flushes = 0;
+  s->stopped = false;
 }
 
 static void flush(struct sums *s, const struct params *q, int32_t op, int64_t n) {
   bool any = s->pending > 0;
   s->pending = 0;
+  if (++s->flushes % 64 == 0) s->stopped = lr_stopped();
   if (q->dtype != LR_F32 || !any) return;
   if (op == LR_REDUCE_KIND_SUM_SQUARE || op == LR_REDUCE_KIND_L1 || op == LR_REDUCE_KIND_LOG_SUM_EXP)
     op = LR_REDUCE_KIND_SUM;
@@ -283,7 +288,7 @@ static void add_columns(struct sums *s, const struct params *q, int32_t op, int3
                         int64_t n, int64_t rows, int64_t step) {
   int64_t size = (int64_t)lr_dtype_size(dtype);
   bool direct = dtype == q->dtype && (q->last_stride == 1 || n == 1) && step >= 0;
-  for (int64_t k; rows; rows -= k, p += k * step) {
+  for (int64_t k; rows && !s->stopped; rows -= k, p += k * step) {
     k = direct ? FLUSH - s->pending : 1;
     if (k > rows) k = rows;
     columns_kernel(s, q, op, n, k, direct ? p : fetch(s, q, dtype, p, n), step / size);
@@ -296,8 +301,8 @@ static void add_columns(struct sums *s, const struct params *q, int32_t op, int3
 static void add_rows(struct sums *s, const struct params *q, int32_t op, int32_t dtype, const char *p,
                      int64_t n, int64_t rows, int64_t step) {
   int64_t size = (int64_t)lr_dtype_size(dtype);
-  for (; rows; rows--, p += step)
-    for (int64_t at = 0, m; at < n; at += m) {
+  for (; rows && !s->stopped; rows--, p += step)
+    for (int64_t at = 0, m; at < n && !s->stopped; at += m) {
       m = n - at < ROW ? n - at : ROW;
       row_kernel(s, q, op, m, fetch(s, q, dtype, p + at * q->last_stride * size, m));
       s->pending += m;
@@ -314,7 +319,7 @@ static void walk(struct sums *s, const struct params *q, int32_t op, int32_t dty
   while (rank && !q->reduced[rank - 1]) rank--; /* the innermost reduced dim is a loop of rows */
   int64_t rows = rank ? q->dim[rank - 1] : 1, step = rank ? q->stride[rank - 1] * size : 0;
   start(s, q, op, dtype, outputs);
-  for (int64_t k = 0; k < q->inner && n; k += rows) {
+  for (int64_t k = 0; k < q->inner && n && !s->stopped; k += rows) {
     if (q->row)
       add_rows(s, q, op, dtype, base, n, rows, step);
     else

@@ -132,6 +132,7 @@ static void sum_columns(const struct job *j, int64_t from, int64_t n, const unio
     vreduce(q, LR_REDUCE_KIND_SUM, n, 1, e, 0, &part);
     if (k % FLUSH != FLUSH - 1 && k != q->n - 1) continue;
     for (int64_t i = 0; i < n; i++) sum[i] += q->acc == LR_F32 ? part.f[i] : part.d[i];
+    if (lr_stopped()) return; /* an axis may be long */
   }
 }
 
@@ -150,7 +151,7 @@ static void columns(const struct job *j, int64_t from, int64_t n) {
     else
       total.d[i] = t;
   }
-  for (int64_t k = 0; k < q->n; k++) {
+  for (int64_t k = 0; k < q->n && !(k % FLUSH == 0 && lr_stopped()); k++) {
     int64_t at = from + k * q->inner;
     char *y = j->y + (size_t)at * size;
     void *t = j->dtype == q->acc ? (void *)y : (void *)&tmp;
