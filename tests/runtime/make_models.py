@@ -86,6 +86,52 @@ def convnet(out: Path) -> None:
     save(out, "convnet", lite_runtime.convert(m), reference(m, [{"x": normal(*s)} for s in shapes]))
 
 
+def deep(out: Path) -> None:
+    """What convnet lacks: Winograd, programs behind a convolution, 5x5 depthwise, upsampling, a transposed one."""
+    m = model("""deep (float[n,16,h,w] x) => (float[n,12,p,q] y, float[n,8] z) {
+        a = Conv<pads=[1,1,1,1]>(x, w1, b1)
+        b = HardSwish(a)
+        c = Conv<pads=[2,2,2,2], group=24>(b, w2)
+        d = Sigmoid(c)
+        e = Mul(d, b)
+        f = AveragePool<kernel_shape=[2,2], strides=[2,2]>(e)
+        g = Resize<mode="linear">(f, none, scales)
+        h1 = ConvTranspose<strides=[2,2], pads=[0,0,1,1]>(g, w3)
+        y = LeakyRelu(h1)
+        i = GlobalAveragePool(e)
+        j = Flatten(i)
+        k = Gemm<transB=1>(j, w4, b4)
+        z = Softmax(k)
+    }""", {"w1": normal(24, 16, 3, 3) / 8, "b1": normal(24), "w2": normal(24, 1, 5, 5) / 5, "none": np.zeros(0, np.float32),
+           "scales": np.array([1, 1, 1.5, 1.5], np.float32), "w3": normal(24, 12, 3, 3) / 8, "w4": normal(8, 24),
+           "b4": normal(8)})
+    data = lite_runtime.convert(m)
+    kernels = {s.kernel for s in _steps(data, {"x": normal(1, 16, 20, 24)})}
+    assert any(k.startswith("winograd") for k in kernels), f"no Winograd convolution: {kernels}"
+    save(out, "deep", data, reference(m, [{"x": normal(*s)} for s in ((1, 16, 20, 24), (2, 16, 10, 8))]))
+
+
+def text(out: Path) -> None:
+    """An embedding, attention and a pooled result, on as many tokens as a value says."""
+    m = model("""text (int64[n] ids, int64[1] length) => (float[k,16] y, float[16] z) {
+        a = Gather(table, ids)
+        b = Slice(a, zero, length, zero)
+        c = MatMul(b, wq)
+        d = Add(c, bq)
+        e = LayerNormalization(d, scale, bias)
+        f = Transpose<perm=[1,0]>(e)
+        g = MatMul(e, f)
+        h = Softmax(g)
+        i = MatMul(h, b)
+        j = Tanh(i)
+        y = Add(j, d)
+        z = ReduceMax<axes=[0], keepdims=0>(y)
+    }""", {"table": normal(50, 16), "zero": np.zeros(1, np.int64), "wq": normal(16, 16) / 4, "bq": normal(16),
+           "scale": normal(16), "bias": normal(16)})
+    feeds = [{"ids": rng.integers(0, 50, n), "length": np.array([k], np.int64)} for n, k in ((9, 5), (9, 9), (40, 33))]
+    save(out, "text", lite_runtime.convert(m), reference(m, feeds))
+
+
 def streaming(out: Path) -> None:
     m = model("""streaming (float[1,8] x, float[1,8] h) => (float[1,8] y, float[1,8] hn) {
         a = MatMul(x, w)
@@ -189,6 +235,16 @@ def custom(out: Path) -> None:
     save(out, "custom", write(g), [({"x": x}, {"y": x * x + np.float32(0.5)}) for x in xs])
 
 
+def heavy(out: Path) -> None:
+    """One step, of as much work as its input is large: for stopping in the middle. The reference is for a small input."""
+    m = model("""heavy (float[1,24,h,w] x) => (float[1,24,h,w] y) {
+        y = Conv<pads=[2,2,2,2]>(x, w1)
+    }""", {"w1": normal(24, 24, 5, 5) / 25})
+    data = lite_runtime.convert(m)
+    assert len([s for s in _steps(data, {"x": normal(1, 24, 9, 9)}) if s.kernel.startswith("lr_f32_gemm")]) == 1
+    save(out, "heavy", data, reference(m, [{"x": normal(1, 24, 9, 11)}]))
+
+
 def prepacked(out: Path) -> None:
     """A convolution whose weight is in the file twice: as it is, and in panels of 8 channels (packing.h)."""
     w = normal(13, 1, 1, 20)
@@ -218,7 +274,7 @@ def delegate(out: Path) -> None:
 def main() -> None:
     out = Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
-    for make in (convnet, streaming, qdq_conv, half, values, views, gather, custom, prepacked, delegate):
+    for make in (convnet, deep, text, streaming, qdq_conv, half, values, views, gather, custom, heavy, prepacked, delegate):
         make(out)
 
 

@@ -6,7 +6,7 @@ int test_failed;
 const char *test_dir = ".";
 
 const char *path_of(const char *name) {
-  static char path[4096];
+  static _Thread_local char path[4096];
   snprintf(path, sizeof path, "%s/%s", test_dir, name);
   return path;
 }

@@ -36,7 +36,7 @@ struct bytes {
   size_t size;
 };
 struct bytes read_file(const char *name); /* exits when it is missing */
-const char *path_of(const char *name);    /* static buffer */
+const char *path_of(const char *name);    /* the thread's own buffer */
 
 /* Reference data of a model (NAME.io, written by make_models.py): runs, each with inputs and expected outputs. */
 struct io_tensor {

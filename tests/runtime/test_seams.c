@@ -56,6 +56,8 @@ TEST(state_access) {
 TEST(int8_convolution) { run_all("qdq_conv", NULL, NULL); }
 TEST(half_precision) { run_all("half", NULL, NULL); }
 TEST(shapes_from_values) { run_all("values", NULL, NULL); }
+TEST(deep_network) { run_all("deep", NULL, NULL); }
+TEST(text_of_any_length) { run_all("text", NULL, NULL); }
 TEST(views_and_concat) { run_all("views", NULL, NULL); }
 TEST(plain_c_kernels) {
   lr_model_options o = {.size = sizeof o, .cpu_mask = LR_CPU_PORTABLE};
@@ -257,6 +259,7 @@ int main(int argc, char **argv) {
   static const struct test tests[] = {
       {"streaming_state", streaming_state}, {"state_access", state_access}, {"int8_convolution", int8_convolution},
       {"half_precision", half_precision}, {"shapes_from_values", shapes_from_values}, {"views_and_concat", views_and_concat},
+      {"deep_network", deep_network}, {"text_of_any_length", text_of_any_length},
       {"plain_c_kernels", plain_c_kernels}, {"values_in_tensors_are_checked", values_in_tensors_are_checked},
       {"nan_trap_names_the_step", nan_trap_names_the_step}, {"custom_operator", custom_operator},
       {"two_encodings_of_a_weight", two_encodings_of_a_weight}, {"delegate_on_the_device", delegate_on_the_device},

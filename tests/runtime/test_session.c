@@ -221,65 +221,11 @@ TEST(profile_and_cancel) {
   free_io(&io);
 }
 
-TEST(memory_limit) {
-  lr_error error = {""};
-  struct io_file io = read_io("convnet");
-  lr_model *m = NULL;
-  OK(open_model("convnet", &m, &error));
-  int failed = 0;
-  for (uint64_t limit = 64; limit < (1 << 24); limit *= 2) {
-    lr_session *s = NULL;
-    lr_session_options o = {.size = sizeof o, .memory_limit = limit, .threads = 1};
-    OK(lr_session_open(m, &o, &s, &error));
-    lr_status status = run_and_compare(s, &io.run[0], NULL, &error);
-    CHECK(status == LR_OK || (status == LR_ERR_MEMORY && strstr(error.message, "limit")), "limit %d: %s", (int)limit, error.message);
-    CHECK(lr_session_memory(s) <= limit, "holds %d of %d", (int)lr_session_memory(s), (int)limit);
-    failed += status != LR_OK;
-    CHECK(status == LR_OK || limit < (1 << 23), "never enough");
-    lr_session_close(s);
-  }
-  CHECK(failed > 3, "the limit did nothing");
-  lr_model_close(m);
-  free_io(&io);
-}
-
-TEST(failing_allocations_are_clean) { /* the n-th allocation fails, for every n */
-  lr_error error = {""};
-  struct io_file io = read_io("convnet");
-  struct bytes file = read_file("convnet.lrm");
-  extern int fail_at;
-  extern const lr_allocator failing;
-  for (int n = 1;; n++) {
-    fail_at = n;
-    lr_model *m = NULL;
-    lr_session *s = NULL;
-    lr_model_options o = {.size = sizeof o, .allocator = &failing};
-    lr_session_options so = {.size = sizeof so, .threads = 1};
-    lr_status status = lr_model_open_memory(file.data, file.size, &o, &m, &error);
-    if (!status) status = lr_session_open(m, &so, &s, &error);
-    if (!status) status = run_and_compare(s, &io.run[0], NULL, &error);
-    bool done = status == LR_OK;
-    CHECK(done || status == LR_ERR_MEMORY, "allocation %d: %d %s", n, (int)status, error.message);
-    if (s && !done) OK(run_and_compare(s, &io.run[0], NULL, &error)); /* usable afterwards */
-    lr_session_close(s);
-    lr_model_close(m);
-    CHECK(atomic_load(&alive) == 0, "allocation %d: %d blocks leaked", n, atomic_load(&alive));
-    if (done) break;
-  }
-  free(file.data);
-  free_io(&io);
-}
-int fail_at;
-static void *fail_alloc(void *user, size_t bytes, size_t align) { return --fail_at == 0 ? NULL : count_alloc(user, bytes, align); }
-extern const lr_allocator failing;
-const lr_allocator failing = {fail_alloc, count_free, NULL};
-
 int main(int argc, char **argv) {
   static const struct test tests[] = {
       {"resize_there_and_back", resize_there_and_back}, {"no_allocation_in_a_run", no_allocation_in_a_run},
       {"zero_copy_buffers", zero_copy_buffers}, {"sessions_share_model_and_pool", sessions_share_model_and_pool},
       {"threads_do_not_change_bits", threads_do_not_change_bits}, {"bad_thread_counts", bad_thread_counts},
-      {"profile_and_cancel", profile_and_cancel}, {"memory_limit", memory_limit},
-      {"failing_allocations_are_clean", failing_allocations_are_clean}};
+      {"profile_and_cancel", profile_and_cancel}};
   return run_tests(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }
