@@ -1,6 +1,7 @@
 """The group of commands, and how errors become one line and an exit code."""
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import click
 from ... import Error, __version__
 from ..errors import ConvertError, ProofError
 from . import bench, check, compare, convert, run_model, show
-from .output import clean
+from .output import clean, printing
 
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -33,13 +34,29 @@ for module in (convert, check, show, run_model, bench, compare):
 
 def run(args: Sequence[str]) -> int:
     """Runs a command line; the exit code: 0, 1 for an error, 2 for wrong usage."""
+    code = _run(args)
+    try:
+        with printing():  # click prints too
+            pass
+    except (ConvertError, BrokenPipeError) as e:
+        if not code and not isinstance(e, BrokenPipeError):
+            _fail(str(e), False, EXIT_ERROR)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+        code = code or EXIT_ERROR
+    return code
+
+
+def _run(args: Sequence[str]) -> int:
     # needed even when the command line cannot be parsed
     debug, as_json = "--debug" in args, "--json" in args
 
     def terminate(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    signal.signal(signal.SIGTERM, terminate)  # so that temporary files are removed
+    for name in ("SIGTERM", "SIGHUP"):  # so that temporary files are removed
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, terminate)
     try:
         result = cli.main(args=list(args), prog_name="lite-opt", standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -51,7 +68,6 @@ def run(args: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", as_json, EXIT_INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
         return EXIT_ERROR
     except ModuleNotFoundError as e:
         if debug:
@@ -77,7 +93,8 @@ def _words(e: BaseException) -> str:
 
 
 def _fail(message: str, as_json: bool, code: int, more: dict[str, Any] | None = None) -> int:
-    if as_json:
-        print(json.dumps({"error": message} | (more or {})))
+    with contextlib.suppress(OSError):  # of a full disk; stderr says it all
+        if as_json:
+            print(json.dumps({"error": message} | (more or {})), flush=True)
     print(f"error: {clean(message)}", file=sys.stderr)
     return code

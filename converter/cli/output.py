@@ -27,14 +27,28 @@ def console() -> Console:
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 240)
 
 
+@contextlib.contextmanager
+def printing() -> Iterator[None]:
+    """Around what prints: a full disk behind stdout becomes one sentence. A closed pipe stays what it is."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as e:
+        raise ConvertError(f"standard output: cannot be written: {(e.strerror or str(e)).lower()}") from e
+
+
 def say(text: str, style: str | None = None) -> None:
     """Prints a line of text to stdout."""
-    console().print(Text(clean(text), style=style or ""), soft_wrap=True)
+    with printing():
+        console().print(Text(clean(text), style=style or ""), soft_wrap=True)
 
 
 def print_json(data: Any) -> None:
     """Prints pure JSON to stdout."""
-    print(json.dumps(plain(data), indent=2))
+    with printing():
+        print(json.dumps(plain(data), indent=2))
 
 
 def print_table(title: str, columns: list[str], rows: list[list[Any]],
@@ -45,7 +59,8 @@ def print_table(title: str, columns: list[str], rows: list[list[Any]],
         table.add_column(c.lstrip(">"), justify="right" if c.startswith(">") else "left", overflow="fold")
     for i, row in enumerate(rows):
         table.add_row(*(Text(clean(str(v))) for v in row), style="red" if bad and bad(i) else None)
-    console().print(table)
+    with printing():
+        console().print(table)
 
 
 @contextlib.contextmanager
