@@ -251,7 +251,7 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "native": (native, "C build and C tests with this machine's compiler"),
     "clang": (clang, "the same with clang"),
     "asan": (asan, "the same under address and undefined-behaviour sanitizers"),
-    "tsan": (tsan, "runtime tests under the thread sanitizer (--full)"),
+    "tsan": (tsan, "runtime tests under the thread sanitizer"),
     "arm64": (arm64, "C build for aarch64, C tests under qemu on two CPUs"),
     "header": (header, "the public header alone, in C and C++"),
     "symbols": (symbols, "exported symbols"),
@@ -261,7 +261,6 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "models": (corpus, "real models against onnxruntime"),
     "models-arm64": (corpus_arm64, "the same models on aarch64 under qemu"),
 }
-ONLY_FULL = {"tsan"}
 
 
 def run_step(name: str, full: bool) -> tuple[str, float, str]:
@@ -284,7 +283,7 @@ def run_step(name: str, full: bool) -> tuple[str, float, str]:
 
 def main() -> int:
     ap = argparse.ArgumentParser(prog="test.py")
-    ap.add_argument("--full", action="store_true", help="long fuzzing and the thread sanitizer too")
+    ap.add_argument("--full", action="store_true", help="long fuzzing")
     ap.add_argument("--only", nargs="+", metavar="STEP", choices=list(STEPS))
     ap.add_argument("--list", action="store_true", help="print the steps")
     a = ap.parse_args()
@@ -293,7 +292,7 @@ def main() -> int:
         return 0
     LOGS.mkdir(parents=True, exist_ok=True)
     os.environ.update(environment.build_env(Path(PY)))
-    names = a.only or [n for n in STEPS if a.full or n not in ONLY_FULL]
+    names = a.only or list(STEPS)
     start = time.monotonic()
     results = {n: run_step(n, a.full) for n in names}
     print(f"\n{'step':13s} {'result':8s} {'seconds':>8s}")

@@ -4,8 +4,7 @@
 usage: test.py [--full] [--only STEP ...] [--list]
 
 Cross compiler, emulator and clang are installed by apt where that is allowed; else the steps that need them are skipped
-and named. With CI=true in the environment a skipped step is a failure. --full: long fuzzing and the thread sanitizer
-too.
+and named. With CI=true in the environment a skipped step is a failure. --full: long fuzzing.
 """
 from __future__ import annotations
 

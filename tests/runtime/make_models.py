@@ -102,9 +102,9 @@ def deep(out: Path) -> None:
         j = Flatten(i)
         k = Gemm<transB=1>(j, w4, b4)
         z = Softmax(k)
-    }""", {"w1": normal(24, 16, 3, 3) / 8, "b1": normal(24), "w2": normal(24, 1, 5, 5) / 5, "none": np.zeros(0, np.float32),
-           "scales": np.array([1, 1, 1.5, 1.5], np.float32), "w3": normal(24, 12, 3, 3) / 8, "w4": normal(8, 24),
-           "b4": normal(8)})
+    }""", {"w1": normal(24, 16, 3, 3) / 8, "b1": normal(24), "w2": normal(24, 1, 5, 5) / 5,
+           "none": np.zeros(0, np.float32), "scales": np.array([1, 1, 1.5, 1.5], np.float32),
+           "w3": normal(24, 12, 3, 3) / 8, "w4": normal(8, 24), "b4": normal(8)})
     data = lite_runtime.convert(m)
     kernels = {s.kernel for s in _steps(data, {"x": normal(1, 16, 20, 24)})}
     assert any(k.startswith("winograd") for k in kernels), f"no Winograd convolution: {kernels}"
@@ -236,7 +236,7 @@ def custom(out: Path) -> None:
 
 
 def heavy(out: Path) -> None:
-    """One step, of as much work as its input is large: for stopping in the middle. The reference is for a small input."""
+    """One step, of as much work as its input is large, for stopping in the middle; the reference is for a small one."""
     m = model("""heavy (float[1,24,h,w] x) => (float[1,24,h,w] y) {
         y = Conv<pads=[2,2,2,2]>(x, w1)
     }""", {"w1": normal(24, 24, 5, 5) / 25})
@@ -274,7 +274,8 @@ def delegate(out: Path) -> None:
 def main() -> None:
     out = Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
-    for make in (convnet, deep, text, streaming, qdq_conv, half, values, views, gather, custom, heavy, prepacked, delegate):
+    for make in (convnet, deep, text, streaming, qdq_conv, half, values, views, gather, custom, heavy, prepacked,
+                 delegate):
         make(out)
 
 
