@@ -202,13 +202,14 @@ TEST(storms) {
       c[i] = (struct storm){o.s, (unsigned)i, &stop};
       CHECK(!pthread_create(&t[i], NULL, cancel_often, &c[i]), "pthread_create");
     }
-    run_in_storm(o.s, &o.io, k ? 30 : 50, &cancelled);
+    for (int tries = 0; tries < 200 && cancelled < 10 * (k + 1) && !test_failed; tries++)
+      run_in_storm(o.s, &o.io, 10, &cancelled);
     atomic_store(&stop, true);
     for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
     if (test_failed) return;
     close_one(&o);
   }
-  CHECK(cancelled > 10, "only %d runs were cancelled", cancelled);
+  CHECK(cancelled >= 10, "only %d runs were cancelled", cancelled);
 }
 
 struct neighbour {
