@@ -1,7 +1,5 @@
 /* Where tensors live: views instead of copies, in-place steps, outputs written straight into concatenations, and an arena
  * in which memory is used again when a tensor is dead. */
-#include <stdlib.h>
-
 #include "session.h"
 
 /* Above this many buffers the quadratic search for gaps would take seconds; then no memory is used twice. */
@@ -191,10 +189,30 @@ struct buffer {
   int32_t first, last;
 };
 
-static int by_size(const void *a, const void *b) {
-  const struct buffer *x = a, *y = b;
-  if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
-  return x->first != y->first ? (x->first < y->first ? -1 : 1) : (x->offset < y->offset ? -1 : 1);
+/* Does x come before y: the larger, then the earlier one. */
+static bool before(const struct buffer *x, const struct buffer *y) {
+  if (x->bytes != y->bytes) return x->bytes > y->bytes;
+  return x->first != y->first ? x->first < y->first : x->offset < y->offset;
+}
+
+/* Heap sort: a C library's qsort may ask malloc for memory, and ours comes from the session's allocator. */
+static void sort(struct buffer *b, int32_t n) {
+  for (int32_t start = n / 2, end = n; end > 1;) {
+    struct buffer x;
+    if (start > 0) {
+      x = b[--start]; /* makes the heap, of which the top comes last */
+    } else {
+      x = b[--end];
+      b[end] = b[0];
+    }
+    int32_t at = start;
+    for (int32_t k; (k = 2 * at + 1) < end; at = k) {
+      if (k + 1 < end && before(&b[k], &b[k + 1])) k++;
+      if (!before(&x, &b[k])) break;
+      b[at] = b[k];
+    }
+    b[at] = x;
+  }
 }
 
 /* Greedy by size: the largest first, each at the lowest gap among those that live at the same time. */
@@ -251,7 +269,7 @@ lr_status lr_memory_assign(lr_session *s, lr_error *error) {
       lr_free(&s->alloc, b);
       return lr_fail(error, LR_ERR_MEMORY, "plan: the tensors are too large together");
     }
-  if (n <= MAX_GAP_SEARCH) qsort(b, (size_t)n, sizeof *b, by_size);
+  if (n <= MAX_GAP_SEARCH) sort(b, n);
   size_t bytes = n <= MAX_GAP_SEARCH ? assign_gaps(b, n) : assign_apart(b, n);
   lr_free(&s->alloc, b);
   if (!bytes) return LR_OK;

@@ -253,22 +253,24 @@ struct pack {
   const void *user;
   char *to;
   int64_t to_step, blocks, first;
+  uint64_t panels; /* of one call */
 };
-enum { PACK_PANELS = 8 };
+enum { PACK_PANELS = 8, PACK_BYTES = 1 << 20 };
 
 static void pack_some(void *context, int32_t i, int32_t thread) {
   const struct pack *p = context;
   int64_t m = (p->first + i) / p->blocks;
-  uint64_t panel = (uint64_t)((p->first + i) % p->blocks) * PACK_PANELS, panels = lr_pack_panels(p->k);
+  uint64_t panel = (uint64_t)((p->first + i) % p->blocks) * p->panels, panels = lr_pack_panels(p->k);
   lr_pack_run(p->k, p->from + p->at(p->user, m), p->to + m * p->to_step, panel,
-              panel + PACK_PANELS < panels ? panel + PACK_PANELS : panels);
+              panel + p->panels < panels ? panel + p->panels : panels);
 }
 
 int64_t lr_gemm_pack_evenly(const void *user, int64_t m) { return m * *(const int64_t *)user; }
 
 void lr_gemm_pack(struct lr_pool *pool, const struct lr_pack *k, int64_t n, const void *from,
                   int64_t (*at)(const void *user, int64_t m), const void *user, void *to, int64_t to_step) {
-  struct pack p = {
-      k, from, at, user, to, to_step, (int64_t)((lr_pack_panels(k) + PACK_PANELS - 1) / PACK_PANELS), 0};
+  uint64_t few = PACK_BYTES / (lr_pack_panel_bytes(k) + 1) + 1, panels = few < PACK_PANELS ? few : PACK_PANELS;
+  int64_t blocks = (int64_t)((lr_pack_panels(k) + panels - 1) / panels);
+  struct pack p = {k, from, at, user, to, to_step, blocks, 0, panels};
   lr_parallel_wide(pool, n * p.blocks, &p.first, pack_some, &p);
 }

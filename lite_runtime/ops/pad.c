@@ -123,6 +123,13 @@ static void fill(const struct job *j, char *to, size_t bytes) {
   }
 }
 
+/* A row may be all of a long signal. */
+static void copy(char *to, const char *from, size_t bytes) {
+  enum { PIECE = 1 << 20 };
+  for (size_t at = 0; at < bytes && !(at && lr_stopped()); at += PIECE)
+    memcpy(to + at, from + at, bytes - at < PIECE ? bytes - at : PIECE);
+}
+
 /* Elements first..last-1 of a row that are outside x. */
 static void border(const struct job *j, char *y, const char *x, int64_t first, int64_t last) {
   const struct pad_axis *a = &j->axis[j->rows_rank];
@@ -152,7 +159,7 @@ static void body(void *context, int32_t task, int32_t thread) {
       fill(j, y, y_row);
     } else {
       border(j, y, x, 0, a->before);
-      memcpy(y + (size_t)a->before * j->block, x + (size_t)a->crop * j->block, (size_t)a->keep * j->block);
+      copy(y + (size_t)a->before * j->block, x + (size_t)a->crop * j->block, (size_t)a->keep * j->block);
       border(j, y, x, a->before + a->keep, axis_size(a));
     }
     for (int32_t i = j->rows_rank - 1; i >= 0 && ++at[i] == j->dim[i]; i--) at[i] = 0;

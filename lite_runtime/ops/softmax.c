@@ -20,7 +20,7 @@ lr_status lr_infer_softmax(struct lr_infer *c) {
   return LR_OK;
 }
 
-enum { COLUMNS = 128, FLUSH = 64, GRAIN = 8192 };
+enum { COLUMNS = 128, FLUSH = 64, GRAIN = 8192, ROWS = 4096 };
 
 struct params {
   int64_t outer, n, inner; /* dims before the axis, of it, and behind it */
@@ -111,8 +111,8 @@ static void max_columns(const struct job *j, int64_t from, int64_t n, union numb
   union numbers tmp;
   bool direct = j->dtype == q->acc;
   memcpy(max, fetch(j, from, n, &tmp), (size_t)n * lr_dtype_size(q->acc));
-  for (int64_t k = 1, rows; k < q->n; k += rows) {
-    rows = direct ? q->n - k : 1;
+  for (int64_t k = 1, rows; k < q->n && !(k % ROWS == 1 && lr_stopped()); k += rows) {
+    rows = !direct ? 1 : q->n - k < ROWS ? q->n - k : ROWS;
     vreduce(q, LR_REDUCE_KIND_MAX, n, rows, fetch(j, from + k * q->inner, n, &tmp), q->inner, max);
   }
 }
