@@ -37,10 +37,10 @@ struct layout {
   } * section;
   size_t n_sections;
 };
-/* The file must be one that the runtime accepts; exits when it is not. */
+/* Any bytes; of a file that the runtime accepts all of it. */
 struct layout walk(const uint8_t *file, uint64_t bytes);
 void free_layout(struct layout *l);
-/* Makes all hashes right again. */
+/* Makes all hashes right again, as far as they are in the file. */
 void repair(const struct layout *l, uint8_t *file, uint64_t bytes);
 
 /* ---- change.c: damage ---- */
