@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -158,6 +159,38 @@ def arm64(t: Run) -> str:
     return "cortex-a53, max"
 
 
+def stack(t: Run) -> str:
+    """Stack references in the k-loops of the GEMM kernels, by gcc and by clang; those of Winograd's transforms."""
+    t.need("gcc", "clang", "objdump", "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-objdump")
+    tests = ROOT / "tests" / "kernels"
+
+    def count(what: str, objdump: str, words: list[Path | str]) -> None:
+        print(f"{what}: {t.sh(PY, tests / 'stack_references.py', objdump, *words, show=False).rstrip()}", flush=True)
+
+    arm = t.build("arm64", *CROSS, "-Dtests=true")
+    other = BUILD / "gemm_neon.clang.o"
+    t.sh(PY, tests / "recompile.py", arm, "kernels_arm/gemm_neon.c", other, "clang", "--target=aarch64-linux-gnu")
+    count("aarch64, gcc", "aarch64-linux-gnu-objdump", sorted(arm.glob("kernels_arm/*.p/gemm_*.o")))
+    count("aarch64, clang", "aarch64-linux-gnu-objdump", [other])
+    if platform.machine() != "x86_64":
+        return "aarch64"
+    for name in ("gcc", "clang"):
+        folder = t.build("native" if name == compiler()[0] else name, "-Dtests=true", CC=name)
+        count(f"x86-64, {name}", "objdump", sorted(folder.glob("kernels_x86/*.p/gemm_*.o")))
+        count("transforms", "objdump", ["--report", *sorted(folder.glob("kernels_x86/*.p/*winograd*.o"))])
+    return "none"
+
+
+def planted(t: Run) -> str:
+    """Off-by-one bugs planted in GEMM kernels are seen by the kernel tests."""
+    script = ROOT / "tests" / "kernels" / "planted_bugs.py"
+    print(t.sh(PY, script, t.build("native", "-Dtests=true"), show=False).rstrip(), flush=True)
+    t.need("aarch64-linux-gnu-gcc", "qemu-aarch64")
+    arm = t.build("arm64", *CROSS, "-Dtests=true")
+    print(t.sh(PY, script, arm, *ARM_RUNNER.split(), show=False).rstrip(), flush=True)
+    return ""
+
+
 def header(t: Run) -> str:
     """The public header compiles alone, in C11 and in C++11, without a warning."""
     plus = [[c] for c in ("g++", "clang++") if shutil.which(c)]
@@ -253,6 +286,8 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "asan": (asan, "the same under address and undefined-behaviour sanitizers"),
     "tsan": (tsan, "runtime tests under the thread sanitizer (--full)"),
     "arm64": (arm64, "C build for aarch64, C tests under qemu on two CPUs"),
+    "stack": (stack, "stack references in the inner loops of GEMM kernels, by gcc and clang"),
+    "planted": (planted, "bugs planted in kernels are seen by their tests"),
     "header": (header, "the public header alone, in C and C++"),
     "symbols": (symbols, "exported symbols"),
     "size": (size, "size of the runtime without operators"),
