@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import environment
+import fuzzing
 
 ROOT = environment.ROOT
 BUILD = ROOT / "build"
@@ -42,10 +43,11 @@ class Failed(Exception):
 
 @dataclass
 class Run:
-    """One step under way: its log, and whether the long version is wanted."""
+    """One step under way: its log, whether the long version is wanted, and how long each libFuzzer target runs."""
 
     name: str
     full: bool
+    fuzz_seconds: int
 
     @property
     def log(self) -> Path:
@@ -74,7 +76,10 @@ class Run:
         """Skip when one of the programs is not installed."""
         missing = [p for p in programs if not shutil.which(p)]
         if missing:
-            raise Skip(f"{', '.join(missing)} is not installed")
+            self.skip(f"{', '.join(missing)} is not installed")
+
+    def skip(self, why: str) -> None:
+        raise Skip(why)
 
     def build(self, name: str, *options: str, **env: str) -> Path:
         """Configures and builds the C library and its tests in build/<name>; what is built already stays."""
@@ -254,13 +259,11 @@ def python_tests(t: Run) -> str:
 def fuzz(t: Run) -> str:
     """Damaged files against the library with ASan and UBSan; prints its table of outcomes."""
     t.need("gcc")
-    folder = t.build("asan", *ASAN, CC="gcc")
-    seeds = BUILD / "fuzz-seeds"
-    t.sh(PY, "tests/fuzz/seeds.py", seeds)
-    program = next(folder.rglob("lr_fuzz"))
-    count = "200000" if t.full else "20000"
-    print(t.sh(program, *sorted(seeds.glob("*.lrm")), "--count", count, "--seed", "1", show=False).rstrip(), flush=True)
-    return f"{count} damaged files"
+    return fuzzing.damaged(t, t.build("asan", *ASAN, CC="gcc"), 1_000_000 if t.full else 20_000)
+
+
+def libfuzzer(t: Run) -> str:
+    return fuzzing.libfuzzer(t, t.fuzz_seconds)
 
 
 def corpus(t: Run) -> str:
@@ -292,16 +295,17 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "symbols": (symbols, "exported symbols"),
     "size": (size, "size of the runtime without operators"),
     "pytest": (python_tests, "all Python tests"),
-    "fuzz": (fuzz, "20,000 damaged files (--full 200,000)"),
+    "fuzz": (fuzz, "20,000 damaged files (--full 1,000,000)"),
+    "libfuzzer": (libfuzzer, "libFuzzer's targets, each for 20 s (--fuzz-seconds)"),
     "models": (corpus, "real models against onnxruntime"),
     "models-arm64": (corpus_arm64, "the same models on aarch64 under qemu"),
 }
 ONLY_FULL = {"tsan"}
 
 
-def run_step(name: str, full: bool) -> tuple[str, float, str]:
+def run_step(name: str, full: bool, fuzz_seconds: int) -> tuple[str, float, str]:
     """Result ('ok', 'FAILED' or 'skipped'), seconds and what the step has to say."""
-    t = Run(name, full)
+    t = Run(name, full, fuzz_seconds)
     t.log.unlink(missing_ok=True)
     print(f"-- {name}: {STEPS[name][1]}", flush=True)
     start = time.monotonic()
@@ -321,6 +325,7 @@ def main() -> int:
     ap = argparse.ArgumentParser(prog="test.py")
     ap.add_argument("--full", action="store_true", help="long fuzzing and the thread sanitizer too")
     ap.add_argument("--only", nargs="+", metavar="STEP", choices=list(STEPS))
+    ap.add_argument("--fuzz-seconds", type=int, metavar="N", help="of each libFuzzer target (20; with --full 1800)")
     ap.add_argument("--list", action="store_true", help="print the steps")
     a = ap.parse_args()
     if a.list:
@@ -330,7 +335,7 @@ def main() -> int:
     os.environ.update(environment.build_env(Path(PY)))
     names = a.only or [n for n in STEPS if a.full or n not in ONLY_FULL]
     start = time.monotonic()
-    results = {n: run_step(n, a.full) for n in names}
+    results = {n: run_step(n, a.full, a.fuzz_seconds or (1800 if a.full else 20)) for n in names}
     print(f"\n{'step':13s} {'result':8s} {'seconds':>8s}")
     for n, (result, seconds, words) in results.items():
         print(f"{n:13s} {result:8s} {seconds:8.1f}  {words}")

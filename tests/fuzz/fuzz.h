@@ -54,6 +54,9 @@ struct file damage_bytes(const uint8_t *file, uint64_t bytes, struct rng *r);
 /* Values at their places, with right hashes. */
 struct file damage_values(const struct layout *l, const uint8_t *file, uint64_t bytes, struct rng *r);
 
+/* ---- custom.c ---- */
+extern const lr_custom fuzz_custom;
+
 /* ---- drive.c: load, plan, run ---- */
 enum stage { AT_LOAD, AT_PLAN, AT_RUN, SAME, DIFFERENT, STAGES };
 struct inputs {

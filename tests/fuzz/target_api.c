@@ -55,7 +55,9 @@ static void open_session(struct calls *c, int i, int k) {
                           .pool = how & 2 ? c->pool : NULL,
                           .memory_limit = how & 4 ? 4096 : (uint64_t)64 << 20,
                           .keep_all = how >> 3 & 1,
-                          .require_devices = how >> 4 & 1};
+                          .require_devices = how >> 4 & 1,
+                          .customs = &fuzz_custom,
+                          .n_customs = how >> 5 & 1};
   if (c->session[i] || !c->model[k]) return;
   if (!lr_session_open(c->model[k], &o, &c->session[i], NULL)) c->of[i] = c->model[k];
 }
