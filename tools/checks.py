@@ -232,6 +232,27 @@ def symbols(t: Run) -> str:
     return f"{len(names)} symbols, all lr_*"
 
 
+def hardening(t: Run) -> str:
+    """What protects a process from a bug in the shared library, and that it names no folder of this machine."""
+    from elftools.elf.elffile import ELFFile
+
+    library = shared_library(t.build("native", "-Dtests=true"))
+    with library.open("rb") as f:
+        elf = ELFFile(f)
+        segments = {s["p_type"]: s for s in elf.iter_segments()}
+        dynamic = {tag.entry.d_tag: tag.entry.d_val for tag in segments["PT_DYNAMIC"].iter_tags()}
+        names = {s.name for s in elf.get_section_by_name(".dynsym").iter_symbols()}
+    bind_now = dynamic.get("DT_FLAGS", 0) & 8 or dynamic.get("DT_FLAGS_1", 0) & 1 or "DT_BIND_NOW" in dynamic
+    facts = {"read-only relocations": "PT_GNU_RELRO" in segments and bind_now,
+             "no executable stack": "PT_GNU_STACK" in segments and not segments["PT_GNU_STACK"]["p_flags"] & 1,
+             "stack protector": "__stack_chk_fail" in names,
+             "no path of this machine": str(ROOT).encode() not in library.read_bytes()}
+    missing = [what for what, there in facts.items() if not there]
+    if missing:
+        raise Failed(f"{library.name} lacks: {', '.join(missing)}")
+    return ", ".join(facts)
+
+
 # As apps ship a library: no unwind tables, because C throws nothing; pages of up to 16 KB, as newer phones have. zig's
 # compiler, because its linker (LLVM's, like the NDK's) does not fill the file with zeros up to such a page.
 SMALL = "-Oz -fomit-frame-pointer -fno-unwind-tables -fno-asynchronous-unwind-tables"
@@ -293,6 +314,7 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "planted": (planted, "bugs planted in kernels are seen by their tests"),
     "header": (header, "the public header alone, in C and C++"),
     "symbols": (symbols, "exported symbols"),
+    "hardening": (hardening, "what the shared library is protected by"),
     "size": (size, "size of the runtime without operators"),
     "pytest": (python_tests, "all Python tests"),
     "fuzz": (fuzz, "20,000 damaged files (--full 1,000,000)"),
