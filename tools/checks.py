@@ -283,6 +283,10 @@ def fuzz(t: Run) -> str:
     return fuzzing.damaged(t, t.build("asan", *ASAN, CC="gcc"), 1_000_000 if t.full else 20_000)
 
 
+def fuzz_onnx(t: Run) -> str:
+    return fuzzing.onnx_models(t, 50_000 if t.full else 2_000)
+
+
 def libfuzzer(t: Run) -> str:
     return fuzzing.libfuzzer(t, t.fuzz_seconds)
 
@@ -318,6 +322,7 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "size": (size, "size of the runtime without operators"),
     "pytest": (python_tests, "all Python tests"),
     "fuzz": (fuzz, "20,000 damaged files (--full 1,000,000)"),
+    "fuzz-onnx": (fuzz_onnx, "2,000 damaged ONNX models through the converter (--full 50,000)"),
     "libfuzzer": (libfuzzer, "libFuzzer's targets, each for 20 s (--fuzz-seconds)"),
     "models": (corpus, "real models against onnxruntime"),
     "models-arm64": (corpus_arm64, "the same models on aarch64 under qemu"),

@@ -43,6 +43,13 @@ def damaged(t: Run, folder: Path, count: int) -> str:
     return f"{count} damaged files of {len(files)} seeds"
 
 
+def onnx_models(t: Run, count: int) -> str:
+    """`count` damaged ONNX models, converted; prints the table of outcomes."""
+    out = t.sh(sys.executable, "tests/fuzz/damage_onnx.py", "--count", str(count), show=False)
+    print(out.rstrip(), flush=True)
+    return f"{count} damaged ONNX models"
+
+
 def libfuzzer(t: Run, seconds: int) -> str:
     """Replays what was ever found, then runs each target for some seconds on the corpus of the runs before."""
     t.need("clang")
