@@ -39,7 +39,8 @@ class TooSlow(BaseException):
 def models() -> list[onnx.ModelProto]:
     """The composed seeds, and every fortieth row of the operator tests."""
     rows = list(seeds.op_frame.rows())[::40]
-    return [*seeds.composed().values(), *(seeds.op_frame.model(r, False, outputs=seeds.op_frame.reference(r)) for r in rows)]
+    made = (seeds.op_frame.model(r, False, outputs=seeds.op_frame.reference(r)) for r in rows)
+    return [*seeds.composed().values(), *made]
 
 
 # ---- damage ----
