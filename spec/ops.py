@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAX_RANK = 8
+MAX_DIM = 2**31 - 1  # of a tensor whose size the file says
 
 
 @dataclass(frozen=True)

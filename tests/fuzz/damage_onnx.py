@@ -24,6 +24,7 @@ import onnx
 
 import lite_runtime
 from lite_runtime.converter.errors import ConvertError
+from lite_runtime.converter.frontend.tensors import has_controls
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import seeds  # noqa: E402
@@ -131,7 +132,7 @@ def attempt(data: bytes) -> str:
         return "converted"
     except ConvertError as e:
         lines = str(e).splitlines()
-        if not lines or any(not c.isprintable() for line in lines for c in line):
+        if not lines or any(has_controls(line) for line in lines):
             return f"a message with odd characters: {str(e)[:100]!r}"
         return "refused"
     except lite_runtime.OutOfMemoryError:
