@@ -103,6 +103,8 @@ class Run:
         global models_made
         folder = BUILD / "test-models"
         if not models_made:
+            if importlib.util.find_spec("lite_runtime") is None:  # with --only; else the step `package` was before
+                environment.install(Path(PY), "package", dict(os.environ))
             self.sh(PY, "tests/runtime/make_models.py", folder)
             models_made = True
         return folder
@@ -283,6 +285,28 @@ def fuzz(t: Run) -> str:
     return fuzzing.damaged(t, t.build("asan", *ASAN, CC="gcc"), 1_000_000 if t.full else 20_000)
 
 
+# the code between a file and a run: loading, planning, sessions
+COVERED = (r"lite_runtime/core/(container|load.*|verify|node|source|model|plan|memory|fold|session|run|"
+           r"weights|view|program)\.c")
+MIN_COVERAGE = 90.0  # % of its lines
+
+
+def coverage(t: Run) -> str:
+    """How much of the code between a file and a run the C tests and the damaged files reach."""
+    t.need("gcc", "gcov")
+    folder = t.build("coverage", "-Dtests=true", "-Dbuildtype=debug", "-Db_coverage=true", CC="gcc")
+    for old in folder.rglob("*.gcda"):
+        old.unlink()
+    t.meson_test(folder, "--suite=runtime")
+    fuzzing.damaged(t, folder, 10_000)
+    out = t.sh(PY, "-m", "gcovr", "-r", ROOT, folder, "--filter", COVERED, show=False)
+    print(out[out.index("File "):].rstrip(), flush=True)
+    percent = float(re.search(r"^TOTAL .* ([0-9.]+)%", out, re.MULTILINE)[1])
+    if percent < MIN_COVERAGE:
+        raise Failed(f"{percent:g} % of the lines are reached, it must be {MIN_COVERAGE:g}")
+    return f"{percent:g} % of the lines from file to run"
+
+
 def fuzz_onnx(t: Run) -> str:
     return fuzzing.onnx_models(t, 50_000 if t.full else 2_000)
 
@@ -322,12 +346,13 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "size": (size, "size of the runtime without operators"),
     "pytest": (python_tests, "all Python tests"),
     "fuzz": (fuzz, "20,000 damaged files (--full 1,000,000)"),
+    "coverage": (coverage, "lines of loader, planner and session that C tests and damaged files reach (--full)"),
     "fuzz-onnx": (fuzz_onnx, "2,000 damaged ONNX models through the converter (--full 50,000)"),
     "libfuzzer": (libfuzzer, "libFuzzer's targets, each for 20 s (--fuzz-seconds)"),
     "models": (corpus, "real models against onnxruntime"),
     "models-arm64": (corpus_arm64, "the same models on aarch64 under qemu"),
 }
-ONLY_FULL = {"tsan"}
+ONLY_FULL = {"tsan", "coverage"}
 
 
 def run_step(name: str, full: bool, fuzz_seconds: int) -> tuple[str, float, str]:
