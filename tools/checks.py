@@ -280,6 +280,28 @@ def size(t: Run) -> str:
     return f"{words}; all, x86-64: {n} bytes (limit {MAX_RUNTIME})"
 
 
+def installed(t: Run) -> str:
+    """`meson install` gives header, libraries and a pkg-config file, from which an app builds and runs both ways."""
+    t.need("pkg-config")
+    root, main = BUILD / "installed", BUILD / "app.c"
+    shutil.rmtree(root, ignore_errors=True)
+    t.sh("meson", "install", "-C", t.build("release", "-Dc_link_args=-s"), "--no-rebuild", DESTDIR=str(root))
+    found = sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
+    where = next(root.rglob("lite_runtime.pc")).parent
+    main.write_text("#include <lite_runtime.h>\n#include <stdio.h>\n"
+                    'int main(void) { return lr_model_open("none.lrm", NULL, NULL, NULL) != LR_ERR_ARGUMENT || '
+                    "puts(lr_version()) < 0; }\n")
+    version = ""
+    for query, link in (([], []), (["--static"], ["-static"])):
+        flags = t.sh("pkg-config", "--cflags", "--libs", *query, "lite_runtime", show=False,
+                     PKG_CONFIG_PATH=str(where), PKG_CONFIG_SYSROOT_DIR=str(root)).split()
+        t.sh(*compiler(), "-std=c11", main, *link, *flags, "-o", BUILD / "app")
+        version = t.sh(BUILD / "app", LD_LIBRARY_PATH=str(where.parent)).strip()
+    if not any(f.endswith("include/lite_runtime.h") for f in found) or any("tools" in f for f in found):
+        raise Failed(f"installed are {', '.join(found)}")
+    return f"{version}: {', '.join(Path(f).name for f in found)}"
+
+
 def python_tests(t: Run) -> str:
     t.sh(PY, "tools/models.py")
     t.sh(PY, "-m", "pytest", "-p", "no:cacheprovider", "tests", LR_MODELS=str(BUILD / "models"))
@@ -351,6 +373,7 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "symbols": (symbols, "exported symbols"),
     "hardening": (hardening, "what the shared library is protected by"),
     "size": (size, "size of the runtime without operators, and with all"),
+    "install": (installed, "an app built from what meson install gives, shared and static"),
     "pytest": (python_tests, "all Python tests"),
     "fuzz": (fuzz, "20,000 damaged files on each instruction set level (--full 1,000,000)"),
     "coverage": (coverage, "lines of loader, planner and session that C tests and damaged files reach (--full)"),

@@ -24,6 +24,7 @@ PROGRAMS = {
     "gcc": ["gcc", "libc6-dev"],
     "g++": ["g++"],
     "clang": ["clang"],
+    "pkg-config": ["pkg-config"],
     "libFuzzer": ["libclang-rt-dev"],
     "clang-tidy": ["clang-tidy"],
     "qemu-aarch64": ["qemu-user"],
