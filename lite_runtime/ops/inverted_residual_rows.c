@@ -14,9 +14,11 @@ enum {
   KEPT_BYTES = 576 * 1024
 };
 enum { MAX_BAND = 16, TILES_A_THREAD = 2 };
-/* The cost model, in multiply-adds of a fast core (measured on Zen 4 with AVX-512): of a byte between stages
- * that the third-level cache does not see, and of a byte of weights that comes from there for each band. */
-#define GAIN_BYTE 0.5
+/* The cost model, in multiply-adds of a fast core: of a byte between stages that the third-level cache does
+ * not see, and of a byte of weights that comes from there for each band. The gain was 0.4 to 1.2 (Zen 4,
+ * AVX-512, one thread; the more, the larger the tensor); less is counted because tiles of several threads
+ * also have smaller products. */
+#define GAIN_BYTE 0.25
 #define COST_WEIGHT_BYTE 1
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
