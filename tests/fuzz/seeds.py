@@ -38,6 +38,20 @@ TEXTS = {
         k = Gemm(j, w3, b3)
         y = Softmax<axis=1>(k)
     }""",
+    "residual": """residual (float[N,4,H,24] x) => (float[N,4,H,24] y) {
+        a = Conv(x, e1, b1)
+        b = HardSwish(a)
+        c = Conv<kernel_shape=[3,3], pads=[1,1,1,1], group=8>(b, w2, b1)
+        d = Relu(c)
+        e = Conv(d, e3)
+        y = Add(e, x)
+    }""",
+    "rolling": """rolling (float[1,4,40,60] x) => (float[1,4,20,30] y) {
+        a = Conv(x, e4)
+        b = Relu(a)
+        c = Conv<kernel_shape=[3,3], pads=[1,1,1,1], strides=[2,2], group=64>(b, w5)
+        y = Conv(c, e6)
+    }""",
     "text": """text (int64[B,S] ids) => (float[B,S,8] y) {
         a = Gather(table, ids)
         q = MatMul(a, wq)
@@ -91,7 +105,8 @@ def weights() -> dict[str, np.ndarray]:
         return rng.normal(0, 0.3, shape).astype(np.float32)
 
     return {
-        "w1": f(8, 3, 3, 3), "b1": f(8), "w2": f(8, 1, 3, 3), "scales": np.array([1, 1, 2, 2], np.float32),
+        "w1": f(8, 3, 3, 3), "b1": f(8), "w2": f(8, 1, 3, 3), "e1": f(8, 4, 1, 1), "e3": f(4, 8, 1, 1),
+        "e4": f(64, 4, 1, 1), "w5": f(64, 1, 3, 3), "e6": f(4, 64, 1, 1), "scales": np.array([1, 1, 2, 2], np.float32),
         "w3": f(16, 10), "b3": f(10), "table": f(20, 8), "wq": f(8, 8), "gamma": f(8), "beta": f(8),
         "xs": np.float32(0.05), "xz": np.uint8(128), "ys": np.float32(0.1), "yz": np.uint8(120),
         "qw": rng.integers(-99, 99, (6, 4, 3, 3)).astype(np.int8), "ws": np.full(6, 0.01, np.float32),
