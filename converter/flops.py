@@ -40,7 +40,7 @@ def count_flop(data: bytes, inputs: Mapping[str, Shape], steps: Iterable[Step]) 
 
 
 def _macs(op: str, x: Shape, w: Shape, y: Shape, attrs: Iterable[int]) -> int:
-    """Multiply-adds of a node; 0 for operators other than convolutions and matrix products."""
+    """Multiply-adds of a node; 0 for operators other than convolutions, matrix products and attention."""
     if op == "conv":
         return math.prod(y) * math.prod(w[1:])
     if op == "conv_transpose":  # each element of x meets the filters of its group
@@ -48,4 +48,6 @@ def _macs(op: str, x: Shape, w: Shape, y: Shape, attrs: Iterable[int]) -> int:
         return math.prod(x) * math.prod(w[:-1]) // max(1, words.get("groups", 1))
     if op == "matmul" and len(x) > 1:
         return math.prod(y) * (x[-2] if next(iter(attrs), 0) else x[-1])
+    if op == "attention" and len(x) > 1 and len(w) > 1:
+        return math.prod(y[:-1]) * w[-2] * (x[-1] + y[-1])
     return 0

@@ -128,6 +128,11 @@ OPS = {
         Op(23, "identity", "x", "y", (), "y = x"),
         Op(24, "custom", "x*", "y*", (), "The user's callback, found by Node.custom_name; data in Node.custom_data"),
         Op(25, "delegate", "x*", "y*", (), "Subgraph for an accelerator; run on the CPU when no device takes it"),
+        Op(27, "attention", "q k v mask?", "y",
+           (F("scale", 1.0, ""), E("y_layout", "heads_last: y is [... S H E], H the last leading dim",
+                                   "heads_first", "heads_last")),
+           "y[... S E] = softmax over T (scale q[... S D] k[... T D]^T + mask[... S T]) v[... T E]; leading dims "
+           "broadcast, and mask's S and T may be 1. f32"),
     )
 }
 BY_CODE = {o.code: o for o in OPS.values()}
