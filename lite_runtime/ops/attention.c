@@ -81,7 +81,7 @@ static void set_sizes(struct step *c, const struct lr_prepare *p, bool heads_las
 }
 
 /* Blocks depend on shapes alone: sums must not depend on the threads. */
-static void set_blocks(struct step *c, int32_t threads) {
+static void set_blocks(struct step *c) {
   int64_t n = max64(c->t, 1);
   c->blocks = (n + BLOCK - 1) / BLOCK;
   c->block = round_up((n + c->blocks - 1) / c->blocks, COLS);
@@ -126,7 +126,7 @@ static lr_status prepare(struct lr_prepare *p) {
   assert(c->mr <= MAX_MR && ROWS % c->mr == 0 && COLS % c->nr == 0 && gemm->kr == 1);
   p->kernel = gemm->name;
   set_sizes(c, p, a->y_layout == LR_ATTENTION_Y_LAYOUT_HEADS_LAST);
-  set_blocks(c, p->threads);
+  set_blocks(c);
   c->zeros = lr_prepare_alloc(p, (size_t)round_up(max64(c->block, c->e), c->nr) * sizeof(float));
   if (!c->zeros) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
   p->scratch = c->threads_at + (size_t)p->threads * c->thread_bytes;
