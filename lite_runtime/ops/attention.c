@@ -10,7 +10,7 @@
 #include "gemm.h"
 
 enum { ROWS = 48, COLS = 48, BLOCK = 12 * COLS, MAX_MR = 16 };
-#define GROUP_BYTES ((int64_t)16 << 20)
+#define GROUP_BYTES ((int64_t)4 << 20)
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
