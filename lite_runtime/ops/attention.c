@@ -37,8 +37,8 @@ struct step {
   int64_t group;          /* pairs of k and v that are packed at a time */
   int64_t v_at, kv_bytes; /* v's place behind its k; one pair */
   struct lr_pack k_pack, v_pack;
+  size_t zeros_at, zeros_bytes; /* a bias for every product */
   size_t threads_at, sums_at, thread_bytes;
-  float *zeros; /* a bias for every product */
 };
 
 /* ---- prepare ---- */
@@ -104,7 +104,9 @@ static void set_blocks(struct step *c) {
   c->v_at = (int64_t)lr_align_up(lr_pack_bytes(&c->k_pack), LR_ALIGN);
   c->kv_bytes = c->v_at + (int64_t)lr_align_up(lr_pack_bytes(&c->v_pack), LR_ALIGN);
   c->group = min64(max64(GROUP_BYTES / max64(c->kv_bytes, 1), 1), max64(c->problems / max64(c->share, 1), 1));
-  c->threads_at = (size_t)(c->group * c->kv_bytes);
+  c->zeros_at = (size_t)(c->group * c->kv_bytes);
+  c->zeros_bytes = (size_t)round_up(max64(c->block, c->e), c->nr) * sizeof(float);
+  c->threads_at = lr_align_up(c->zeros_at + c->zeros_bytes, LR_ALIGN);
   int64_t width = max64(min64(c->block, round_up(n, c->nr)), 1);
   c->sums_at = lr_align_up((size_t)(c->mr * width) * sizeof(float), LR_ALIGN);
   c->thread_bytes =
@@ -127,8 +129,6 @@ static lr_status prepare(struct lr_prepare *p) {
   p->kernel = gemm->name;
   set_sizes(c, p, a->y_layout == LR_ATTENTION_Y_LAYOUT_HEADS_LAST);
   set_blocks(c);
-  c->zeros = lr_prepare_alloc(p, (size_t)round_up(max64(c->block, c->e), c->nr) * sizeof(float));
-  if (!c->zeros) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
   p->scratch = c->threads_at + (size_t)p->threads * c->thread_bytes;
   return LR_OK;
 }
@@ -140,6 +140,7 @@ struct job {
   float *y;
   float scale;
   char *packed, *threads;
+  const float *zeros;
   int64_t pair;  /* first of the group */
   int64_t first; /* of lr_parallel_wide */
 };
@@ -195,7 +196,7 @@ static void attend(const struct job *j, const struct rows *r, int64_t block) {
   for (int64_t i = 0; i < c->mr; i++) a[i] = q + min64(i, r->n - 1) * c->q.row;
   size_t n = (size_t)r->n, e = (size_t)c->e;
   const char *k = r->pair + block * c->block / c->nr * (int64_t)lr_pack_panel_bytes(&c->k_pack);
-  c->gemm(n, (size_t)cols, 1, (size_t)c->d, a, k, c->zeros, r->scores, (size_t)stride, -INFINITY, INFINITY);
+  c->gemm(n, (size_t)cols, 1, (size_t)c->d, a, k, j->zeros, r->scores, (size_t)stride, -INFINITY, INFINITY);
   const float *mask = j->mask ? j->mask + place(c, &c->mask, r->problem) + r->row * c->mask.row +
                                     block * c->block * c->mask.col
                               : NULL;
@@ -206,7 +207,7 @@ static void attend(const struct job *j, const struct rows *r, int64_t block) {
   for (int64_t i = 0; i < c->mr; i++) a[i] = r->scores + min64(i, r->n - 1) * stride;
   float *to = block ? r->sums : r->y;
   int64_t to_stride = block ? c->e : c->y.row;
-  c->gemm(n, e, 1, (size_t)cols, a, v_block(c, r->pair, block), c->zeros, to, (size_t)to_stride, -INFINITY,
+  c->gemm(n, e, 1, (size_t)cols, a, v_block(c, r->pair, block), j->zeros, to, (size_t)to_stride, -INFINITY,
           INFINITY);
   for (int64_t i = 0; block && i < r->n; i++) {
     const float *both[] = {r->y + i * c->y.row, to + i * to_stride}, weight[] = {factor[i], 1};
@@ -265,6 +266,7 @@ static lr_status run(struct lr_run *r) {
                   .y = r->out[0].data,
                   .scale = a->scale,
                   .packed = r->scratch,
+                  .zeros = memset((char *)r->scratch + c->zeros_at, 0, c->zeros_bytes),
                   .threads = (char *)r->scratch + c->threads_at};
   int64_t pairs = c->problems / c->share;
   for (; j.pair < pairs; j.pair += c->group) {
