@@ -40,8 +40,8 @@ def count_flop(data: bytes, inputs: Mapping[str, Shape], steps: Iterable[Step]) 
 
 
 def _macs(op: str, own: list[Shape], y: Shape, attrs: Iterable[int]) -> int:
-    """Multiply-adds of a node whose own inputs have these shapes; 0 for operators other than convolutions and matrix
-    products."""
+    """Multiply-adds of a node whose own inputs have these shapes; 0 for operators other than convolutions, matrix
+    products and attention."""
     x, w = own[:2]
     if op == "conv":
         return math.prod(y) * math.prod(w[1:])
@@ -52,4 +52,6 @@ def _macs(op: str, own: list[Shape], y: Shape, attrs: Iterable[int]) -> int:
         return math.prod(x[:-1]) * math.prod(w) + math.prod(y[:-1]) * (math.prod(own[3]) + math.prod(own[5]))
     if op == "matmul" and len(x) > 1:
         return math.prod(y) * (x[-2] if next(iter(attrs), 0) else x[-1])
+    if op == "attention" and len(x) > 1 and len(w) > 1:
+        return math.prod(y[:-1]) * w[-2] * (x[-1] + y[-1])
     return 0

@@ -48,6 +48,13 @@ typedef void lr_u64_hreduce_fn(int32_t op, size_t n, const uint64_t *x, const ui
 /* y = softmax(x) of one dense row, or its logarithm; y may be x. n >= 1. */
 typedef void lr_softmax_fn(size_t n, const void *x, void *y, int32_t log);
 typedef lr_softmax_fn lr_f32_softmax_fn, lr_f16_softmax_fn, lr_f64_softmax_fn;
+/* A softmax over a row that comes in pieces (Milakov & Gimelshein, "Online normalizer calculation for softmax", 2018).
+ * With t[i] = scale * x[i] + mask[i * mask_step] for i < n, n >= 1, and m the largest of *max and all t: x[i] = exp(t[i] - m),
+ * f = exp(*max - m), *sum = f * *sum + the sum of all x[i], *max = m. Returns f, by which all sums over earlier pieces are to
+ * be multiplied. *max is -inf and *sum 0 before the first piece. mask: NULL or one number (mask_step 0), or n (1). A NaN in t
+ * makes *sum NaN; as long as all t are -inf, x, *sum and with them a quotient's divisor are 0. */
+typedef float lr_f32_softmax_piece_fn(size_t n, float scale, const float *mask, size_t mask_step, float *x, float *max,
+                                      float *sum);
 /* y = (x - mean(x)) / sqrt(variance(x) + epsilon) * scale + bias of one dense row; rms: without the mean.
  * scale, bias: n elements or NULL. y may be any of the others. n >= 1. */
 typedef void lr_norm_fn(size_t n, const void *x, const void *scale, const void *bias, float epsilon,
@@ -144,6 +151,7 @@ enum lr_signature {
   LR_SIG_f32_softmax,
   LR_SIG_f16_softmax,
   LR_SIG_f64_softmax,
+  LR_SIG_f32_softmax_piece,
   LR_SIG_f32_norm,
   LR_SIG_f16_norm,
   LR_SIG_f64_norm,

@@ -139,6 +139,11 @@ OPS = {
            "Three convolutions in f32: w1 [E 1 1 C] expands x, w2 [E kh kw 1] is depthwise with the window of the "
            "attributes (its padding is zeros of the expanded tensor), w3 [O 1 1 E] projects; E >= 2; ranks and w as "
            "conv", post=True),
+        Op(27, "attention", "q k v mask?", "y",
+           (F("scale", 1.0, ""), E("y_layout", "heads_last: y is [... S H E], H the last leading dim",
+                                   "heads_first", "heads_last")),
+           "y[... S E] = softmax over T (scale q[... S D] k[... T D]^T + mask[... S T]) v[... T E]; leading dims "
+           "broadcast, and mask's S and T may be 1. f32"),
     )
 }
 BY_CODE = {o.code: o for o in OPS.values()}

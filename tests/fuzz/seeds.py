@@ -62,6 +62,18 @@ TEXTS = {
         r = Add(v, a)
         y = LayerNormalization<axis=-1>(r, gamma, beta)
     }""",
+    "attention": """attention (float[B,S,12] x, float[B,1,1,S] m) => (float[B,S,12] y) {
+        r = Reshape(x, heads)
+        q = Transpose<perm=[0,2,1,3]>(r)
+        t = Transpose<perm=[0,2,3,1]>(r)
+        s = MatMul(q, t)
+        u = Mul(s, half)
+        w = Add(u, m)
+        p = Softmax<axis=-1>(w)
+        a = MatMul(p, q)
+        b = Transpose<perm=[0,2,1,3]>(a)
+        y = Reshape(b, flat)
+    }""",
     "values": """values (float[A,B] x, int64[2] starts, int64[2] ends, int64[K] where, int64[4] pads)
             => (float[P,Q] y, int64[R] z) {
         a = Slice(x, starts, ends)
@@ -111,7 +123,7 @@ def weights() -> dict[str, np.ndarray]:
         "xs": np.float32(0.05), "xz": np.uint8(128), "ys": np.float32(0.1), "yz": np.uint8(120),
         "qw": rng.integers(-99, 99, (6, 4, 3, 3)).astype(np.int8), "ws": np.full(6, 0.01, np.float32),
         "wz": np.zeros(6, np.int8), "ws6": f(6, 6), "zero": np.array([0]), "two": np.array([2]),
-        "minus": np.array([-1]),
+        "minus": np.array([-1]), "heads": np.array([0, 0, 3, 4]), "flat": np.array([0, 0, 12]), "half": np.float32(0.5),
     }
 
 

@@ -3,7 +3,8 @@
 import itertools
 
 import numpy as np
-from op_frame import Const, rand, row
+from onnx import helper
+from op_frame import Const, Row, rand, row
 
 
 def conv(x, c_out, kernel, groups=1, bias=True, dtype="float32", const=True, op="Conv", **attrs):
@@ -60,23 +61,38 @@ ROWS += [conv((1, 3, 9, 9), 4, (3, 3), auto_pad="SAME_UPPER", dilations=[2, 2])]
 ROWS += [conv((1, c, 1, n), o, (1, 1)) for c, n, o in itertools.product((1, 4, 7), (1, 3, 4, 5), (1, 7, 8, 9))]
 
 
-
 def residual(x, e, o, kernel=(3, 3), acts=("Relu", "Relu"), bias=True, add=False, **window):
     """Three convolutions that become one inverted_residual: 1x1 to e channels, depthwise, 1x1 to o."""
-    def weights(*shape):
-        return [Const(rand(*shape, low=-1, high=1))] + ([Const(rand(shape[0]))] if bias else [])
+    inputs, calls = [rand(*x)], []  # calls: operator, inputs after the result before, attributes
+    one = (1,) * (len(x) - 2)
 
-    one, n = (1,) * (len(x) - 2), 3 if bias else 2
-    inputs, then = [rand(*x), *weights(e, x[1], *one)], []
-    for act, shape, attrs in ((acts[0], (e, 1, *kernel), dict(group=e, **window)), (acts[1], (o, e, *one), {})):
-        if act == "Clip":
-            inputs += [Const(np.float32(-0.5)), Const(np.float32(2))]
-        then += [(act, 3 if act == "Clip" else 1, {})] if act else []
-        then += [("Conv", n, attrs)]
-        inputs += weights(*shape)
+    def call(op, *more, **attrs):
+        if op:
+            calls.append((op, range(len(inputs), len(inputs) + len(more)), attrs))
+            inputs.extend(more)
+
+    def conv(*shape, **attrs):
+        call("Conv", Const(rand(*shape, low=-1, high=1)), *([Const(rand(shape[0]))] if bias else []), **attrs)
+
+    def act(op):
+        call(op, *([Const(np.float32(-0.5)), Const(np.float32(2))] if op == "Clip" else []))
+
+    conv(e, x[1], *one)
+    act(acts[0])
+    conv(e, 1, *kernel, group=e, **window)
+    act(acts[1])
+    conv(o, e, *one)
     if add:
-        inputs, then = [*inputs, rand(x[0], o, *x[2:])], [*then, ("Add", 2, {}), ("Relu", 1, {})]
-    return row("Conv", *inputs, then=then, dynamic=False if add else True)
+        call("Add", rand(x[0], o, *x[2:]))
+        call("Relu")
+
+    def nodes(names):
+        ends = ["x0", *(f"t{k}" for k in range(len(calls) - 1)), "y0"]
+        return [helper.make_node(op, [ends[k], *(names[i] for i in more)], [ends[k + 1]], name=f"node{k}", **attrs)
+                for k, (op, more, attrs) in enumerate(calls)]
+
+    facts = {"acts": acts, "kernel": kernel, "add": add, **window}
+    return Row("residual", tuple(inputs), facts, dynamic=not add, nodes=nodes)
 
 
 ROWS += [
