@@ -162,34 +162,43 @@ LR_INLINE four out_4(six x, v4 f) {
 /* What is the same for all channels of a tile. */
 struct out {
   struct lr_winograd_out o;
-  struct steps point, row; /* of v and of y */
+  struct steps point, row, add_row; /* of v, y and add */
   v4 lo, hi, f;
 };
 
-/* Channels at..at + 3 of rows x cols outputs. Point 1 goes into all of them as it is, in rows and in columns: there the bias
- * is added. */
-LR_INLINE void out_tile_2(const struct out *c, size_t rows, size_t cols, size_t at) {
+LR_INLINE void finish(float *y, const struct out *c, const bool adds, const float *add, v4 v) {
+  if (adds) v = vaddq_f32(v, vld1q_f32(add));
+  vst1q_f32(y, v4_clamp(v, c->lo, c->hi));
+}
+
+/* Channels at..at + 3 of rows x cols outputs; adds: c->o.add is there. Point 1 goes into all outputs as it is, in rows and in
+ * columns: there the bias is added. */
+LR_INLINE void out_tile_2(const struct out *c, size_t rows, size_t cols, const bool adds, size_t at) {
   const size_t step = 4 * c->o.v_stride;
   const float *v = c->o.v + at;
   four p1 = load4(v + step, &c->point);
   p1.x1 = vaddq_f32(p1.x1, vld1q_f32(c->o.bias + at));
   two r0 = out_2(load4(v, &c->point)), r1 = out_2(p1), r2 = out_2(load4(v + 2 * step, &c->point)),
       r3 = out_2(load4(v + 3 * step, &c->point)), left = out_2(COLUMN4(0)), right = out_2(COLUMN4(1));
-  float *y = c->o.y + at, *beside = y + c->o.col_stride;
-  vst1q_f32(y, v4_clamp(left.x0, c->lo, c->hi));
-  if (rows > 1) vst1q_f32(y + c->row.x1, v4_clamp(left.x1, c->lo, c->hi));
-  if (cols > 1) vst1q_f32(beside, v4_clamp(right.x0, c->lo, c->hi));
-  if (cols > 1 && rows > 1) vst1q_f32(beside + c->row.x1, v4_clamp(right.x1, c->lo, c->hi));
+  const float *add = adds ? c->o.add + at : NULL;
+  float *y = c->o.y + at;
+  finish(y, c, adds, add, left.x0);
+  if (rows > 1) finish(y + c->row.x1, c, adds, adds ? add + c->add_row.x1 : NULL, left.x1);
+  if (cols == 1) return;
+  y += c->o.col_stride;
+  add = adds ? add + c->o.add_col_stride : NULL;
+  finish(y, c, adds, add, right.x0);
+  if (rows > 1) finish(y + c->row.x1, c, adds, adds ? add + c->add_row.x1 : NULL, right.x1);
 }
 /* `rows` outputs of a column */
-LR_INLINE void finish_4(float *y, const struct out *c, size_t rows, four v) {
-  vst1q_f32(y, v4_clamp(v.x0, c->lo, c->hi));
-  if (rows > 1) vst1q_f32(y + c->row.x1, v4_clamp(v.x1, c->lo, c->hi));
-  if (rows > 2) vst1q_f32(y + c->row.x2, v4_clamp(v.x2, c->lo, c->hi));
-  if (rows > 3) vst1q_f32(y + c->row.x3, v4_clamp(v.x3, c->lo, c->hi));
+LR_INLINE void finish_4(float *y, const struct out *c, size_t rows, const bool adds, const float *add, four v) {
+  finish(y, c, adds, add, v.x0);
+  if (rows > 1) finish(y + c->row.x1, c, adds, adds ? add + c->add_row.x1 : NULL, v.x1);
+  if (rows > 2) finish(y + c->row.x2, c, adds, adds ? add + c->add_row.x2 : NULL, v.x2);
+  if (rows > 3) finish(y + c->row.x3, c, adds, adds ? add + c->add_row.x3 : NULL, v.x3);
 }
-LR_INLINE void out_tile_4(const struct out *c, size_t rows, size_t cols, size_t at) {
-  const float *v = c->o.v + at;
+LR_INLINE void out_tile_4(const struct out *c, size_t rows, size_t cols, const bool adds, size_t at) {
+  const float *v = c->o.v + at, *add = adds ? c->o.add + at : NULL;
   float *y = c->o.y + at;
 #define ROW(i)                                                             \
   LR_OPAQUE(v);                                                            \
@@ -198,10 +207,12 @@ LR_INLINE void out_tile_4(const struct out *c, size_t rows, size_t cols, size_t 
   four r##i = out_4(p##i, c->f);                                           \
   LR_READY(r##i.x0, r##i.x1, r##i.x2, r##i.x3);                            \
   v += 6 * c->o.v_stride
-#define COLUMN(j)                                               \
-  LR_OPAQUE(y);                                                 \
-  if (cols > j) finish_4(y, c, rows, out_4(COLUMN6(j), c->f));  \
-  y += c->o.col_stride
+#define COLUMN(j)                                                         \
+  LR_OPAQUE(y);                                                           \
+  if (adds) LR_OPAQUE(add);                                               \
+  if (cols > j) finish_4(y, c, rows, adds, add, out_4(COLUMN6(j), c->f)); \
+  y += c->o.col_stride;                                                   \
+  add = adds ? add + c->o.add_col_stride : NULL
   ROW(0);
   ROW(1);
   ROW(2);
@@ -217,33 +228,41 @@ LR_INLINE void out_tile_4(const struct out *c, size_t rows, size_t cols, size_t 
 }
 
 /* n >= 4. Whole tiles, the most by far, have no branches. */
-#define OUT(NAME, M, ROWS, COLS)                                                                         \
-  static void NAME(size_t n, const struct lr_winograd_out *o) {                                          \
-    const struct out c = {*o,        steps_of(o->v_stride), steps_of(o->row_stride), vdupq_n_f32(o->lo), \
-                          vdupq_n_f32(o->hi), factors()};                                                \
-    for (size_t at = 0; at + 4 <= n; at += 4) out_tile_##M(&c, ROWS, COLS, at);                          \
-    if (n % 4) out_tile_##M(&c, ROWS, COLS, n - 4);                                                      \
+#define OUT(NAME, M, ROWS, COLS, ADDS)                                                              \
+  static void NAME(size_t n, const struct lr_winograd_out *o) {                                     \
+    const struct out c = {*o,                                                                       \
+                          steps_of(o->v_stride),                                                    \
+                          steps_of(o->row_stride),                                                  \
+                          steps_of(o->add_row_stride),                                              \
+                          vdupq_n_f32(o->lo),                                                       \
+                          vdupq_n_f32(o->hi),                                                       \
+                          factors()};                                                               \
+    for (size_t at = 0; at + 4 <= n; at += 4) out_tile_##M(&c, ROWS, COLS, ADDS, at);               \
+    if (n % 4) out_tile_##M(&c, ROWS, COLS, ADDS, n - 4);                                           \
   }
-OUT(out_whole_2, 2, 2, 2)
-OUT(out_part_2, 2, o->rows, o->cols)
-OUT(out_whole_4, 4, 4, 4)
-OUT(out_part_4, 4, o->rows, o->cols)
+OUT(whole_2, 2, 2, 2, false)
+OUT(whole_2_add, 2, 2, 2, true)
+OUT(part_2, 2, o->rows, o->cols, o->add != NULL)
+OUT(whole_4, 4, 4, 4, false)
+OUT(whole_4_add, 4, 4, 4, true)
+OUT(part_4, 4, o->rows, o->cols, o->add != NULL)
 
 void lr_f32_winograd_out__neon(size_t m, size_t n, const struct lr_winograd_out *o) {
-  const bool whole = o->rows == m && o->cols == m;
-  void (*const all)(size_t, const struct lr_winograd_out *) = m == 4  ? whole ? out_whole_4 : out_part_4
-                                                              : whole ? out_whole_2
-                                                                      : out_part_2;
+  static void (*const by_kind[2][3])(size_t, const struct lr_winograd_out *) = {{whole_2, whole_2_add, part_2},
+                                                                              {whole_4, whole_4_add, part_4}};
+  void (*const all)(size_t, const struct lr_winograd_out *) =
+      by_kind[m == 4][o->rows < m || o->cols < m ? 2 : o->add ? 1 : 0];
   if (n >= 4) {
     all(n, o);
     return;
   }
-  float few[POINTS][4] = {{0}}, bias[4] = {0}, y[16][4];
+  float few[POINTS][4] = {{0}}, bias[4] = {0}, add[16][4] = {{0}}, y[16][4];
   for (size_t i = 0; i < (m + 2) * (m + 2); i++) memcpy(few[i], o->v + i * o->v_stride, n * sizeof(float));
   memcpy(bias, o->bias, n * sizeof(float));
-  struct lr_winograd_out p = {few[0], bias, 4, o->rows, o->cols, 4 * m, 4, y[0], o->lo, o->hi};
-  all(4, &p);
+  for (size_t i = 0; o->add && i < o->rows * o->cols; i++)
+    memcpy(add[i], o->add + i / o->cols * o->add_row_stride + i % o->cols * o->add_col_stride, n * sizeof(float));
+  all(4, &(struct lr_winograd_out){few[0], bias, add[0], 4, o->rows, o->cols, 4 * o->cols, 4, 4 * o->cols, 4, y[0], o->lo,
+                                   o->hi});
   for (size_t i = 0; i < o->rows * o->cols; i++)
-    memcpy(o->y + i / o->cols * o->row_stride + i % o->cols * o->col_stride, y[i / o->cols * m + i % o->cols],
-           n * sizeof(float));
+    memcpy(o->y + i / o->cols * o->row_stride + i % o->cols * o->col_stride, y[i], n * sizeof(float));
 }
