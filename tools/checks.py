@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import environment
+import fuzzing
 
 ROOT = environment.ROOT
 BUILD = ROOT / "build"
@@ -41,10 +43,11 @@ class Failed(Exception):
 
 @dataclass
 class Run:
-    """One step under way: its log, and whether the long version is wanted."""
+    """One step under way: its log, whether the long version is wanted, and how long each libFuzzer target runs."""
 
     name: str
     full: bool
+    fuzz_seconds: int
 
     @property
     def log(self) -> Path:
@@ -73,7 +76,10 @@ class Run:
         """Skip when one of the programs is not installed."""
         missing = [p for p in programs if not shutil.which(p)]
         if missing:
-            raise Skip(f"{', '.join(missing)} is not installed")
+            self.skip(f"{', '.join(missing)} is not installed")
+
+    def skip(self, why: str) -> None:
+        raise Skip(why)
 
     def build(self, name: str, *options: str, **env: str) -> Path:
         """Configures and builds the C library and its tests in build/<name>; what is built already stays."""
@@ -158,6 +164,38 @@ def arm64(t: Run) -> str:
     return "cortex-a53, max"
 
 
+def stack(t: Run) -> str:
+    """Stack references in the k-loops of the GEMM kernels, by gcc and by clang; those of Winograd's transforms."""
+    t.need("gcc", "clang", "objdump", "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-objdump")
+    tests = ROOT / "tests" / "kernels"
+
+    def count(what: str, objdump: str, words: list[Path | str]) -> None:
+        print(f"{what}: {t.sh(PY, tests / 'stack_references.py', objdump, *words, show=False).rstrip()}", flush=True)
+
+    arm = t.build("arm64", *CROSS, "-Dtests=true")
+    other = BUILD / "gemm_neon.clang.o"
+    t.sh(PY, tests / "recompile.py", arm, "kernels_arm/gemm_neon.c", other, "clang", "--target=aarch64-linux-gnu")
+    count("aarch64, gcc", "aarch64-linux-gnu-objdump", sorted(arm.glob("kernels_arm/*.p/gemm_*.o")))
+    count("aarch64, clang", "aarch64-linux-gnu-objdump", [other])
+    if platform.machine() != "x86_64":
+        return "aarch64"
+    for name in ("gcc", "clang"):
+        folder = t.build("native" if name == compiler()[0] else name, "-Dtests=true", CC=name)
+        count(f"x86-64, {name}", "objdump", sorted(folder.glob("kernels_x86/*.p/gemm_*.o")))
+        count("transforms", "objdump", ["--report", *sorted(folder.glob("kernels_x86/*.p/*winograd*.o"))])
+    return "none"
+
+
+def planted(t: Run) -> str:
+    """Off-by-one bugs planted in GEMM kernels are seen by the kernel tests."""
+    script = ROOT / "tests" / "kernels" / "planted_bugs.py"
+    print(t.sh(PY, script, t.build("native", "-Dtests=true"), show=False).rstrip(), flush=True)
+    t.need("aarch64-linux-gnu-gcc", "qemu-aarch64")
+    arm = t.build("arm64", *CROSS, "-Dtests=true")
+    print(t.sh(PY, script, arm, *ARM_RUNNER.split(), show=False).rstrip(), flush=True)
+    return ""
+
+
 def header(t: Run) -> str:
     """The public header compiles alone, in C11 and in C++11, without a warning."""
     plus = [[c] for c in ("g++", "clang++") if shutil.which(c)]
@@ -194,6 +232,27 @@ def symbols(t: Run) -> str:
     return f"{len(names)} symbols, all lr_*"
 
 
+def hardening(t: Run) -> str:
+    """What protects a process from a bug in the shared library, and that it names no folder of this machine."""
+    from elftools.elf.elffile import ELFFile
+
+    library = shared_library(t.build("native", "-Dtests=true"))
+    with library.open("rb") as f:
+        elf = ELFFile(f)
+        segments = {s["p_type"]: s for s in elf.iter_segments()}
+        dynamic = {tag.entry.d_tag: tag.entry.d_val for tag in segments["PT_DYNAMIC"].iter_tags()}
+        names = {s.name for s in elf.get_section_by_name(".dynsym").iter_symbols()}
+    bind_now = dynamic.get("DT_FLAGS", 0) & 8 or dynamic.get("DT_FLAGS_1", 0) & 1 or "DT_BIND_NOW" in dynamic
+    facts = {"read-only relocations": "PT_GNU_RELRO" in segments and bind_now,
+             "no executable stack": "PT_GNU_STACK" in segments and not segments["PT_GNU_STACK"]["p_flags"] & 1,
+             "stack protector": "__stack_chk_fail" in names,
+             "no path of this machine": str(ROOT).encode() not in library.read_bytes()}
+    missing = [what for what, there in facts.items() if not there]
+    if missing:
+        raise Failed(f"{library.name} lacks: {', '.join(missing)}")
+    return ", ".join(facts)
+
+
 # As apps ship a library: no unwind tables, because C throws nothing; pages of up to 16 KB, as newer phones have. zig's
 # compiler, because its linker (LLVM's, like the NDK's) does not fill the file with zeros up to such a page.
 SMALL = "-Oz -fomit-frame-pointer -fno-unwind-tables -fno-asynchronous-unwind-tables"
@@ -221,13 +280,11 @@ def python_tests(t: Run) -> str:
 def fuzz(t: Run) -> str:
     """Damaged files against the library with ASan and UBSan; prints its table of outcomes."""
     t.need("gcc")
-    folder = t.build("asan", *ASAN, CC="gcc")
-    seeds = BUILD / "fuzz-seeds"
-    t.sh(PY, "tests/fuzz/seeds.py", seeds)
-    program = next(folder.rglob("lr_fuzz"))
-    count = "200000" if t.full else "20000"
-    print(t.sh(program, *sorted(seeds.glob("*.lrm")), "--count", count, "--seed", "1", show=False).rstrip(), flush=True)
-    return f"{count} damaged files"
+    return fuzzing.damaged(t, t.build("asan", *ASAN, CC="gcc"), 1_000_000 if t.full else 20_000)
+
+
+def libfuzzer(t: Run) -> str:
+    return fuzzing.libfuzzer(t, t.fuzz_seconds)
 
 
 def corpus(t: Run) -> str:
@@ -253,20 +310,24 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "asan": (asan, "the same under address and undefined-behaviour sanitizers"),
     "tsan": (tsan, "runtime tests under the thread sanitizer (--full)"),
     "arm64": (arm64, "C build for aarch64, C tests under qemu on two CPUs"),
+    "stack": (stack, "stack references in the inner loops of GEMM kernels, by gcc and clang"),
+    "planted": (planted, "bugs planted in kernels are seen by their tests"),
     "header": (header, "the public header alone, in C and C++"),
     "symbols": (symbols, "exported symbols"),
+    "hardening": (hardening, "what the shared library is protected by"),
     "size": (size, "size of the runtime without operators"),
     "pytest": (python_tests, "all Python tests"),
-    "fuzz": (fuzz, "20,000 damaged files (--full 200,000)"),
+    "fuzz": (fuzz, "20,000 damaged files (--full 1,000,000)"),
+    "libfuzzer": (libfuzzer, "libFuzzer's targets, each for 20 s (--fuzz-seconds)"),
     "models": (corpus, "real models against onnxruntime"),
     "models-arm64": (corpus_arm64, "the same models on aarch64 under qemu"),
 }
 ONLY_FULL = {"tsan"}
 
 
-def run_step(name: str, full: bool) -> tuple[str, float, str]:
+def run_step(name: str, full: bool, fuzz_seconds: int) -> tuple[str, float, str]:
     """Result ('ok', 'FAILED' or 'skipped'), seconds and what the step has to say."""
-    t = Run(name, full)
+    t = Run(name, full, fuzz_seconds)
     t.log.unlink(missing_ok=True)
     print(f"-- {name}: {STEPS[name][1]}", flush=True)
     start = time.monotonic()
@@ -286,6 +347,7 @@ def main() -> int:
     ap = argparse.ArgumentParser(prog="test.py")
     ap.add_argument("--full", action="store_true", help="long fuzzing and the thread sanitizer too")
     ap.add_argument("--only", nargs="+", metavar="STEP", choices=list(STEPS))
+    ap.add_argument("--fuzz-seconds", type=int, metavar="N", help="of each libFuzzer target (20; with --full 1800)")
     ap.add_argument("--list", action="store_true", help="print the steps")
     a = ap.parse_args()
     if a.list:
@@ -295,7 +357,7 @@ def main() -> int:
     os.environ.update(environment.build_env(Path(PY)))
     names = a.only or [n for n in STEPS if a.full or n not in ONLY_FULL]
     start = time.monotonic()
-    results = {n: run_step(n, a.full) for n in names}
+    results = {n: run_step(n, a.full, a.fuzz_seconds or (1800 if a.full else 20)) for n in names}
     print(f"\n{'step':13s} {'result':8s} {'seconds':>8s}")
     for n, (result, seconds, words) in results.items():
         print(f"{n:13s} {result:8s} {seconds:8.1f}  {words}")

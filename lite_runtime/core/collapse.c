@@ -23,12 +23,14 @@ int32_t lr_collapse(int32_t rank, int64_t *dim, uint8_t *kind, int32_t n, int64_
   return to;
 }
 
-void lr_gather(size_t size, int64_t n, const void *from, int64_t stride, void *to) {
+void lr_gather(size_t size, int64_t rows, int64_t n, const void *from, int64_t row_bytes, int64_t stride,
+               void *to) {
   const char *p = from;
   int64_t step = stride * (int64_t)size;
   switch (size) {
-#define COPY(type)                                                                 \
-  for (int64_t i = 0; i < n; i++) ((type *)to)[i] = *(const type *)(p + i * step); \
+#define COPY(type)                                                         \
+  for (type *t = to; rows > 0; rows--, p += row_bytes)                     \
+    for (int64_t i = 0; i < n; i++) *t++ = *(const type *)(p + i * step);  \
   break;
     case 1:
       COPY(uint8_t)
@@ -42,12 +44,14 @@ void lr_gather(size_t size, int64_t n, const void *from, int64_t stride, void *t
   }
 }
 
-void lr_scatter(size_t size, int64_t n, const void *from, void *to, int64_t stride) {
+void lr_scatter(size_t size, int64_t rows, int64_t n, const void *from, void *to, int64_t row_bytes,
+                int64_t stride) {
   char *p = to;
   int64_t step = stride * (int64_t)size;
   switch (size) {
-#define COPY(type)                                                                   \
-  for (int64_t i = 0; i < n; i++) *(type *)(p + i * step) = ((const type *)from)[i]; \
+#define COPY(type)                                                   \
+  for (const type *t = from; rows > 0; rows--, p += row_bytes)       \
+    for (int64_t i = 0; i < n; i++) *(type *)(p + i * step) = *t++;  \
   break;
     case 1:
       COPY(uint8_t)

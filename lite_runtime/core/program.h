@@ -48,6 +48,8 @@ const char *lr_rows_kernel(const struct lr_rows *e); /* name of the first instru
 /* Takes dims of 1 out and merges neighbours that are contiguous in all n stride sets and of the same kind
  * (NULL: all are). Works in place; returns the new rank. */
 int32_t lr_collapse(int32_t rank, int64_t *dim, uint8_t *kind, int32_t n, int64_t (*stride)[LR_MAX_RANK]);
-/* n elements of `size` bytes, one each `stride` elements, to or from a dense row. */
-void lr_gather(size_t size, int64_t n, const void *from, int64_t stride, void *to);
-void lr_scatter(size_t size, int64_t n, const void *from, void *to, int64_t stride);
+/* Rows of n elements of `size` bytes, one each `stride` elements, a row each `row_bytes`, to or from a dense buffer. */
+void lr_gather(size_t size, int64_t rows, int64_t n, const void *from, int64_t row_bytes, int64_t stride,
+               void *to);
+void lr_scatter(size_t size, int64_t rows, int64_t n, const void *from, void *to, int64_t row_bytes,
+                int64_t stride);

@@ -21,6 +21,8 @@ struct row_operand {
   int64_t outer[LR_MAX_OUTER]; /* bytes */
   int64_t step;                /* elements along the row: 0, 1, or else it is gathered */
   int32_t repeat;              /* 1 or 2: its e->period elements repeat along the row, see tmp; else 0 */
+  bool jumps;                  /* after each e->period elements along the row it goes on `jump` bytes further on */
+  int64_t jump;
   int32_t size;
 };
 struct lr_rows {
@@ -30,7 +32,9 @@ struct lr_rows {
   int64_t dim[LR_MAX_OUTER], y_outer[LR_MAX_OUTER]; /* y: bytes */
   int64_t count, length, y_step;
   int32_t y_size, acc_size;
-  int64_t period; /* columns at which a run may begin and end a chunk; 1 unless an operand repeats */
+  int64_t period; /* columns at which a run may begin and end a chunk; 1 unless short rows were joined */
+  bool y_jumps;   /* as in row_operand */
+  int64_t y_jump;
   bool direct;    /* one instruction, nothing to gather: rows may be of any length */
   const char *kernel;
 };

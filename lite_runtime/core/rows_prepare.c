@@ -112,26 +112,42 @@ static void set_geometry(struct lr_rows *e, int32_t rank, int64_t *dim, int64_t 
   for (int32_t k = 0; k < e->n_operands; k++) e->operand[k].step = last_dim == 1 ? 1 : last[k + 1];
 }
 
-/* Short rows with operands that are the same in each of them ([H W C] with [C]) become one row, along which
- * these operands repeat: a kernel call has work for more than a few elements then. */
+/* How an operand goes from one short row to the next. */
+enum next_row { GOES_ON, AGAIN, JUMPS };
+static enum next_row next_row(const struct lr_rows *e, const struct row_operand *o, int32_t at) {
+  if (o->outer[at] == o->step * e->length * o->size && (o->step == 0 || o->step == 1)) return GOES_ON;
+  return o->outer[at] == 0 && o->step == 1 ? AGAIN : JUMPS;
+}
+
+/* Short rows become one row, so that a kernel call has work for more than a few elements: operands that are
+ * the same in each of them ([H W C] with [C]) repeat along it, others that do not just go on are gathered row
+ * by row, which pays only for the shortest. */
 static void join_short_rows(struct lr_rows *e) {
-  enum { SHORT = 64 };
+  enum { SHORT = 64, SHORTEST = 16 };
   int32_t at = e->rank - 1, repeats = 0;
-  if (e->rank == 0 || e->length > SHORT || e->y_step != 1 || e->y_outer[at] != e->length * e->y_size) return;
+  if (e->rank == 0 || e->length < 2 || e->length > SHORT) return;
+  e->y_jumps = e->y_step != 1 || e->y_outer[at] != e->length * e->y_size;
+  bool jumps = e->y_jumps;
   for (int32_t k = 0; k < e->n_operands; k++) {
-    const struct row_operand *o = &e->operand[k];
-    bool goes_on = o->outer[at] == o->step * e->length * o->size && o->step <= 1;
-    bool again = o->step == 1 && o->outer[at] == 0 && e->length > 1;
-    if (!goes_on && !again) return;
-    repeats += !goes_on;
+    enum next_row next = next_row(e, &e->operand[k], at);
+    repeats += next == AGAIN;
+    jumps |= next == JUMPS;
   }
-  if (repeats > LR_MAX_REPEATS) return;
-  repeats = 0;
-  for (int32_t k = 0; k < e->n_operands; k++) {
+  jumps |= repeats > LR_MAX_REPEATS;
+  if (jumps && e->length > SHORTEST) {
+    e->y_jumps = false;
+    return;
+  }
+  e->y_jump = e->y_outer[at];
+  for (int32_t k = 0, place = 0; k < e->n_operands; k++) {
     struct row_operand *o = &e->operand[k];
-    if (o->step == 1 && o->outer[at] == 0) o->repeat = ++repeats;
+    enum next_row next = next_row(e, o, at);
+    if (next == GOES_ON) continue;
+    o->repeat = next == AGAIN && place < LR_MAX_REPEATS ? ++place : 0;
+    o->jumps = !o->repeat;
+    o->jump = o->outer[at];
   }
-  if (repeats) e->period = e->length;
+  if (repeats || jumps) e->period = e->length;
   e->count /= e->dim[at];
   e->length *= e->dim[at];
   e->rank--;

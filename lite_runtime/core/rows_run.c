@@ -58,15 +58,20 @@ static const void *find_source(const struct row_state *s, const struct chunk *c,
   if (src->ref == LR_SRC_IMM) return &src->imm;
   *step = 1;
   if (src->ref < LR_SRC_OPERAND0) return c->reg[src->ref - LR_SRC_REG0];
-  int32_t operand = src->ref - LR_SRC_OPERAND0;
-  int64_t stride = s->e->operand[operand].step;
-  int32_t repeat = s->e->operand[operand].repeat;
-  if (repeat) return s->repeated[repeat - 1];
-  const char *x = s->operand[operand] + col * stride * src->size;
-  *step = stride != 0;
-  if (stride == 0 || stride == 1) return x;
+  const struct row_operand *o = &s->e->operand[src->ref - LR_SRC_OPERAND0];
+  const char *x = s->operand[src->ref - LR_SRC_OPERAND0];
+  if (o->repeat) return s->repeated[o->repeat - 1];
+  if (!o->jumps && (o->step == 0 || o->step == 1)) {
+    *step = (size_t)o->step;
+    return x + col * o->step * src->size;
+  }
   void *to = c->gathered + (size_t)k * LR_EPILOGUE_CHUNK * 8;
-  lr_gather(src->size, n, x, stride, to);
+  if (o->jumps) {
+    int64_t period = s->e->period;
+    lr_gather(src->size, n / period, period, x + col / period * o->jump, o->jump, o->step, to);
+  } else {
+    lr_gather(src->size, 1, n, x + col * o->step * src->size, 0, o->step, to);
+  }
   return to;
 }
 
@@ -107,15 +112,17 @@ static char *take_buffer(struct chunk *c, const struct row_instr *in) {
 
 static bool run_chunk(const struct row_state *s, struct chunk *c, const char *acc, int64_t col, int64_t n) {
   const struct lr_rows *e = s->e;
-  char *y = s->y + col * e->y_step * e->y_size;
+  bool scatter = e->y_step != 1 || e->y_jumps;
+  int64_t rows = e->y_jumps ? n / e->period : 1;
+  char *y = s->y + (e->y_jumps ? col / e->period * e->y_jump : col * e->y_step * e->y_size);
   if (acc) c->reg[0] = acc;
   for (int32_t i = 0; i < e->n; i++) {
     const struct row_instr *in = &e->instr[i];
     bool last = i == e->n - 1;
-    char *to = last && e->y_step == 1 ? y : take_buffer(c, in);
+    char *to = last && !scatter ? y : take_buffer(c, in);
     if (!step(s, c, in, col, n, to)) return false;
     c->reg[in->dst] = to;
-    if (last && e->y_step != 1) lr_scatter((size_t)e->y_size, n, to, y, e->y_step);
+    if (last && scatter) lr_scatter((size_t)e->y_size, rows, n / rows, to, y, e->y_jump, e->y_step);
   }
   return true;
 }

@@ -18,12 +18,17 @@ static uint64_t now_ns(void) {
 /* ---- addresses ---- */
 static void *io_data(const struct lr_io *io) { return io->bound ? io->bound : io->own; }
 
+/* There is no memory when no tensor in it has elements. */
+static void *in_arena(const struct lr_plan *p, size_t offset) {
+  return p->memory ? (char *)p->memory + offset : NULL;
+}
+
 static lr_status root_data(lr_session *s, const struct lr_plan_tensor *t, void **data, lr_error *error) {
   struct lr_plan *p = &s->plan;
   const void *c = NULL;
   lr_status status = LR_OK;
   switch (t->place) {
-    case LR_AT_ARENA: c = (char *)p->memory + t->arena_offset; break;
+    case LR_AT_ARENA: c = in_arena(p, t->arena_offset); break;
     case LR_AT_CONST:
       status = lr_weights_dense(s->model, t->graph, t->def_index, &c, error);
       break;
@@ -54,7 +59,7 @@ static lr_status resolve(lr_session *s, lr_error *error) {
     struct lr_plan_step *st = &p->step[i];
     for (int32_t k = 0; k < st->n_in + st->n_out; k++)
       if (st->in[k] >= 0) LR_TRY(resolve_view(s, st->in[k], &st->view[k], error));
-    if (!st->dynamic) st->scratch = (char *)p->memory + st->scratch_offset;
+    if (!st->dynamic) st->scratch = in_arena(p, st->scratch_offset);
   }
   p->resolved = true;
   return LR_OK;

@@ -233,7 +233,7 @@ static const void *fetch(struct sums *s, const struct params *q, int32_t dtype, 
   size_t size = lr_dtype_size(dtype);
   const void *x = p;
   if (q->last_stride != 1 && n > 1) {
-    lr_gather(size, n, p, q->last_stride, s->gathered.bytes);
+    lr_gather(size, 1, n, p, 0, q->last_stride, s->gathered.bytes);
     x = s->gathered.bytes;
   }
   if (dtype == q->dtype) return x;
