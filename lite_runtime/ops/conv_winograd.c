@@ -17,9 +17,10 @@ enum {
   RUN_PIXELS = 64, /* of one call of the epilogue: m rows by this / m pixels */
   PAD = 16         /* floats between matrices, else those of powers of two share cache sets */
 };
-/* The cost model, in multiply-adds of a fast core (measured on Zen 4 with AVX-512). A
- * byte of weights is read once from memory or the third level; an element of V and M is transformed, stored
- * and loaded. */
+/* The cost model, in multiply-adds of one core. A byte of weights is read once from memory or the third
+ * level; an element of V and M is transformed, stored and loaded. Measured on Zen 4 with AVX-512. NEON has
+ * other kernels and no other numbers: llvm-mca's cycles of single layers for neoverse-n1 fit 12 for an
+ * element, caches left out, and a phone's core reads some 10 GB/s while it does 20 G multiply-adds/s. */
 #define COST_WEIGHT_BYTE 2
 #define COST_ELEMENT 16
 #define MIN_GAIN 0.95 /* of the next simpler way's cost: it takes less memory */
@@ -31,10 +32,10 @@ struct lr_winograd {
   int64_t th, tw, tiles; /* in an image's column and row, in all */
   int64_t group, groups; /* tiles of one */
   int64_t cols, col_block, col_blocks;
-  int64_t v_stride, m_stride; /* floats of one of their matrices */
-  bool shared;                /* threads share a group: one V */
-  const struct lr_rows *epilogue; /* NULL: the transform adds input `residual` (-1: none), clamps and stores */
-  int32_t residual;
+  int64_t v_stride, m_stride;     /* floats of one of their matrices */
+  bool shared;                    /* threads share a group: one V */
+  const struct lr_rows *epilogue; /* NULL: the transform does it: adds input `residual`, clamps */
+  int32_t residual;               /* -1: none */
   struct lr_image r;
   float lo, hi;
   const float *zeros;             /* bias of the products */
@@ -121,8 +122,8 @@ static int32_t find_residual(const struct lr_prepare *p, float *lo, float *hi) {
   const struct lr_instr *add = &program->instr[0];
   const struct lr_program rest = {program->n - 1, program->instr + 1};
   int32_t other = add->src[0] == LR_SRC_REG0, input = add->src[other] - LR_SRC_OPERAND0;
-  if (add->op != LR_POST_ADD || add->dtype != LR_F32 || add->dst || add->src[!other] != LR_SRC_REG0 || input < 0 ||
-      input >= LR_MAX_OPERANDS || !lr_program_is_clamp(&rest, lo, hi))
+  if (add->op != LR_POST_ADD || add->dtype != LR_F32 || add->dst || add->src[!other] != LR_SRC_REG0 ||
+      input < 0 || input >= LR_MAX_OPERANDS || !lr_program_is_clamp(&rest, lo, hi))
     return -1;
   input += p->bind.node->n_own;
   const struct lr_view *r = &p->in[input];

@@ -93,8 +93,8 @@ static void out_case(const struct lr_kernel *k, size_t m, size_t n) {
       double want = both(m == 4 ? a_4 : a_2, a, of, i / cols, i % cols, &size) + bias[c] + more;
       want = want < o.lo ? o.lo : want > o.hi ? o.hi : want;
       if (finite || !isfinite(want))
-        compare(y[i / cols * row_stride + i % cols * col_stride + c], want, size + fabs(bias[c]) + fabs(more), m, n,
-                c);
+        compare(y[i / cols * row_stride + i % cols * col_stride + c], want, size + fabs(bias[c]) + fabs(more),
+                m, n, c);
     }
   }
   for (size_t i = 0; i < ys; i++)

@@ -126,8 +126,8 @@ def main() -> int:
     costs = {cpu: turn_cycles(cpu, a.llvm, [list(loop.code) for loop in loops]) for cpu in cores(a)}
     for i, loop in enumerate(loops):
         rates = (f"{cpu} {loop.multiply_adds / costs[cpu][i] / PEAK.get(cpu, 1):.3f}" for cpu in costs)
-        print(f"{loop.function:36} {loop.multiply_adds:3} of {len(loop.code):3} instructions multiply and add; of peak: "
-              + ", ".join(rates))
+        print(f"{loop.function:36} {loop.multiply_adds:3} of {len(loop.code):3} instructions multiply; of peak:",
+              ", ".join(rates))
     return 0
 
 

@@ -1,7 +1,8 @@
-/* A plugin for qemu-user that counts what the guest executes: exact, however busy the machine is. For one thread at a
- * time. On exit it writes a line for each block of straight code to the file that `out=` names:
+/* A plugin for qemu-user that counts what the guest executes: exact, however busy the machine is. For one
+ * thread at a time. On exit it writes a line for each block of straight code to the file that `out=` names:
  *   TIMES ADDRESS FUNCTION CODE    how often it ran; its first address and its instructions, in hexadecimal
- * A block that was translated more than once has more than one line. FUNCTION is - where the guest has no symbol.
+ * A block that was translated more than once has more than one line. FUNCTION is - where the guest has no
+ * symbol.
  *
  * cc -O2 -fPIC -shared count_plugin.c -o count.so && qemu-aarch64 -plugin ./count.so,out=n.txt PROGRAM
  *
