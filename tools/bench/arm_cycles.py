@@ -46,6 +46,12 @@ class Block:
     def instructions(self) -> int:
         return len(self.code) // 4
 
+    @property
+    def goes_on(self) -> bool:
+        """The last instruction is no branch: qemu ends a block at the end of a page too."""
+        word = int.from_bytes(self.code[-4:], "little")
+        return not (word >> 26 & 0x1F == 0x05 or word >> 24 == 0x54 or word >> 25 & 0x3E == 0x1A or word >> 25 == 0x6B)
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mcpu", action="append", metavar="CORE", help="neoverse-n1 and neoverse-v1 unless given")
@@ -87,6 +93,18 @@ def turn_cycles(cpu: str, llvm: str, loops: list[list[str]]) -> list[float]:
     return [cycles.get(i, 0.0) for i in range(len(loops))]
 
 
+def joined(blocks: collections.Counter[Block]) -> collections.Counter[Block]:
+    """The same with blocks that end without a branch and what follows them made one, so that no loop is in two."""
+    out, at = blocks.copy(), {b.address: b for b in blocks}
+    for b, n in blocks.items():
+        after = at.get(b.address + len(b.code)) if b.goes_on else None
+        if after and out[after] >= n:
+            out[after] -= n
+            del out[b]
+            out[Block(b.address, b.function, b.code + after.code)] += n
+    return out
+
+
 def hot(blocks: collections.Counter[Block]) -> list[Block]:
     """The blocks that execute COVER of all instructions."""
     order = sorted(blocks, key=lambda b: -b.instructions * blocks[b])
@@ -102,6 +120,7 @@ def hot(blocks: collections.Counter[Block]) -> list[Block]:
 
 def print_cycles(a: argparse.Namespace, blocks: collections.Counter[Block], most: int) -> None:
     """blocks: how often each ran, twice over."""
+    blocks = joined(blocks)
     chosen, total = hot(blocks), sum(b.instructions * n for b, n in blocks.items())
     loops = disassemble(chosen, a.llvm)
     for cpu in cores(a):
