@@ -25,6 +25,7 @@ PY = sys.executable
 CROSS = ["--cross-file", str(ROOT / "tools" / "cross" / "aarch64-linux-gnu.ini")]
 ARM_RUNNER = "qemu-aarch64 -L /usr/aarch64-linux-gnu"
 MAX_EMPTY_RUNTIME = 60 * 1024  # bytes, stripped, arm64
+MAX_RUNTIME = 1_200_000  # bytes, stripped, x86-64, with all operators, built for speed
 # the closing lines that pytest and meson print themselves
 CLOSING = re.compile(r"^(=+ .*(passed|failed|error|no tests ran).* =+|"
                      r"(Ok|Expected Fail|Fail|Unexpected Pass|Skipped|Timeout|Ignored):\s+\d+\s*)$")
@@ -103,6 +104,8 @@ class Run:
         global models_made
         folder = BUILD / "test-models"
         if not models_made:
+            if importlib.util.find_spec("lite_runtime") is None:  # with --only; else the step `package` was before
+                environment.install(Path(PY), "package", dict(os.environ))
             self.sh(PY, "tests/runtime/make_models.py", folder)
             models_made = True
         return folder
@@ -267,14 +270,42 @@ SHIPPED = ["-Dbuildtype=minsize", "-Db_ndebug=true", "-Db_lto=true", f"-Dc_args=
 
 
 def size(t: Run) -> str:
-    """The runtime without operators, stripped, for arm64."""
+    """The runtime without operators, stripped, for arm64, and the whole one for x86-64."""
     if importlib.util.find_spec("ziglang") is None:
         environment.pip(Path(PY), environment.ZIG)
     cross = ["--cross-file", str(ROOT / "tools" / "cross" / "zig-aarch64-linux-gnu.ini")]
     n = shared_library(t.build("size", *cross, "-Dops=none", *SHIPPED)).stat().st_size
     if n > MAX_EMPTY_RUNTIME:
         raise Failed(f"the runtime without operators has {n} bytes; the limit is {MAX_EMPTY_RUNTIME}")
-    return f"{n} bytes (limit {MAX_EMPTY_RUNTIME})"
+    words = f"no operators: {n} bytes (limit {MAX_EMPTY_RUNTIME})"
+    if platform.machine() != "x86_64":
+        return words
+    n = shared_library(t.build("release", "-Dc_link_args=-s")).stat().st_size
+    if n > MAX_RUNTIME:
+        raise Failed(f"the runtime has {n} bytes on x86-64; the limit is {MAX_RUNTIME}")
+    return f"{words}; all, x86-64: {n} bytes (limit {MAX_RUNTIME})"
+
+
+def installed(t: Run) -> str:
+    """`meson install` gives header, libraries and a pkg-config file, from which an app builds and runs both ways."""
+    t.need("pkg-config")
+    root, main = BUILD / "installed", BUILD / "app.c"
+    shutil.rmtree(root, ignore_errors=True)
+    t.sh("meson", "install", "-C", t.build("release", "-Dc_link_args=-s"), "--no-rebuild", DESTDIR=str(root))
+    found = sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
+    where = next(root.rglob("lite_runtime.pc")).parent
+    main.write_text("#include <lite_runtime.h>\n#include <stdio.h>\n"
+                    'int main(void) { return lr_model_open("none.lrm", NULL, NULL, NULL) != LR_ERR_ARGUMENT || '
+                    "puts(lr_version()) < 0; }\n")
+    version = ""
+    for query, link in (([], []), (["--static"], ["-static"])):
+        flags = t.sh("pkg-config", "--cflags", "--libs", *query, "lite_runtime", show=False,
+                     PKG_CONFIG_PATH=str(where), PKG_CONFIG_SYSROOT_DIR=str(root)).split()
+        t.sh(*compiler(), "-std=c11", main, *link, *flags, "-o", BUILD / "app")
+        version = t.sh(BUILD / "app", LD_LIBRARY_PATH=str(where.parent)).strip()
+    if not any(f.endswith("include/lite_runtime.h") for f in found) or any("tools" in f for f in found):
+        raise Failed(f"installed are {', '.join(found)}")
+    return f"{version}: {', '.join(Path(f).name for f in found)}"
 
 
 def python_tests(t: Run) -> str:
@@ -287,6 +318,32 @@ def fuzz(t: Run) -> str:
     """Damaged files against the library with ASan and UBSan; prints its table of outcomes."""
     t.need("gcc")
     return fuzzing.damaged(t, t.build("asan", *ASAN, CC="gcc"), 1_000_000 if t.full else 20_000)
+
+
+# the code between a file and a run: loading, planning, sessions
+COVERED = (r"lite_runtime/core/(container|load.*|verify|node|source|model|plan|memory|fold|session|run|"
+           r"weights|view|program)\.c")
+MIN_COVERAGE = 90.0  # % of its lines
+
+
+def coverage(t: Run) -> str:
+    """How much of the code between a file and a run the C tests and the damaged files reach."""
+    t.need("gcc", "gcov")
+    folder = t.build("coverage", "-Dtests=true", "-Dbuildtype=debug", "-Db_coverage=true", CC="gcc")
+    for old in folder.rglob("*.gcda"):
+        old.unlink()
+    t.meson_test(folder, "--suite=runtime")
+    fuzzing.damaged(t, folder, 10_000)
+    out = t.sh(PY, "-m", "gcovr", "-r", ROOT, folder, "--filter", COVERED, show=False)
+    print(out[out.index("File "):].rstrip(), flush=True)
+    percent = float(re.search(r"^TOTAL .* ([0-9.]+)%", out, re.MULTILINE)[1])
+    if percent < MIN_COVERAGE:
+        raise Failed(f"{percent:g} % of the lines are reached, it must be {MIN_COVERAGE:g}")
+    return f"{percent:g} % of the lines from file to run"
+
+
+def fuzz_onnx(t: Run) -> str:
+    return fuzzing.onnx_models(t, 50_000 if t.full else 2_000)
 
 
 def libfuzzer(t: Run) -> str:
@@ -323,14 +380,17 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "header": (header, "the public header alone, in C and C++"),
     "symbols": (symbols, "exported symbols"),
     "hardening": (hardening, "what the shared library is protected by"),
-    "size": (size, "size of the runtime without operators"),
+    "size": (size, "size of the runtime without operators, and with all"),
+    "install": (installed, "an app built from what meson install gives, shared and static"),
     "pytest": (python_tests, "all Python tests"),
-    "fuzz": (fuzz, "20,000 damaged files (--full 1,000,000)"),
+    "fuzz": (fuzz, "20,000 damaged files on each instruction set level (--full 1,000,000)"),
+    "coverage": (coverage, "lines of loader, planner and session that C tests and damaged files reach (--full)"),
+    "fuzz-onnx": (fuzz_onnx, "2,000 damaged ONNX models through the converter (--full 50,000)"),
     "libfuzzer": (libfuzzer, "libFuzzer's targets, each for 20 s (--fuzz-seconds)"),
     "models": (corpus, "real models against onnxruntime"),
     "models-arm64": (corpus_arm64, "the same models on aarch64 under qemu"),
 }
-ONLY_FULL = {"tsan"}
+ONLY_FULL = {"tsan", "coverage"}
 
 
 def run_step(name: str, full: bool, fuzz_seconds: int) -> tuple[str, float, str]:

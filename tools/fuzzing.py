@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cpu_levels
 import environment
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ ROOT = environment.ROOT
 BUILD = ROOT / "build"
 FINDINGS = ROOT / "tests" / "fuzz" / "findings"
 MAX_SEED = 50_000  # bytes
+PER_LEVEL = 20_000  # damaged files on each instruction set level but the highest
 TARGETS = {"load": 60_000, "run": 60_000, "api": 1_000}  # and the most bytes of an input
 LIBFUZZER = ["-Dtests=true", "-Dlibfuzzer=true", "-Dbuildtype=debugoptimized", "-Db_lundef=false",
              "-Db_sanitize=address,undefined", "-Dc_args=-fsanitize=fuzzer-no-link -fno-sanitize-recover=all"]
@@ -36,11 +38,25 @@ def seeds(t: Run) -> list[Path]:
 
 
 def damaged(t: Run, folder: Path, count: int) -> str:
-    """`count` damaged files against the library in the build `folder`; prints the table of outcomes."""
+    """`count` damaged files against the library in the build `folder` on all that the CPU has, a part of them on each
+    lower instruction set level; prints the tables of outcomes."""
     program = next(folder.rglob("lr_fuzz"))
     files = seeds(t)
-    print(t.sh(program, *files, "--count", str(count), "--seed", "1", show=False).rstrip(), flush=True)
-    return f"{count} damaged files of {len(files)} seeds"
+    code = "import lite_runtime as r; print(*(f'{n}={b}' for n, b in r.cpu_features().items()))"
+    features = {n: int(b) for n, b in (x.split("=") for x in t.sh(sys.executable, "-c", code).split())}
+    levels = cpu_levels.levels(features)
+    for name, mask in levels.items():
+        n = count if name == list(levels)[-1] else min(count, PER_LEVEL)
+        options = ["--count", str(n), "--seed", "1", "--cpu", str(mask)]
+        print(f"on {name}:\n{t.sh(program, *files, *options, show=False).rstrip()}", flush=True)
+    return f"{count} damaged files of {len(files)} seeds on {', '.join(levels)}"
+
+
+def onnx_models(t: Run, count: int) -> str:
+    """`count` damaged ONNX models, converted; prints the table of outcomes."""
+    out = t.sh(sys.executable, "tests/fuzz/damage_onnx.py", "--count", str(count), show=False)
+    print(out.rstrip(), flush=True)
+    return f"{count} damaged ONNX models"
 
 
 def libfuzzer(t: Run, seconds: int) -> str:

@@ -18,12 +18,13 @@ from pathlib import Path
 import environment
 
 PACKAGES = ["meson", "ninja", "meson-python", "cffi", "numpy", "onnx", "onnxruntime", "flatbuffers", "flatc", "click",
-            "rich", "pytest", "pillow", "pyelftools", "ruff"]
+            "rich", "pytest", "pillow", "pyelftools", "ruff", "gcovr"]
 # program: packages of Debian and Ubuntu that bring it
 PROGRAMS = {
     "gcc": ["gcc", "libc6-dev"],
     "g++": ["g++"],
     "clang": ["clang"],
+    "pkg-config": ["pkg-config"],
     "libFuzzer": ["libclang-rt-dev"],
     "clang-tidy": ["clang-tidy"],
     "qemu-aarch64": ["qemu-user"],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..ir import Graph
 from ..rewrite import Rule, Trace
-from . import chains, compose, fuse, halves, layout, qdq, shapes, shuffle, simplify
+from . import chains, compose, fuse, halves, layout, qdq, residual, shapes, shuffle, simplify
 from .fold import fold, fold_all
 
 Step = Sequence[Rule] | Callable[[Graph, Trace], None]  # rules apply together until none does; a function runs once
@@ -32,6 +32,7 @@ STAGES: list[Stage] = [
     Stage("quantize", (qdq.RULES,)),
     Stage("finish", (fold_all, [*CLEAN, *layout.FINAL_RULES], fuse.AFFINE, fuse.LATE_EPILOGUE, simplify.same_nodes),
           repeat=True),
+    Stage("residual", (residual.RULES,)),
     Stage("chains", (chains.RULES,)),
 ]
 HALVES = Stage("halves", (halves.half_weights,))

@@ -281,6 +281,7 @@ lr_status lr_session_run(lr_session *s, const lr_run_options *options, lr_error 
     return lr_fail(error, LR_ERR_ARGUMENT, "run: the session is running already; use one session a thread");
   atomic_store(&s->cancelled, 0);
   uint64_t start = o.timeout_ns ? now_ns() : 0;
+  lr_pool_enter(s->pool);
   lr_status status = s->plan.ready ? LR_OK : lr_session_plan_now(s, error);
   if (!status) status = check_io(s, error);
   if (!status && !s->plan.resolved) status = resolve(s, error);
@@ -291,6 +292,7 @@ lr_status lr_session_run(lr_session *s, const lr_run_options *options, lr_error 
   }
   if (!status) status = copy_outputs(s, error);
   if (!status) status = update_states(s, error);
+  lr_pool_leave(s->pool);
   atomic_store(&s->running, 0);
   return status;
 }

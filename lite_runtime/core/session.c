@@ -211,7 +211,10 @@ lr_status lr_session_plan_now(lr_session *s, lr_error *error) {
 lr_status lr_session_plan(lr_session *s, lr_error *error) {
   if (!s) return lr_fail(error, LR_ERR_ARGUMENT, "plan: session is NULL");
   LR_TRY(not_running(s, "plan", error));
-  return s->plan.ready ? LR_OK : lr_session_plan_now(s, error);
+  lr_pool_enter(s->pool);
+  lr_status status = s->plan.ready ? LR_OK : lr_session_plan_now(s, error);
+  lr_pool_leave(s->pool);
+  return status;
 }
 
 /* ---- buffers ---- */

@@ -72,6 +72,7 @@ struct outcome {
 struct drive_options {
   uint64_t memory_limit, timeout_ns;
   int32_t threads;
+  uint32_t cpu_mask; /* as in lr_model_options */
 };
 /* stage is SAME when it ran: the caller compares `answer`. */
 struct outcome drive(const uint8_t *file, uint64_t bytes, struct inputs in, const struct drive_options *o);

@@ -1,4 +1,5 @@
-"""Rows of the operator tests, and what computes them: a model of one ONNX node, a reference that is not ours."""
+"""Rows of the operator tests, and what computes them: a model of one ONNX node (or a chain that becomes one operator),
+a reference that is not ours."""
 from __future__ import annotations
 
 import importlib
@@ -22,7 +23,9 @@ class Const:
 
 @dataclass(frozen=True)
 class Row:
-    """One case: an ONNX node. inputs: arrays, Const, or None (absent). dynamic: also run with all dims symbolic."""
+    """One case: an ONNX node. inputs: arrays, Const, or None (absent). dynamic: also run with all dims symbolic.
+    then: nodes of a chain, each (operator, number of inputs, attributes); its first input is the result before, the
+    others come next among `inputs`."""
 
     op: str
     inputs: tuple[np.ndarray | Const | None, ...]
@@ -32,6 +35,7 @@ class Row:
     dynamic: bool = True
     rtol: float | None = None
     evaluator: bool = False  # take ONNX's own evaluator as the reference, where onnxruntime is not right
+    then: tuple[tuple[str, int, dict[str, Any]], ...] = ()
 
     def title(self) -> str:
         def short(x: np.ndarray | Const | None) -> str:
@@ -41,17 +45,18 @@ class Row:
             return ("c" if isinstance(x, Const) else "") + f"{a.dtype}[{','.join(map(str, a.shape))}]"
 
         attrs = [f"{k}={v}" for k, v in self.attrs.items() if not isinstance(v, (np.ndarray, onnx.TensorProto))]
-        return "-".join([self.op, *map(short, self.inputs), *attrs, f"v{self.opset}"]).replace(" ", "")
+        chain = [op + "".join(f",{k}={v}" for k, v in a.items()) for op, _, a in self.then]
+        return "-".join([self.op, *map(short, self.inputs), *attrs, *chain, f"v{self.opset}"]).replace(" ", "")
 
     def feeds(self) -> dict[str, np.ndarray]:
         return {f"x{i}": x for i, x in enumerate(self.inputs) if isinstance(x, np.ndarray)}
 
 
 def row(op: str, *inputs: Any, outputs: int = 1, opset: int = 17, dynamic: bool = True, rtol: float | None = None,
-        evaluator: bool = False, **attrs: Any) -> Row:
+        evaluator: bool = False, then: Any = (), **attrs: Any) -> Row:
     """A Row; lists and numbers among the inputs become int64 constants."""
     made = tuple(Const(np.array(x, np.int64)) if isinstance(x, (list, int)) else x for x in inputs)
-    return Row(op, made, attrs, outputs, opset, dynamic, rtol, evaluator)
+    return Row(op, made, attrs, outputs, opset, dynamic, rtol, evaluator, tuple(then))
 
 
 _RNG = np.random.default_rng(2024)
@@ -86,10 +91,20 @@ def model(r: Row, symbolic: bool, outputs: list[np.ndarray] | None = None) -> on
     else:
         ends = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(y.dtype), [None] * y.ndim)
                 for n, y in zip(results, outputs, strict=True)]
-    node = helper.make_node(r.op, names, results, name="node", **r.attrs)
-    graph = helper.make_graph([node], "case", infos, ends, constants)
+    graph = helper.make_graph(_nodes(r, names, results), "case", infos, ends, constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", r.opset)],
                              ir_version=8 if r.opset < 19 else 10)
+
+
+def _nodes(r: Row, names: list[str], results: list[str]) -> list[onnx.NodeProto]:
+    first = len(names) - sum(n - 1 for _, n, _ in r.then)
+    calls, at = [(r.op, names[:first], r.attrs)], first
+    for k, (op, n, attrs) in enumerate(r.then):
+        calls.append((op, [f"t{k}", *names[at : at + n - 1]], attrs))
+        at += n - 1
+    ends = [*([f"t{k}"] for k in range(len(r.then))), results]
+    return [helper.make_node(op, ins, outs, name=f"node{k or ''}", **attrs)
+            for k, ((op, ins, attrs), outs) in enumerate(zip(calls, ends, strict=True))]
 
 
 def reference(r: Row) -> list[np.ndarray]:

@@ -59,6 +59,39 @@ ROWS += [conv((1, 3, 9, 9), 4, (3, 3), auto_pad="SAME_UPPER", dilations=[2, 2])]
 # every tail of a 4 x 8 register tile
 ROWS += [conv((1, c, 1, n), o, (1, 1)) for c, n, o in itertools.product((1, 4, 7), (1, 3, 4, 5), (1, 7, 8, 9))]
 
+
+
+def residual(x, e, o, kernel=(3, 3), acts=("Relu", "Relu"), bias=True, add=False, **window):
+    """Three convolutions that become one inverted_residual: 1x1 to e channels, depthwise, 1x1 to o."""
+    def weights(*shape):
+        return [Const(rand(*shape, low=-1, high=1))] + ([Const(rand(shape[0]))] if bias else [])
+
+    one, n = (1,) * (len(x) - 2), 3 if bias else 2
+    inputs, then = [rand(*x), *weights(e, x[1], *one)], []
+    for act, shape, attrs in ((acts[0], (e, 1, *kernel), dict(group=e, **window)), (acts[1], (o, e, *one), {})):
+        if act == "Clip":
+            inputs += [Const(np.float32(-0.5)), Const(np.float32(2))]
+        then += [(act, 3 if act == "Clip" else 1, {})] if act else []
+        then += [("Conv", n, attrs)]
+        inputs += weights(*shape)
+    if add:
+        inputs, then = [*inputs, rand(x[0], o, *x[2:])], [*then, ("Add", 2, {}), ("Relu", 1, {})]
+    return row("Conv", *inputs, then=then, dynamic=False if add else True)
+
+
+ROWS += [
+    residual((1, 4, 9, 10), 12, 5, pads=[1, 1, 1, 1]),
+    residual((2, 3, 8, 7), 8, 6, acts=("Clip", "HardSwish"), pads=[1, 0, 2, 1], strides=[2, 1]),
+    residual((1, 8, 9, 9), 17, 8, (5, 5), ("HardSwish", ""), pads=[2, 2, 2, 2], add=True),
+    residual((1, 3, 8, 9), 7, 2, (3, 2), ("", "Clip"), bias=False, auto_pad="SAME_UPPER", strides=[2, 3]),
+    residual((1, 3, 8, 8), 7, 2, auto_pad="SAME_LOWER"),
+    residual((1, 3, 9, 9), 7, 2, dilations=[2, 1], bias=False),
+    residual((1, 4, 21), 6, 5, (3,), pads=[1, 1], strides=[2]),  # one spatial axis
+    residual((0, 3, 8, 8), 7, 2),
+    residual((1, 8, 50, 48), 80, 12, pads=[1, 1, 1, 1], strides=[2, 2]),  # with a ring of rows
+    residual((2, 8, 30, 40), 80, 8, acts=("Relu", "Clip"), pads=[1, 1, 1, 1], add=True),
+]
+
 CT = "ConvTranspose"
 ROWS += [
     conv((1, 3, 5, 6), 4, (3, 3), op=CT),
