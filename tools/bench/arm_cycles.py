@@ -96,12 +96,13 @@ def turn_cycles(cpu: str, llvm: str, loops: list[list[str]]) -> list[float]:
 def joined(blocks: collections.Counter[Block]) -> collections.Counter[Block]:
     """The same with blocks that end without a branch and what follows them made one, so that no loop is in two."""
     out, at = blocks.copy(), {b.address: b for b in blocks}
-    for b, n in blocks.items():
+    for b, n in sorted(blocks.items(), key=lambda pair: -pair[0].address):  # the last first: some are in several pieces
         after = at.get(b.address + len(b.code)) if b.goes_on else None
         if after and out[after] >= n:
             out[after] -= n
             del out[b]
-            out[Block(b.address, b.function, b.code + after.code)] += n
+            at[b.address] = Block(b.address, b.function, b.code + after.code)
+            out[at[b.address]] += n
     return out
 
 
