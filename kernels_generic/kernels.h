@@ -101,11 +101,12 @@ typedef void lr_f32_wsum_fn(size_t n, size_t ks, const float *const *a, const fl
 
 /* Winograd's transforms for tiles of m x m outputs of a 3x3 convolution, m 2 or 4; a = m + 2 (winograd.c). In: v[i *
  * v_stride + c] = (B^T X_c B)_i, row-major, of the a x a pixels x[i] with n channels each. Out: the first rows x cols of
- * y_c = clamp(A^T V_c A + bias[c]) go to y[r * row_stride + w * col_stride + c], c < n. NaN stays NaN; nothing aliases. */
+ * y_c = clamp(A^T V_c A + bias[c] + add_c) go to y[r * row_stride + w * col_stride + c], c < n; add, with strides of its
+ * own, may be NULL. NaN stays NaN; nothing aliases. */
 typedef void lr_f32_winograd_in_fn(size_t m, size_t n, const float *const *x, float *v, size_t v_stride);
 struct lr_winograd_out {
-  const float *v, *bias;
-  size_t v_stride, rows, cols, row_stride, col_stride;
+  const float *v, *bias, *add;
+  size_t v_stride, rows, cols, row_stride, col_stride, add_row_stride, add_col_stride;
   float *y;
   float lo, hi;
 };

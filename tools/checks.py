@@ -161,10 +161,11 @@ def tsan(t: Run) -> str:
 def arm64(t: Run) -> str:
     t.need("aarch64-linux-gnu-gcc", "qemu-aarch64")
     folder = t.build("arm64", *CROSS, "-Dtests=true")
-    for cpu in ("cortex-a53", "max"):
+    cpus = ("cortex-a53", "cortex-a76", "max")
+    for cpu in cpus:
         print(f"on {cpu}:", flush=True)
         t.meson_test(folder, "--timeout-multiplier=10", QEMU_CPU=cpu)
-    return "cortex-a53, max"
+    return ", ".join(cpus)
 
 
 def stack(t: Run) -> str:
@@ -180,6 +181,11 @@ def stack(t: Run) -> str:
     t.sh(PY, tests / "recompile.py", arm, "kernels_arm/gemm_neon.c", other, "clang", "--target=aarch64-linux-gnu")
     count("aarch64, gcc", "aarch64-linux-gnu-objdump", sorted(arm.glob("kernels_arm/*.p/gemm_*.o")))
     count("aarch64, clang", "aarch64-linux-gnu-objdump", [other])
+    other = BUILD / "winograd_neon.clang.o"
+    t.sh(PY, tests / "recompile.py", arm, "kernels_arm/winograd_neon.c", other, "clang", "--target=aarch64-linux-gnu")
+    transforms = sorted(arm.glob("kernels_arm/*.p/winograd_*.o"))
+    count("transforms, gcc", "aarch64-linux-gnu-objdump", ["--report", *transforms])
+    count("transforms, clang", "aarch64-linux-gnu-objdump", ["--report", other])
     if platform.machine() != "x86_64":
         return "aarch64"
     for name in ("gcc", "clang"):
@@ -356,6 +362,8 @@ def corpus_arm64(t: Run) -> str:
     t.sh(PY, "tools/models.py")
     out = t.sh(PY, "tools/check_models.py", BUILD / "models", "--program", f"{ARM_RUNNER} {program}", show=False)
     print(out.rstrip(), flush=True)
+    words = ["-m", "pytest", "-p", "no:cacheprovider", "tests/ops/test_winograd.py"]
+    t.sh(PY, *words, LR_PROGRAM=f"{ARM_RUNNER} {program}")
     return ""
 
 
@@ -366,7 +374,7 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "clang": (clang, "the same with clang"),
     "asan": (asan, "the same under address and undefined-behaviour sanitizers"),
     "tsan": (tsan, "runtime tests under the thread sanitizer (--full)"),
-    "arm64": (arm64, "C build for aarch64, C tests under qemu on two CPUs"),
+    "arm64": (arm64, "C build for aarch64, C tests under qemu on three CPUs"),
     "stack": (stack, "stack references in the inner loops of GEMM kernels, by gcc and clang"),
     "planted": (planted, "bugs planted in kernels are seen by their tests"),
     "header": (header, "the public header alone, in C and C++"),
