@@ -14,7 +14,7 @@ import numpy as np
 from .. import _lr
 from ..spec.dtypes import BY_CODE, DTYPES
 from ..spec.ops import BY_CODE as OPS_BY_CODE
-from ..spec.ops import MAX_RANK
+from ..spec.ops import MAX_DIM, MAX_RANK
 from .errors import ConvertError
 from .ir import Dim, Node, Shape, Value
 from .lower.encode import Encoded, encode
@@ -63,6 +63,9 @@ class Infer:
         dims: list[Dim] = []
         for axis in range(t.rank):
             d = int(t.dims[axis])
+            if d > MAX_DIM:
+                raise ConvertError(f"{node.op} '{node.name}': its output {output} would have the size {d} along axis "
+                                   f"{axis}; the largest is {MAX_DIM}")
             if d >= 0:
                 dims.append(d)
             elif d <= -2:

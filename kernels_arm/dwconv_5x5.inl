@@ -29,21 +29,24 @@
 
 static void LOCAL(_5x5_step1)(const struct pixels *p) {
   START;
-  v4 i = BIAS, j = i, k = i, l = i, m;
+  for (size_t left = p->rows, r; left;) {
+    left -= r = left < p->run ? left : p->run;
+    v4 i = BIAS, j = i, k = i, l = i, m;
 #define C0(kh) ADD(i, kh, 0)
 #define C1(kh) ADD(i, kh, 1), ADD(j, kh, 0)
 #define C2(kh) ADD(i, kh, 2), ADD(j, kh, 1), ADD(k, kh, 0)
 #define C3(kh) ADD(i, kh, 3), ADD(j, kh, 2), ADD(k, kh, 1), ADD(l, kh, 0)
 #define C4(kh) ADD(i, kh, 4), ADD(j, kh, 3), ADD(k, kh, 2), ADD(l, kh, 1), ADD(m, kh, 0)
-  COLUMN(0, C0);
-  COLUMN(1, C1);
-  COLUMN(2, C2);
-  COLUMN(3, C3);
-  for (size_t r = p->rows; r; r--) {
-    m = BIAS;
-    COLUMN(4, C4);
-    FINISH(i);
-    i = j, j = k, k = l, l = m;
+    COLUMN(0, C0);
+    COLUMN(1, C1);
+    COLUMN(2, C2);
+    COLUMN(3, C3);
+    for (; r; r--) {
+      m = BIAS;
+      COLUMN(4, C4);
+      FINISH(i);
+      i = j, j = k, k = l, l = m;
+    }
   }
 #undef C0
 #undef C1
@@ -54,21 +57,24 @@ static void LOCAL(_5x5_step1)(const struct pixels *p) {
 
 static void LOCAL(_5x5_step2)(const struct pixels *p) {
   START;
-  v4 i = BIAS, j = i, k;
+  for (size_t left = p->rows, r; left;) {
+    left -= r = left < p->run ? left : p->run;
+    v4 i = BIAS, j = i, k;
 #define C0(kh) ADD(i, kh, 0)
 #define C1(kh) ADD(i, kh, 1)
 #define C2(kh) ADD(i, kh, 2), ADD(j, kh, 0)
 #define C3(kh) ADD(i, kh, 3), ADD(j, kh, 1)
 #define C4(kh) ADD(i, kh, 4), ADD(j, kh, 2), ADD(k, kh, 0)
-  COLUMN(0, C0);
-  COLUMN(1, C1);
-  COLUMN(2, C2);
-  for (size_t r = p->rows; r; r--) {
-    k = BIAS;
-    COLUMN(3, C3);
-    COLUMN(4, C4);
-    FINISH(i);
-    i = j, j = k;
+    COLUMN(0, C0);
+    COLUMN(1, C1);
+    COLUMN(2, C2);
+    for (; r; r--) {
+      k = BIAS;
+      COLUMN(3, C3);
+      COLUMN(4, C4);
+      FINISH(i);
+      i = j, j = k;
+    }
   }
 #undef C2
 #undef C3

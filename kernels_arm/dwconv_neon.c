@@ -1,23 +1,20 @@
 /* Depthwise convolutions with NEON. */
+#include <stdbool.h>
+
 #include "kernels.h"
 #include "neon.h"
 
 /* Some channels of a row of output pixels. */
 struct pixels {
   size_t rows, ks, panel, y_stride, from, mult, n; /* panel: elements of 4 channels' weights; from: first channel of y */
+  size_t run; /* pixels that are neighbours; after each `run` of them another row of y begins */
   size_t a_step, x_step;
   const void *const *a;
   const float *w, *bias; /* of the first channel */
   float *y, lo, hi;
 };
 
-/* Vectors of 4 and of 8 channels; panel: elements from the weights of 4 channels to those of the next 4. */
-#define v4_load(LOAD, x) LOAD(x)
-LR_INLINE v4 v4_load_panels(const float *w, size_t panel) { return vld1q_f32(w); }
-LR_INLINE v4 v4_set(float f) { return vdupq_n_f32(f); }
-LR_INLINE v4 v4_fma(v4 sum, v4 u, v4 w) { return vfmaq_f32(sum, u, w); }
-LR_INLINE void v4_store(float *y, v4 v) { vst1q_f32(y, v); }
-
+/* 8 channels; panel: elements from the weights of 4 channels to those of the next 4. */
 typedef struct {
   v4 l, h;
 } v8;

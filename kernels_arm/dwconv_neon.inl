@@ -7,23 +7,16 @@
 #define JOIN(a, b) JOIN_(a, b)
 #define LOCAL(name) JOIN(DWCONV, name)
 
-#define WINDOW(name) LOCAL(_3x3_4##name)
-#define VEC v4
-#define V(name) v4_##name
-#include "dwconv_3x3.inl"
-#define WINDOW(name) LOCAL(_3x3_8##name)
-#define VEC v8
-#define V(name) v8_##name
 #include "dwconv_3x3.inl"
 #include "dwconv_5x5.inl"
 
 #define FIXED(name, even) \
   static void LOCAL(name##_##even)(const struct pixels *p) { LOCAL(name)(p, even); }
-FIXED(_3x3_8_apart, 0)
-FIXED(_3x3_8_step1, 0)
-FIXED(_3x3_4_step1, 1)
-FIXED(_3x3_8_step2, 0)
-FIXED(_3x3_8_step2, 1)
+FIXED(_3x3_apart, 0)
+FIXED(_3x3_step1, 0)
+FIXED(_3x3_step1, 1)
+FIXED(_3x3_step2, 0)
+FIXED(_3x3_step2, 1)
 #undef FIXED
 
 /* The first p->n <= 4 channels of a pixel. */
@@ -53,39 +46,47 @@ static void LOCAL(_any)(const struct pixels *p, size_t columns) {
   }
 }
 
-/* By how many columns of pixels is each square window of edge x edge from the one before, so that they share the others? 1, 2, or
- * 0 when they are not such neighbours. The pointers say it, also where they are of padding. */
-static size_t LOCAL(_step)(const struct pixels *p, size_t edge) {
+/* Is the window of pixel r + 1, of edge x edge, by `step` columns of pixels beside that of pixel r? The pointers
+ * say it, also where they are of padding. */
+LR_INLINE bool LOCAL(_beside)(const struct pixels *p, size_t edge, size_t r, size_t step) {
+  uintptr_t differ = 0;
+  const void *const *a = p->a + r * p->a_step;
+  for (size_t kh = 0; kh < edge; kh++, a += edge)
+    for (size_t kw = 0; kw + step < edge; kw++)
+      differ |= (uintptr_t)((const X *)a[p->a_step + kw] + p->x_step) ^ (uintptr_t)a[kw + step];
+  return !differ;
+}
+
+/* By how many columns is each window from the one before, in runs of p->run pixels, which this sets? 1, 2, or 0
+ * when there are no such runs of the same length. */
+static size_t LOCAL(_step)(struct pixels *p, size_t edge) {
   for (size_t step = 1; step <= 2 && p->rows > 1; step++) {
-    uintptr_t differ = 0;
-    for (size_t r = 0; r < (p->a_step ? p->rows - 1 : 1) && !differ; r++)
-      for (size_t kh = 0; kh < edge; kh++) {
-        const void *const *a = p->a + r * p->a_step + kh * edge;
-        for (size_t kw = 0; kw + step < edge; kw++)
-          differ |= (uintptr_t)((const X *)a[p->a_step + kw] + p->x_step) ^ (uintptr_t)a[kw + step];
-      }
-    if (!differ) return step;
+    size_t n = 1, r;
+    if (!p->a_step && LOCAL(_beside)(p, edge, 0, step)) return step;
+    if (!p->a_step) continue;
+    while (n < p->rows && LOCAL(_beside)(p, edge, n - 1, step)) n++;
+    for (r = n; r + 1 < p->rows; r++) /* from r to r + 1; each n of them end a run */
+      if ((r + 1) % n && !LOCAL(_beside)(p, edge, r, step)) break;
+    if (n < 3 || r + 1 < p->rows) continue;
+    p->run = n;
+    return step;
   }
   return 0;
 }
 
 void DWCONV(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, const void *const *a, size_t a_step,
             size_t x_step, const void *w, const float *bias, float *y, size_t y_stride, float lo, float hi) {
-  /* 8 channels are fastest where pointers have to be read; 4 where clang would spill otherwise */
-  static const struct {
-    void (*fn)(const struct pixels *);
-    size_t n;
-  } windows[3][3] = {
-      {{LOCAL(_3x3_8_apart_0), 8}, {LOCAL(_3x3_8_step1_0), 8}, {LOCAL(_3x3_8_step2_0), 8}}, /* pointers for each pixel */
-      {{LOCAL(_3x3_8_apart_0), 8}, {LOCAL(_3x3_4_step1_1), 4}, {LOCAL(_3x3_8_step2_1), 8}}, /* of the first */
-      {{LOCAL(_5x5_apart), 4}, {LOCAL(_5x5_step1), 4}, {LOCAL(_5x5_step2), 4}}};
-  struct pixels p = {rows, ks, 4 * ks, y_stride, first, mult, 0, a_step, x_step, a, w, bias, y, lo, hi};
+  static void (*const windows[3][3])(const struct pixels *) = {
+      {LOCAL(_3x3_apart_0), LOCAL(_3x3_step1_0), LOCAL(_3x3_step2_0)}, /* pointers for each pixel */
+      {LOCAL(_3x3_apart_0), LOCAL(_3x3_step1_1), LOCAL(_3x3_step2_1)}, /* of the first */
+      {LOCAL(_5x5_apart), LOCAL(_5x5_step1), LOCAL(_5x5_step2)}};
+  struct pixels p = {rows, ks, 4 * ks, y_stride, first, mult, 0, rows, a_step, x_step, a, w, bias, y, lo, hi};
   const size_t edge = mult > 1 ? 0 : ks == 9 ? 3 : ks == 25 ? 5 : 0, step = edge ? LOCAL(_step)(&p, edge) : 0;
-  const size_t kind = edge == 5 ? 2 : a_step == 0, most = edge ? windows[kind][step].n : 4;
+  const size_t kind = edge == 5 ? 2 : a_step == 0, most = edge == 3 ? 8 : 4;
   for (; cols; cols -= p.n) {
     p.n = cols < 4 ? cols : cols < most ? 4 : most;
     if (edge && p.n == most)
-      windows[kind][step].fn(&p);
+      windows[kind][step](&p);
     else
       LOCAL(_any)(&p, edge ? edge : ks);
     p.from += p.n;

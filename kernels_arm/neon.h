@@ -17,6 +17,10 @@
 /* Vector v is in a register here, the one that holds it before and after. */
 #define LR_IN_REGISTER(v) __asm__("" : "+w"(v))
 
+/* All four vectors are in registers before what follows is read from memory. Keeps compilers from reading a whole tile first
+ * and then spilling it. */
+#define LR_READY(a, b, c, d) __asm__ volatile("" : "+w"(a), "+w"(b), "+w"(c), "+w"(d)::"memory")
+
 typedef float32x4_t v4;
 
 LR_INLINE v4 v4_load_f32(const float *p) { return vld1q_f32(p); }

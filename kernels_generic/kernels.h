@@ -48,6 +48,13 @@ typedef void lr_u64_hreduce_fn(int32_t op, size_t n, const uint64_t *x, const ui
 /* y = softmax(x) of one dense row, or its logarithm; y may be x. n >= 1. */
 typedef void lr_softmax_fn(size_t n, const void *x, void *y, int32_t log);
 typedef lr_softmax_fn lr_f32_softmax_fn, lr_f16_softmax_fn, lr_f64_softmax_fn;
+/* A softmax over a row that comes in pieces (Milakov & Gimelshein, "Online normalizer calculation for softmax", 2018).
+ * With t[i] = scale * x[i] + mask[i * mask_step] for i < n, n >= 1, and m the largest of *max and all t: x[i] = exp(t[i] - m),
+ * f = exp(*max - m), *sum = f * *sum + the sum of all x[i], *max = m. Returns f, by which all sums over earlier pieces are to
+ * be multiplied. *max is -inf and *sum 0 before the first piece. mask: NULL or one number (mask_step 0), or n (1). A NaN in t
+ * makes *sum NaN; as long as all t are -inf, x, *sum and with them a quotient's divisor are 0. */
+typedef float lr_f32_softmax_piece_fn(size_t n, float scale, const float *mask, size_t mask_step, float *x, float *max,
+                                      float *sum);
 /* y = (x - mean(x)) / sqrt(variance(x) + epsilon) * scale + bias of one dense row; rms: without the mean.
  * scale, bias: n elements or NULL. y may be any of the others. n >= 1. */
 typedef void lr_norm_fn(size_t n, const void *x, const void *scale, const void *bias, float epsilon,
@@ -94,11 +101,12 @@ typedef void lr_f32_wsum_fn(size_t n, size_t ks, const float *const *a, const fl
 
 /* Winograd's transforms for tiles of m x m outputs of a 3x3 convolution, m 2 or 4; a = m + 2 (winograd.c). In: v[i *
  * v_stride + c] = (B^T X_c B)_i, row-major, of the a x a pixels x[i] with n channels each. Out: the first rows x cols of
- * y_c = clamp(A^T V_c A + bias[c]) go to y[r * row_stride + w * col_stride + c], c < n. NaN stays NaN; nothing aliases. */
+ * y_c = clamp(A^T V_c A + bias[c] + add_c) go to y[r * row_stride + w * col_stride + c], c < n; add, with strides of its
+ * own, may be NULL. NaN stays NaN; nothing aliases. */
 typedef void lr_f32_winograd_in_fn(size_t m, size_t n, const float *const *x, float *v, size_t v_stride);
 struct lr_winograd_out {
-  const float *v, *bias;
-  size_t v_stride, rows, cols, row_stride, col_stride;
+  const float *v, *bias, *add;
+  size_t v_stride, rows, cols, row_stride, col_stride, add_row_stride, add_col_stride;
   float *y;
   float lo, hi;
 };
@@ -144,6 +152,7 @@ enum lr_signature {
   LR_SIG_f32_softmax,
   LR_SIG_f16_softmax,
   LR_SIG_f64_softmax,
+  LR_SIG_f32_softmax_piece,
   LR_SIG_f32_norm,
   LR_SIG_f16_norm,
   LR_SIG_f64_norm,

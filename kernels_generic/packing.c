@@ -15,8 +15,22 @@ uint64_t lr_pack_panel_bytes(const struct lr_pack *p) {
 
 uint64_t lr_pack_bytes(const struct lr_pack *p) { return lr_pack_panels(p) * lr_pack_panel_bytes(p); }
 
+/* kr 1: a row of the panel after the other. Whole rows are copied by fours, since a call of memcpy costs more. */
+static void rows_f32(const struct lr_pack *p, const float *from, uint64_t n, float *to) {
+  int64_t step = p->col_stride;
+  for (uint64_t k = 0; k < p->depth; k++, to += p->nr, from += p->k_stride)
+    if (step == 1 && n == p->nr)
+      for (uint64_t j = 0; j < n; j += 4) memcpy(to + j, from + j, 4 * sizeof *to);
+    else
+      for (uint64_t j = 0; j < n; j++) to[j] = from[(int64_t)j * step];
+}
+
 /* One tap of n <= nr columns. */
 static void tap_f32(const struct lr_pack *p, const float *from, uint64_t n, float *to) {
+  if (p->kr == 1) {
+    rows_f32(p, from, n, to);
+    return;
+  }
   for (uint64_t j = 0; j < n; j++)
     for (uint64_t k = 0; k < p->depth; k++)
       to[(k / p->kr * p->nr + j) * p->kr + k % p->kr] =

@@ -51,6 +51,7 @@ static inline vf vf_log1p_unit(vf x) { return log1p(x); }
 static inline vf vf_sigmoid(vf x) { return 1 / (1 + exp(-x)); }
 static inline vf vf_tanh(vf x) { return tanh(x); }
 static inline vf vf_erf(vf x) { return erf(x); }
+static inline vf vf_normal_tail(vf x) { return erfc(x * 0.70710678118654752) / 2; }
 static inline vf vf_round(vf x) { return rint(x); }
 static inline vf vf_floor(vf x) { return floor(x); }
 static inline vf vf_ceil(vf x) { return ceil(x); }

@@ -106,25 +106,29 @@ INLINE void out_4(const vec *x, vec *y) {
 IN(2)
 IN(4)
 
-#define OUT(M)                                                                                           \
-  INLINE void out_tile_##M(size_t at, size_t n, const struct lr_winograd_out *o) {                       \
-    enum { A = M + 2 };                                                                                  \
-    vec half[M][A], column[A], row[M], bias = load(o->bias + at, n);                                     \
-    for (size_t j = 0; j < A; j++) {                                                                     \
-      for (size_t i = 0; i < A; i++) column[i] = load(o->v + (i * A + j) * o->v_stride + at, n);         \
-      out_##M(column, row);                                                                              \
-      for (size_t i = 0; i < M; i++) half[i][j] = row[i];                                                \
-    }                                                                                                    \
-    for (size_t i = 0; i < o->rows; i++) {                                                               \
-      out_##M(half[i], row);                                                                             \
-      for (size_t j = 0; j < o->cols; j++)                                                               \
-        store(o->y + i * o->row_stride + j * o->col_stride + at, clamp(row[j] + bias, o->lo, o->hi), n); \
-    }                                                                                                    \
-  }                                                                                                      \
-  static void out_all_##M(size_t n, const struct lr_winograd_out *o) {                                   \
-    size_t at = 0;                                                                                       \
-    for (; at + WIDTH <= n; at += WIDTH) out_tile_##M(at, WIDTH, o);                                     \
-    if (at < n) out_tile_##M(at, n - at, o);                                                             \
+/* point 1 goes into every output as it is, in columns and in rows: there the bias is added */
+#define OUT(M)                                                                                      \
+  INLINE void out_tile_##M(size_t at, size_t n, const struct lr_winograd_out *o) {                  \
+    enum { A = M + 2 };                                                                             \
+    vec half[M][A], column[A], row[M];                                                              \
+    for (size_t j = 0; j < A; j++) {                                                                \
+      for (size_t i = 0; i < A; i++) column[i] = load(o->v + (i * A + j) * o->v_stride + at, n);    \
+      if (j == 1) column[1] += load(o->bias + at, n);                                               \
+      out_##M(column, row);                                                                         \
+      for (size_t i = 0; i < M; i++) half[i][j] = row[i];                                           \
+    }                                                                                               \
+    for (size_t i = 0; i < o->rows; i++) {                                                          \
+      out_##M(half[i], row);                                                                        \
+      for (size_t j = 0; j < o->cols; j++) {                                                        \
+        if (o->add) row[j] += load(o->add + i * o->add_row_stride + j * o->add_col_stride + at, n); \
+        store(o->y + i * o->row_stride + j * o->col_stride + at, clamp(row[j], o->lo, o->hi), n);   \
+      }                                                                                             \
+    }                                                                                               \
+  }                                                                                                 \
+  static void out_all_##M(size_t n, const struct lr_winograd_out *o) {                              \
+    size_t at = 0;                                                                                  \
+    for (; at + WIDTH <= n; at += WIDTH) out_tile_##M(at, WIDTH, o);                                \
+    if (at < n) out_tile_##M(at, n - at, o);                                                        \
   }
 OUT(2)
 OUT(4)

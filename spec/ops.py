@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAX_RANK = 8
+MAX_DIM = 2**31 - 1  # of a tensor whose size the file says
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,12 @@ _CONV = _WINDOW + (
     I("groups", 1, "divides input and output channels"),
     I("x_zero", 0, "zero point of integer x (also the padding value)"),
     I("w_zero", 0, "zero point of integer w"),
+)
+_ACTS = ("none", "relu", "clip", "hard_swish", "silu")
+_RESIDUAL = _WINDOW + (
+    E("expand_act", "after the first stage; clip: to [expand_lo, expand_hi]", *_ACTS),
+    F("expand_lo", 0, ""), F("expand_hi", 0, ""),
+    E("depthwise_act", "after the second stage", *_ACTS), F("depthwise_lo", 0, ""), F("depthwise_hi", 0, ""),
 )
 _POOL = (I("kernel_h", 1, "1 to 65536"), I("kernel_w", 1, "1 to 65536")) + _WINDOW + (
     U("ceil_mode", 0, "1: output sizes round up"),
@@ -128,6 +135,15 @@ OPS = {
         Op(23, "identity", "x", "y", (), "y = x"),
         Op(24, "custom", "x*", "y*", (), "The user's callback, found by Node.custom_name; data in Node.custom_data"),
         Op(25, "delegate", "x*", "y*", (), "Subgraph for an accelerator; run on the CPU when no device takes it"),
+        Op(26, "inverted_residual", "x w1 b1? w2 b2? w3 b3?", "y", _RESIDUAL,
+           "Three convolutions in f32: w1 [E 1 1 C] expands x, w2 [E kh kw 1] is depthwise with the window of the "
+           "attributes (its padding is zeros of the expanded tensor), w3 [O 1 1 E] projects; E >= 2; ranks and w as "
+           "conv", post=True),
+        Op(27, "attention", "q k v mask?", "y",
+           (F("scale", 1.0, ""), E("y_layout", "heads_last: y is [... S H E], H the last leading dim",
+                                   "heads_first", "heads_last")),
+           "y[... S E] = softmax over T (scale q[... S D] k[... T D]^T + mask[... S T]) v[... T E]; leading dims "
+           "broadcast, and mask's S and T may be 1. f32"),
     )
 }
 BY_CODE = {o.code: o for o in OPS.values()}

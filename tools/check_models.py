@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Converts every .onnx file of a folder, runs it at two sizes where its inputs are dynamic (then again at the first),
-and compares each output with onnxruntime's. One line a model; exit code 1 when one is off. Needs the package installed.
+on plain C kernels and on each instruction set level that this CPU and the kernels have, and compares each output with
+onnxruntime's. One line a model and level; exit code 1 when one is off. Needs the package installed.
 
-The error is that of lite_runtime.converter.measure, at most 1e-4. Where onnxruntime's own results with and without its
-optimisations are further apart than that (ill-conditioned models), up to 4 times that distance is allowed, and said.
+The error is that of lite_runtime.converter.measure, at most 1e-4. Where it is larger, onnxruntime's own distance with
+and without its optimisations is printed beside it.
 
-usage: check_models.py FOLDER [NAME ...] [--program "qemu-aarch64 -L /usr/aarch64-linux-gnu build/arm64/.../run_model"]
+usage: check_models.py FOLDER [NAME ...] [--cpu LEVEL ...]
+                       [--program "qemu-aarch64 -L /usr/aarch64-linux-gnu build/arm64/.../run_model"]
 
+--cpu: only these levels (plain, avx2, avx512, neon).
 --program: run the models with this command (the C program tests/models/run_model.c) instead of the Python binding.
 """
 from __future__ import annotations
@@ -22,6 +25,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import cpu_levels
 import numpy as np
 import ocr
 import onnx
@@ -154,14 +158,14 @@ def expected(session: onnxruntime.InferenceSession, case: Case, calls: list[Arra
     return out
 
 
-def run_here(data: bytes, rounds: list[list[Arrays]]) -> Iterator[list[Arrays]]:
-    with lite_runtime.Session(data) as session:
+def run_here(data: bytes, rounds: list[list[Arrays]], mask: int) -> Iterator[list[Arrays]]:
+    with lite_runtime.Session(data, cpu_mask=mask) as session:
         for calls in rounds:
             session.reset_state()
             yield [session.run({i.name: c[i.name] for i in session.inputs}) for c in calls]
 
 
-def run_program(program: str, data: bytes, rounds: list[list[Arrays]]) -> Iterator[list[Arrays]]:
+def run_program(program: str, data: bytes, rounds: list[list[Arrays]], mask: int) -> Iterator[list[Arrays]]:
     """The same by run_model, in one process, on inputs and outputs in files. RuntimeError when it fails."""
     with lite_runtime.Session(data) as session:
         names, dtypes = [i.name for i in session.inputs], [o.dtype for o in session.outputs]
@@ -178,7 +182,7 @@ def run_program(program: str, data: bytes, rounds: list[list[Arrays]]) -> Iterat
                     lines.append(f"input {k} {file} " + " ".join(map(str, call[name].shape)))
                 lines.append(f"run {d}/out.{r}.{c}")
         script.write_text("\n".join(lines) + "\n")
-        p = subprocess.run([*shlex.split(program), model, script], capture_output=True, text=True)
+        p = subprocess.run([*shlex.split(program), model, script, "1", str(mask)], capture_output=True, text=True)
         if p.returncode:
             raise RuntimeError(f"{(p.stderr.strip() or 'failed').splitlines()[-1]} (exit code {p.returncode})")
         got: dict[tuple[str, str], np.ndarray] = {}
@@ -223,18 +227,34 @@ def make_rounds(path: Path, case: Case) -> tuple[Case, list[list[Arrays]]]:
         case = replace(case, kind="faint")
 
 
-def check(path: Path, program: str) -> tuple[bool, str]:
-    """Whether the model is right, and what was found in one line."""
+@dataclass(frozen=True)
+class Checked:
+    """A model, converted, and what the reference makes of its inputs."""
+
+    path: Path
+    case: Case
+    rounds: list[list[Arrays]]
+    wanted: list[list[Arrays]]
+    data: bytes
+
+
+def prepare(path: Path, verify: bool) -> Checked:
     reference = ort_session(path, optimise=False)
     case, rounds = make_rounds(path, CASES.get(path.stem) or guess(reference))
-    data = lite_runtime.convert(str(path), verify=not program, set=case.set, state=case.state)
-    results = list(run_program(program, data, rounds) if program else run_here(data, rounds))
+    data = lite_runtime.convert(str(path), verify=verify, set=case.set, state=case.state)
+    return Checked(path, case, rounds, [expected(reference, case, r) for r in rounds[: len(case.sizes)]], data)
+
+
+def check(m: Checked, program: str, mask: int) -> tuple[bool, str]:
+    """Whether the model is right with these instruction sets, and what was found in one line."""
+    case = m.case
+    results = list(run_program(program, m.data, m.rounds, mask) if program else run_here(m.data, m.rounds, mask))
     ok, worst, parts = True, 0.0, []
     for k, shapes in enumerate(case.sizes):
-        error, equal = distance(expected(reference, case, rounds[k]), results[k])
+        error, equal = distance(m.wanted[k], results[k])
         ok = ok and equal and error <= LIMIT
         worst = max(worst, error)
-        own = own_distance(path, case, rounds[k]) if error > LIMIT else 0.0
+        own = own_distance(m.path, case, m.rounds[k]) if error > LIMIT else 0.0
         parts.append(f"{'x'.join(map(str, next(iter(shapes.values()))))} {error:.1e}" + ("" if equal else " NOT EQUAL")
                      + (f" (onnxruntime is {own:.1e} from itself)" if own else ""))
     if len(results) > len(case.sizes):
@@ -245,27 +265,51 @@ def check(path: Path, program: str) -> tuple[bool, str]:
     return ok, f"worst error {worst:.1e} (limit {LIMIT:.0e})  on {case.kind} [{', '.join(parts)}]{calls}"
 
 
+def cpu_features(program: str) -> dict[str, int]:
+    """Instruction sets of the CPU that runs the models."""
+    if not program:
+        return lite_runtime.cpu_features()
+    out = subprocess.run([*shlex.split(program), "--cpu"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return {name: int(bit) for name, bit in map(str.split, out.splitlines())}
+
+
+def check_all(path: Path, program: str, levels: dict[str, int]) -> int:
+    """One line for each level; the number of those that failed."""
+    model, bad = None, 0
+    for level, mask in levels.items():
+        start = time.monotonic()
+        try:
+            model = model or prepare(path, verify=not program)
+            ok, words = check(model, program, mask)
+        except Exception as e:  # one model that fails must not hide the others
+            ok, words = False, f"{type(e).__name__}: {e}"
+        bad += not ok
+        seconds = time.monotonic() - start
+        print(f"{path.stem:18s} {level:7s} {'ok' if ok else 'FAILED':7s} {words}  {seconds:.1f} s", flush=True)
+    return bad
+
+
 def main() -> int:
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("folder", type=Path)
     ap.add_argument("names", nargs="*", help="only these models (file names without .onnx)")
+    ap.add_argument("--cpu", nargs="+", default=[], metavar="LEVEL")
     ap.add_argument("--program", default="")
     a = ap.parse_args()
     paths = [p for p in sorted(a.folder.glob("*.onnx")) if not a.names or p.stem in a.names]
+    levels = cpu_levels.levels(cpu_features(a.program))
     if not paths or {p.stem for p in paths} < set(a.names):
         print(f"check_models.py: {a.folder}: no such models", file=sys.stderr)
         return 1
-    bad = 0
-    for path in paths:
-        start = time.monotonic()
-        try:
-            ok, words = check(path, a.program)
-        except Exception as e:  # one model that fails must not hide the others
-            ok, words = False, f"{type(e).__name__}: {e}"
-        bad += not ok
-        print(f"{path.stem:18s} {'ok' if ok else 'FAILED':7s} {words}  {time.monotonic() - start:.1f} s", flush=True)
-    print(f"{len(paths) - bad} of {len(paths)} models are right (onnxruntime {onnxruntime.__version__}, "
-          f"onnx {onnx.__version__})")
+    if unknown := set(a.cpu) - set(levels):
+        print(f"check_models.py: this CPU has no level {', '.join(sorted(unknown))}; it has {', '.join(levels)}",
+              file=sys.stderr)
+        return 1
+    levels = {n: m for n, m in levels.items() if not a.cpu or n in a.cpu}
+    bad = sum(check_all(path, a.program, levels) for path in paths)
+    total = len(paths) * len(levels)
+    print(f"{len(paths)} models on {', '.join(levels)}: {total - bad} of {total} are right "
+          f"(onnxruntime {onnxruntime.__version__}, onnx {onnx.__version__})")
     return 1 if bad else 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import environment
+import fuzzing
 
 ROOT = environment.ROOT
 BUILD = ROOT / "build"
@@ -23,6 +25,7 @@ PY = sys.executable
 CROSS = ["--cross-file", str(ROOT / "tools" / "cross" / "aarch64-linux-gnu.ini")]
 ARM_RUNNER = "qemu-aarch64 -L /usr/aarch64-linux-gnu"
 MAX_EMPTY_RUNTIME = 60 * 1024  # bytes, stripped, arm64
+MAX_RUNTIME = 1_200_000  # bytes, stripped, x86-64, with all operators, built for speed
 # the closing lines that pytest and meson print themselves
 CLOSING = re.compile(r"^(=+ .*(passed|failed|error|no tests ran).* =+|"
                      r"(Ok|Expected Fail|Fail|Unexpected Pass|Skipped|Timeout|Ignored):\s+\d+\s*)$")
@@ -41,10 +44,11 @@ class Failed(Exception):
 
 @dataclass
 class Run:
-    """One step under way: its log, and whether the long version is wanted."""
+    """One step under way: its log, whether the long version is wanted, and how long each libFuzzer target runs."""
 
     name: str
     full: bool
+    fuzz_seconds: int
 
     @property
     def log(self) -> Path:
@@ -73,7 +77,10 @@ class Run:
         """Skip when one of the programs is not installed."""
         missing = [p for p in programs if not shutil.which(p)]
         if missing:
-            raise Skip(f"{', '.join(missing)} is not installed")
+            self.skip(f"{', '.join(missing)} is not installed")
+
+    def skip(self, why: str) -> None:
+        raise Skip(why)
 
     def build(self, name: str, *options: str, **env: str) -> Path:
         """Configures and builds the C library and its tests in build/<name>; what is built already stays."""
@@ -97,6 +104,8 @@ class Run:
         global models_made
         folder = BUILD / "test-models"
         if not models_made:
+            if importlib.util.find_spec("lite_runtime") is None:  # with --only; else the step `package` was before
+                environment.install(Path(PY), "package", dict(os.environ))
             self.sh(PY, "tests/runtime/make_models.py", folder)
             models_made = True
         return folder
@@ -152,10 +161,48 @@ def tsan(t: Run) -> str:
 def arm64(t: Run) -> str:
     t.need("aarch64-linux-gnu-gcc", "qemu-aarch64")
     folder = t.build("arm64", *CROSS, "-Dtests=true")
-    for cpu in ("cortex-a53", "max"):
+    cpus = ("cortex-a53", "cortex-a76", "max")
+    for cpu in cpus:
         print(f"on {cpu}:", flush=True)
         t.meson_test(folder, "--timeout-multiplier=10", QEMU_CPU=cpu)
-    return "cortex-a53, max"
+    return ", ".join(cpus)
+
+
+def stack(t: Run) -> str:
+    """Stack references in the k-loops of the GEMM kernels, by gcc and by clang; those of Winograd's transforms."""
+    t.need("gcc", "clang", "objdump", "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-objdump")
+    tests = ROOT / "tests" / "kernels"
+
+    def count(what: str, objdump: str, words: list[Path | str]) -> None:
+        print(f"{what}: {t.sh(PY, tests / 'stack_references.py', objdump, *words, show=False).rstrip()}", flush=True)
+
+    arm = t.build("arm64", *CROSS, "-Dtests=true")
+    other = BUILD / "gemm_neon.clang.o"
+    t.sh(PY, tests / "recompile.py", arm, "kernels_arm/gemm_neon.c", other, "clang", "--target=aarch64-linux-gnu")
+    count("aarch64, gcc", "aarch64-linux-gnu-objdump", sorted(arm.glob("kernels_arm/*.p/gemm_*.o")))
+    count("aarch64, clang", "aarch64-linux-gnu-objdump", [other])
+    other = BUILD / "winograd_neon.clang.o"
+    t.sh(PY, tests / "recompile.py", arm, "kernels_arm/winograd_neon.c", other, "clang", "--target=aarch64-linux-gnu")
+    transforms = sorted(arm.glob("kernels_arm/*.p/winograd_*.o"))
+    count("transforms, gcc", "aarch64-linux-gnu-objdump", ["--report", *transforms])
+    count("transforms, clang", "aarch64-linux-gnu-objdump", ["--report", other])
+    if platform.machine() != "x86_64":
+        return "aarch64"
+    for name in ("gcc", "clang"):
+        folder = t.build("native" if name == compiler()[0] else name, "-Dtests=true", CC=name)
+        count(f"x86-64, {name}", "objdump", sorted(folder.glob("kernels_x86/*.p/gemm_*.o")))
+        count("transforms", "objdump", ["--report", *sorted(folder.glob("kernels_x86/*.p/*winograd*.o"))])
+    return "none"
+
+
+def planted(t: Run) -> str:
+    """Off-by-one bugs planted in GEMM kernels are seen by the kernel tests."""
+    script = ROOT / "tests" / "kernels" / "planted_bugs.py"
+    print(t.sh(PY, script, t.build("native", "-Dtests=true"), show=False).rstrip(), flush=True)
+    t.need("aarch64-linux-gnu-gcc", "qemu-aarch64")
+    arm = t.build("arm64", *CROSS, "-Dtests=true")
+    print(t.sh(PY, script, arm, *ARM_RUNNER.split(), show=False).rstrip(), flush=True)
+    return ""
 
 
 def header(t: Run) -> str:
@@ -194,6 +241,27 @@ def symbols(t: Run) -> str:
     return f"{len(names)} symbols, all lr_*"
 
 
+def hardening(t: Run) -> str:
+    """What protects a process from a bug in the shared library, and that it names no folder of this machine."""
+    from elftools.elf.elffile import ELFFile
+
+    library = shared_library(t.build("native", "-Dtests=true"))
+    with library.open("rb") as f:
+        elf = ELFFile(f)
+        segments = {s["p_type"]: s for s in elf.iter_segments()}
+        dynamic = {tag.entry.d_tag: tag.entry.d_val for tag in segments["PT_DYNAMIC"].iter_tags()}
+        names = {s.name for s in elf.get_section_by_name(".dynsym").iter_symbols()}
+    bind_now = dynamic.get("DT_FLAGS", 0) & 8 or dynamic.get("DT_FLAGS_1", 0) & 1 or "DT_BIND_NOW" in dynamic
+    facts = {"read-only relocations": "PT_GNU_RELRO" in segments and bind_now,
+             "no executable stack": "PT_GNU_STACK" in segments and not segments["PT_GNU_STACK"]["p_flags"] & 1,
+             "stack protector": "__stack_chk_fail" in names,
+             "no path of this machine": str(ROOT).encode() not in library.read_bytes()}
+    missing = [what for what, there in facts.items() if not there]
+    if missing:
+        raise Failed(f"{library.name} lacks: {', '.join(missing)}")
+    return ", ".join(facts)
+
+
 # As apps ship a library: no unwind tables, because C throws nothing; pages of up to 16 KB, as newer phones have. zig's
 # compiler, because its linker (LLVM's, like the NDK's) does not fill the file with zeros up to such a page.
 SMALL = "-Oz -fomit-frame-pointer -fno-unwind-tables -fno-asynchronous-unwind-tables"
@@ -202,14 +270,42 @@ SHIPPED = ["-Dbuildtype=minsize", "-Db_ndebug=true", "-Db_lto=true", f"-Dc_args=
 
 
 def size(t: Run) -> str:
-    """The runtime without operators, stripped, for arm64."""
+    """The runtime without operators, stripped, for arm64, and the whole one for x86-64."""
     if importlib.util.find_spec("ziglang") is None:
         environment.pip(Path(PY), environment.ZIG)
     cross = ["--cross-file", str(ROOT / "tools" / "cross" / "zig-aarch64-linux-gnu.ini")]
     n = shared_library(t.build("size", *cross, "-Dops=none", *SHIPPED)).stat().st_size
     if n > MAX_EMPTY_RUNTIME:
         raise Failed(f"the runtime without operators has {n} bytes; the limit is {MAX_EMPTY_RUNTIME}")
-    return f"{n} bytes (limit {MAX_EMPTY_RUNTIME})"
+    words = f"no operators: {n} bytes (limit {MAX_EMPTY_RUNTIME})"
+    if platform.machine() != "x86_64":
+        return words
+    n = shared_library(t.build("release", "-Dc_link_args=-s")).stat().st_size
+    if n > MAX_RUNTIME:
+        raise Failed(f"the runtime has {n} bytes on x86-64; the limit is {MAX_RUNTIME}")
+    return f"{words}; all, x86-64: {n} bytes (limit {MAX_RUNTIME})"
+
+
+def installed(t: Run) -> str:
+    """`meson install` gives header, libraries and a pkg-config file, from which an app builds and runs both ways."""
+    t.need("pkg-config")
+    root, main = BUILD / "installed", BUILD / "app.c"
+    shutil.rmtree(root, ignore_errors=True)
+    t.sh("meson", "install", "-C", t.build("release", "-Dc_link_args=-s"), "--no-rebuild", DESTDIR=str(root))
+    found = sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
+    where = next(root.rglob("lite_runtime.pc")).parent
+    main.write_text("#include <lite_runtime.h>\n#include <stdio.h>\n"
+                    'int main(void) { return lr_model_open("none.lrm", NULL, NULL, NULL) != LR_ERR_ARGUMENT || '
+                    "puts(lr_version()) < 0; }\n")
+    version = ""
+    for query, link in (([], []), (["--static"], ["-static"])):
+        flags = t.sh("pkg-config", "--cflags", "--libs", *query, "lite_runtime", show=False,
+                     PKG_CONFIG_PATH=str(where), PKG_CONFIG_SYSROOT_DIR=str(root)).split()
+        t.sh(*compiler(), "-std=c11", main, *link, *flags, "-o", BUILD / "app")
+        version = t.sh(BUILD / "app", LD_LIBRARY_PATH=str(where.parent)).strip()
+    if not any(f.endswith("include/lite_runtime.h") for f in found) or any("tools" in f for f in found):
+        raise Failed(f"installed are {', '.join(found)}")
+    return f"{version}: {', '.join(Path(f).name for f in found)}"
 
 
 def python_tests(t: Run) -> str:
@@ -221,13 +317,37 @@ def python_tests(t: Run) -> str:
 def fuzz(t: Run) -> str:
     """Damaged files against the library with ASan and UBSan; prints its table of outcomes."""
     t.need("gcc")
-    folder = t.build("asan", *ASAN, CC="gcc")
-    seeds = BUILD / "fuzz-seeds"
-    t.sh(PY, "tests/fuzz/seeds.py", seeds)
-    program = next(folder.rglob("lr_fuzz"))
-    count = "200000" if t.full else "20000"
-    print(t.sh(program, *sorted(seeds.glob("*.lrm")), "--count", count, "--seed", "1", show=False).rstrip(), flush=True)
-    return f"{count} damaged files"
+    return fuzzing.damaged(t, t.build("asan", *ASAN, CC="gcc"), 1_000_000 if t.full else 20_000)
+
+
+# the code between a file and a run: loading, planning, sessions
+COVERED = (r"lite_runtime/core/(container|load.*|verify|node|source|model|plan|memory|fold|session|run|"
+           r"weights|view|program)\.c")
+MIN_COVERAGE = 90.0  # % of its lines
+
+
+def coverage(t: Run) -> str:
+    """How much of the code between a file and a run the C tests and the damaged files reach."""
+    t.need("gcc", "gcov")
+    folder = t.build("coverage", "-Dtests=true", "-Dbuildtype=debug", "-Db_coverage=true", CC="gcc")
+    for old in folder.rglob("*.gcda"):
+        old.unlink()
+    t.meson_test(folder, "--suite=runtime")
+    fuzzing.damaged(t, folder, 10_000)
+    out = t.sh(PY, "-m", "gcovr", "-r", ROOT, folder, "--filter", COVERED, show=False)
+    print(out[out.index("File "):].rstrip(), flush=True)
+    percent = float(re.search(r"^TOTAL .* ([0-9.]+)%", out, re.MULTILINE)[1])
+    if percent < MIN_COVERAGE:
+        raise Failed(f"{percent:g} % of the lines are reached, it must be {MIN_COVERAGE:g}")
+    return f"{percent:g} % of the lines from file to run"
+
+
+def fuzz_onnx(t: Run) -> str:
+    return fuzzing.onnx_models(t, 50_000 if t.full else 2_000)
+
+
+def libfuzzer(t: Run) -> str:
+    return fuzzing.libfuzzer(t, t.fuzz_seconds)
 
 
 def corpus(t: Run) -> str:
@@ -242,6 +362,8 @@ def corpus_arm64(t: Run) -> str:
     t.sh(PY, "tools/models.py")
     out = t.sh(PY, "tools/check_models.py", BUILD / "models", "--program", f"{ARM_RUNNER} {program}", show=False)
     print(out.rstrip(), flush=True)
+    words = ["-m", "pytest", "-p", "no:cacheprovider", "tests/ops/test_winograd.py"]
+    t.sh(PY, *words, LR_PROGRAM=f"{ARM_RUNNER} {program}")
     return ""
 
 
@@ -252,20 +374,28 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "clang": (clang, "the same with clang"),
     "asan": (asan, "the same under address and undefined-behaviour sanitizers"),
     "tsan": (tsan, "runtime tests under the thread sanitizer"),
-    "arm64": (arm64, "C build for aarch64, C tests under qemu on two CPUs"),
+    "arm64": (arm64, "C build for aarch64, C tests under qemu on three CPUs"),
+    "stack": (stack, "stack references in the inner loops of GEMM kernels, by gcc and clang"),
+    "planted": (planted, "bugs planted in kernels are seen by their tests"),
     "header": (header, "the public header alone, in C and C++"),
     "symbols": (symbols, "exported symbols"),
-    "size": (size, "size of the runtime without operators"),
+    "hardening": (hardening, "what the shared library is protected by"),
+    "size": (size, "size of the runtime without operators, and with all"),
+    "install": (installed, "an app built from what meson install gives, shared and static"),
     "pytest": (python_tests, "all Python tests"),
-    "fuzz": (fuzz, "20,000 damaged files (--full 200,000)"),
+    "fuzz": (fuzz, "20,000 damaged files on each instruction set level (--full 1,000,000)"),
+    "coverage": (coverage, "lines of loader, planner and session that C tests and damaged files reach (--full)"),
+    "fuzz-onnx": (fuzz_onnx, "2,000 damaged ONNX models through the converter (--full 50,000)"),
+    "libfuzzer": (libfuzzer, "libFuzzer's targets, each for 20 s (--fuzz-seconds)"),
     "models": (corpus, "real models against onnxruntime"),
     "models-arm64": (corpus_arm64, "the same models on aarch64 under qemu"),
 }
+ONLY_FULL = {"coverage"}
 
 
-def run_step(name: str, full: bool) -> tuple[str, float, str]:
+def run_step(name: str, full: bool, fuzz_seconds: int) -> tuple[str, float, str]:
     """Result ('ok', 'FAILED' or 'skipped'), seconds and what the step has to say."""
-    t = Run(name, full)
+    t = Run(name, full, fuzz_seconds)
     t.log.unlink(missing_ok=True)
     print(f"-- {name}: {STEPS[name][1]}", flush=True)
     start = time.monotonic()
@@ -283,8 +413,9 @@ def run_step(name: str, full: bool) -> tuple[str, float, str]:
 
 def main() -> int:
     ap = argparse.ArgumentParser(prog="test.py")
-    ap.add_argument("--full", action="store_true", help="long fuzzing")
+    ap.add_argument("--full", action="store_true", help="long fuzzing, and coverage")
     ap.add_argument("--only", nargs="+", metavar="STEP", choices=list(STEPS))
+    ap.add_argument("--fuzz-seconds", type=int, metavar="N", help="of each libFuzzer target (20; with --full 1800)")
     ap.add_argument("--list", action="store_true", help="print the steps")
     a = ap.parse_args()
     if a.list:
@@ -292,9 +423,9 @@ def main() -> int:
         return 0
     LOGS.mkdir(parents=True, exist_ok=True)
     os.environ.update(environment.build_env(Path(PY)))
-    names = a.only or list(STEPS)
+    names = a.only or [n for n in STEPS if a.full or n not in ONLY_FULL]
     start = time.monotonic()
-    results = {n: run_step(n, a.full) for n in names}
+    results = {n: run_step(n, a.full, a.fuzz_seconds or (1800 if a.full else 20)) for n in names}
     print(f"\n{'step':13s} {'result':8s} {'seconds':>8s}")
     for n, (result, seconds, words) in results.items():
         print(f"{n:13s} {result:8s} {seconds:8.1f}  {words}")

@@ -77,6 +77,14 @@ def build_env(python: Path) -> dict[str, str]:
     return env
 
 
+def clang_has_fuzzer() -> bool:
+    """Whether clang's runtime libraries are installed, which the package clang does not bring."""
+    if not shutil.which("clang"):
+        return False
+    folder = subprocess.run(["clang", "-print-resource-dir"], capture_output=True, text=True).stdout.strip()
+    return any(Path(folder).rglob("libclang_rt.fuzzer*"))
+
+
 def install(python: Path, build: str, env: dict[str, str]) -> None:
     """Builds this checkout in build/<build> (again only what changed) and installs it, without its dependencies."""
     folder = ROOT / "build" / build

@@ -83,7 +83,7 @@ def table(ops, built):
     """Names of all operators, for messages; everything else of those that are built in. Text stands in the tables
     themselves: a pointer costs 32 bytes of a shared library."""
     for o in ops.values():
-        if len(o.name) >= 16 or len(o.inputs) >= 28 or len(o.outputs) >= 4 or any(len(a.name) >= 22 for a in o.attrs):
+        if len(o.name) >= 20 or len(o.inputs) >= 28 or len(o.outputs) >= 4 or any(len(a.name) >= 22 for a in o.attrs):
             sys.exit(f"gen.py: operator {o.name}: a name is too long; enlarge the arrays in lite_runtime/core/op.h")
     out = ["/* Generated from spec/. */", '#include "op.h"', "const char lr_op_names[LR_OP_LIMIT][LR_OP_NAME] = {"]
     out += [f'  [{o.code}] = "{o.name}",' for o in ops.values()] + ["};"]

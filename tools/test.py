@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Runs every test of the project. Needs nothing but Python 3.10 or newer: makes its own environment, .venv-test.
 
-usage: test.py [--full] [--only STEP ...] [--list]
+usage: test.py [--full] [--only STEP ...] [--fuzz-seconds N] [--list]
 
 Cross compiler, emulator and clang are installed by apt where that is allowed; else the steps that need them are skipped
-and named. With CI=true in the environment a skipped step is a failure. --full: long fuzzing.
+and named. With CI=true in the environment a skipped step is a failure. --full: long fuzzing, and coverage.
 """
 from __future__ import annotations
 
@@ -17,20 +17,29 @@ from pathlib import Path
 import environment
 
 PACKAGES = ["meson", "ninja", "meson-python", "cffi", "numpy", "onnx", "onnxruntime", "flatbuffers", "flatc", "click",
-            "rich", "pytest", "pillow", "pyelftools", "ruff"]
+            "rich", "pytest", "pillow", "pyelftools", "ruff", "gcovr"]
 # program: packages of Debian and Ubuntu that bring it
 PROGRAMS = {
     "gcc": ["gcc", "libc6-dev"],
     "g++": ["g++"],
     "clang": ["clang"],
+    "pkg-config": ["pkg-config"],
+    "libFuzzer": ["libclang-rt-dev"],
+    "clang-tidy": ["clang-tidy"],
     "qemu-aarch64": ["qemu-user"],
     "aarch64-linux-gnu-gcc": ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
 }
 
 
+def is_there(program: str) -> bool:
+    if program != "libFuzzer":
+        return shutil.which(program) is not None
+    return environment.clang_has_fuzzer()
+
+
 def install_programs() -> None:
     """Installs the missing programs by apt where that is allowed; else says in one line what is missing."""
-    missing = [p for p in PROGRAMS if not shutil.which(p)]
+    missing = [p for p in PROGRAMS if not is_there(p)]
     if not missing:
         return
     packages = [k for p in missing for k in PROGRAMS[p]]
@@ -46,7 +55,7 @@ def install_programs() -> None:
                                text=True)
             if r.returncode:
                 print(f"apt-get {command[0]} failed: {r.stdout.strip().splitlines()[-1:]}", flush=True)
-        missing = [p for p in PROGRAMS if not shutil.which(p)]
+        missing = [p for p in PROGRAMS if not is_there(p)]
         packages = [k for p in missing for k in PROGRAMS[p]]
     if missing:
         print(f"missing: {', '.join(missing)}, so steps are skipped; run: apt install {' '.join(packages)}", flush=True)

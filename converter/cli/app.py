@@ -89,6 +89,9 @@ def _run(args: Sequence[str]) -> int:
 def _words(e: BaseException) -> str:
     if isinstance(e, OSError) and not isinstance(e, Error) and e.strerror:
         return f"{e.filename}: {e.strerror.lower()}" if e.filename else e.strerror.lower()
+    if isinstance(e, MemoryError) and not isinstance(e, Error):  # of Python or numpy: 'Unable to allocate 2.18 TiB ...'
+        words = str(e)
+        return "out of memory" + (f": {words[0].lower()}{words[1:]}" if words else "") + "; use smaller sizes"
     return str(e) or type(e).__name__
 
 

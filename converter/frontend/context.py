@@ -23,6 +23,7 @@ from ...spec.postops import POSTOPS
 from ..dtypes import to_numpy
 from ..ir import Dim, Graph, Value
 from .fold import fold
+from .tensors import has_controls
 
 if TYPE_CHECKING:
     from .importer import Importer, Scope
@@ -141,9 +142,12 @@ class Context:
         value = onnx.helper.get_attribute_value(a)
         if isinstance(value, bytes):
             try:
-                return value.decode()
+                text = value.decode()
             except UnicodeDecodeError:
-                raise self.refuse(f"attribute '{name}' is not text") from None
+                text = "\0"
+            if has_controls(text):
+                raise self.refuse(f"attribute '{name}' is not text")
+            return text
         if a.type in (onnx.AttributeProto.INTS, onnx.AttributeProto.FLOATS):
             value = list(value)
         if any(isinstance(f, float) and math.isnan(f) for f in (value if isinstance(value, list) else [value])):

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from onnx import TensorProto
 
 from ..errors import ConvertError
-from .tensors import all_tensors
+from .tensors import all_tensors, has_controls
 
 MIN_OPSET = 7
 _LIMIT = 2**31 - 1  # protobuf's largest message
@@ -132,7 +132,7 @@ def _check_text(message: Message, where: str) -> None:
                 _check_text(m, where)
         elif field.type == FieldDescriptor.TYPE_STRING and field.name not in _PROSE:
             for text in [value] if isinstance(value, (str, bytes)) else value:
-                if not isinstance(text, str) or len(text) > _LONGEST_NAME or any(c < " " for c in text):
+                if not isinstance(text, str) or len(text) > _LONGEST_NAME or has_controls(text):
                     raise ConvertError(f"{where}: a {message.DESCRIPTOR.name} has the {field.name} {text[:40]!r}, "
                                        "which is not a name; the model is damaged")
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import onnx
 
+from ...spec.ops import MAX_DIM
 from ..dtypes import to_numpy
 from ..errors import ConvertError, Problem
 from ..ir import Graph, Node, Shape, State, Value
 from .importer import ABSENT, Importer
 from .load import check_opset
 from .structure import ModelError, unique_tensors
-from .tensors import MAX_DIM, dtype_of, shape_of
+from .tensors import dtype_of, shape_of
 
 
 @dataclass

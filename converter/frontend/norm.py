@@ -38,8 +38,8 @@ def _fold_statistics(c: Context, params: list[np.ndarray], epsilon: float) -> tu
     """Factor and offset of a batch normalisation; in double, rounded once: the same bytes on every machine."""
     if any(p.ndim != 1 or p.shape != params[0].shape for p in params):
         raise c.refuse(f"its parameters have shapes {[list(p.shape) for p in params]}, equal vectors are needed")
-    scale, bias, mean, variance = (p.astype(np.float64) for p in params)
     with np.errstate(all="ignore"):
+        scale, bias, mean, variance = (p.astype(np.float64) for p in params)
         s = scale / np.sqrt(variance + epsilon)
         t = bias - mean * s
     if not (np.all(np.isfinite(s)) and np.all(np.isfinite(t))):

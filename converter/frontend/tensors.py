@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterator
 
 import numpy as np
 import onnx
 from onnx import TensorProto
 
-from ...spec.ops import MAX_RANK
+from ...spec.ops import MAX_DIM, MAX_RANK
 from ..dtypes import to_numpy
 from ..errors import ConvertError
 from ..ir import Shape
@@ -19,7 +20,6 @@ DTYPES = {
     TensorProto.INT32: "i32", TensorProto.UINT32: "u32", TensorProto.INT64: "i64", TensorProto.UINT64: "u64",
 }
 ONNX_DTYPES = {name: code for code, name in DTYPES.items()}
-MAX_DIM = 2**31 - 1
 
 # Names that exporters write for "some size"; two of them are not the same size.
 _UNNAMED = {"", "?", "-1", "*", "None", "none", "unk", "unknown", "dynamic"}
@@ -123,3 +123,8 @@ def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
                     yield a.t
                 yield from a.tensors
             todo.extend(subgraphs(node))
+
+
+def has_controls(text: str) -> bool:
+    """Whether a text has control characters, which no name has and which could deceive a terminal."""
+    return any(unicodedata.category(c) == "Cc" for c in text)

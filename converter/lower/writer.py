@@ -69,7 +69,7 @@ def write(graph: Graph, prepack: Mapping[str, tuple[int, int]] | None = None) ->
         "entries": [{"name": "main", "subgraph": 0}],
         "metadata": [{"key": k, "value": v} for k, v in graph.metadata.items()],
     }
-    return _assemble(model, bytes(file.section.data))
+    return assemble(model, bytes(file.section.data))
 
 
 def digest(data: bytes) -> int:
@@ -77,7 +77,8 @@ def digest(data: bytes) -> int:
     return int(_lr.lib.lr_tool_hash(_lr.ffi.from_buffer(data or b"\0"), len(data)))
 
 
-def _assemble(model: flat.Record, section: bytes) -> bytes:
+def assemble(model: flat.Record, section: bytes) -> bytes:
+    """A file of the flatbuffer's contents and one section; sets sizes, offsets and hashes in `model`."""
     schema = fbs.load()
     if section:
         hashes = [digest(section[i : i + CHUNK]) for i in range(0, len(section), CHUNK)]

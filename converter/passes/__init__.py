@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..ir import Graph
 from ..rewrite import Rule, Trace
-from . import chains, compose, fuse, halves, layout, qdq, shapes, shuffle, simplify
+from . import attention, chains, compose, fuse, halves, layout, qdq, residual, shapes, shuffle, simplify
 from .fold import fold, fold_all
 
 Step = Sequence[Rule] | Callable[[Graph, Trace], None]  # rules apply together until none does; a function runs once
@@ -25,13 +25,14 @@ CLEAN = [*shapes.RULES, *simplify.RULES]
 
 STAGES: list[Stage] = [
     Stage("simplify", (fold, CLEAN, simplify.same_nodes), repeat=True),
-    Stage("compose", (compose.RULES,)),
+    Stage("compose", (compose.RULES, attention.RULES)),
     Stage("layout", (shuffle.BEFORE_LAYOUT, layout.channels_last, [*CLEAN, *shuffle.AFTER_LAYOUT],
                      simplify.same_nodes)),
     Stage("fuse", (fold, compose.RULES, fuse.AFFINE, fuse.EPILOGUE)),
     Stage("quantize", (qdq.RULES,)),
     Stage("finish", (fold_all, [*CLEAN, *layout.FINAL_RULES], fuse.AFFINE, fuse.LATE_EPILOGUE, simplify.same_nodes),
           repeat=True),
+    Stage("residual", (residual.RULES,)),
     Stage("chains", (chains.RULES,)),
 ]
 HALVES = Stage("halves", (halves.half_weights,))

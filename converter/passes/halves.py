@@ -8,7 +8,8 @@ from ..ir import Graph, Node, Value
 from ..rewrite import Trace
 
 F16_MAX = 65504.0
-PLACES = {"conv": 1, "conv_transpose": 1, "matmul": 1, "gather": 0}  # which input is the weight
+PLACES = {"conv": (1,), "conv_transpose": (1,), "matmul": (1,), "gather": (0,),
+          "inverted_residual": (1, 3, 5)}  # which inputs are weights
 MIN_TABLE = 1 << 12  # bytes of a table below which a cast after its gather costs more than it saves
 
 
@@ -19,22 +20,26 @@ def half_weights(g: Graph, trace: Trace) -> None:
     for n in list(g.nodes):
         if trace.full:
             return
-        w = _weight(n)
-        if w is None or not all(_weight(u) is w for u in w.users) or g.is_output(w):
-            continue
-        if id(w) not in made:
-            made[id(w)] = _half(g, n, w)
-        trace.record("half_weights", (n,))
-        if n.op == "gather":
-            _gather(g, n, made[id(w)])
-        else:
-            g.set_input(n, PLACES[n.op], made[id(w)])
+        found = [(i, w) for i in PLACES.get(n.op, ()) if (w := _weight(n, i)) is not None]
+        found = [(i, w) for i, w in found if all(_is_weight(u, w) for u in w.users) and not g.is_output(w)]
+        for i, w in found:
+            if id(w) not in made:
+                made[id(w)] = _half(g, n, w)
+            if n.op == "gather":
+                _gather(g, n, made[id(w)])
+            else:
+                g.set_input(n, i, made[id(w)])
+        if found:
+            trace.record("half_weights", (n,))
 
 
-def _weight(n: Node) -> Value | None:
+def _is_weight(n: Node, w: Value) -> bool:
+    return any(_weight(n, i) is w for i in PLACES.get(n.op, ()))
+
+
+def _weight(n: Node, place: int) -> Value | None:
     """The f32 constant that a node may have in f16 too. The other operand of a product of constants is none."""
-    place = PLACES.get(n.op)
-    w = n.opt(place) if place is not None else None
+    w = n.opt(place)
     if w is None or w.const is None or w.dtype != "f32" or sum(v is w for v in n.inputs) > 1 or \
             any(a is w for p in n.post for a in p.args):
         return None

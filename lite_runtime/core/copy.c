@@ -120,7 +120,17 @@ typedef struct {
         memcpy(d + r * c->dst_row + i * (int64_t)sizeof(T), s + r * (int64_t)sizeof(T) + i * c->src_col,   \
                sizeof(T));                                                                                 \
   }                                                                                                        \
+  /* planes of R, G and B to pixels: all constant, so that compilers interleave vectors */                 \
+  static void three_##T(char *restrict d, const char *restrict s, int64_t rows, int64_t plane) {           \
+    for (int64_t r = 0; r < rows; r++)                                                                     \
+      for (int64_t i = 0; i < 3; i++)                                                                      \
+        memcpy(d + (3 * r + i) * (int64_t)sizeof(T), s + r * (int64_t)sizeof(T) + i * plane, sizeof(T));   \
+  }                                                                                                        \
   static void transpose_##T(const struct lr_copy *c, char *d, const char *s, int64_t rows, int64_t cols) { \
+    if (cols == 3 && c->dst_row == 3 * (int64_t)sizeof(T)) {                                               \
+      three_##T(d, s, rows, c->src_col);                                                                   \
+      return;                                                                                              \
+    }                                                                                                      \
     const int64_t n = LINE / (int64_t)sizeof(T);                                                           \
     for (int64_t r = 0; r < rows; r += n)                                                                  \
       for (int64_t i = 0; i < cols; i += n) {                                                              \

@@ -40,7 +40,7 @@ struct lr_op {
   const struct lr_attr *attrs;
   lr_status (*infer)(struct lr_infer *c);
 };
-enum { LR_OP_NAME = 16 };
+enum { LR_OP_NAME = 20 };
 /* Generated, by code. Names are there for all operators of spec/, "" where there is none; the facts only for those that are
  * in this build (LR_HAS_<OP>), else NULL. */
 extern const char lr_op_names[][LR_OP_NAME];

@@ -1,7 +1,7 @@
 /* Worker threads. One job at a time: the caller publishes it in `state`, works on it itself as thread 0,
  * closes it and waits for those who joined; workers that wake up late find it closed and are not waited for.
- * When the pool is busy with another session's job the caller works alone. Nothing is allocated here but in
- * lr_pool_open. */
+ * When the pool is busy with another session's job the caller works alone, and the other has a worker less.
+ * Nothing is allocated here but in lr_pool_open. */
 #include "pool.h"
 
 #include <pthread.h>
@@ -47,6 +47,7 @@ struct lr_pool {
   lr_parallel_fn parallel_for;
   void *user;
   atomic_bool busy;
+  atomic_int callers; /* sessions between lr_pool_enter and lr_pool_leave */
   _Alignas(LR_ALIGN) _Atomic uint64_t state;
   _Alignas(LR_ALIGN) struct job job;
   _Alignas(LR_ALIGN) atomic_int sleepers; /* workers that wait for `wake` */
@@ -92,12 +93,19 @@ static lr_float_mode current_mode(void) {
   return m;
 }
 
+/* Callers other than the job's own stand for the workers with the highest numbers. The app's threads are its own affair. */
+static bool stands_back(const lr_pool *p, int32_t thread) {
+  return thread && !p->parallel_for &&
+         thread + atomic_load_explicit(&p->callers, memory_order_relaxed) > p->threads;
+}
+
 /* Tiles, one after the other, until none is left or the run is to stop. */
 static void work(const lr_pool *p, struct job *j, int32_t thread) {
   const struct inside outer = inside;
   const struct lr_stop *stop = j->stop;
   inside = (struct inside){p, thread, stop};
-  for (int64_t i; !lr_stop_now(stop) && (i = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed)) < j->n;)
+  for (int64_t i; !stands_back(p, thread) && !lr_stop_now(stop) &&
+                  (i = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed)) < j->n;)
     j->body(j->context, (int32_t)i, thread);
   inside = outer;
 }
@@ -319,6 +327,14 @@ lr_status lr_pool_open(const lr_pool_options *options, lr_pool **pool, lr_error 
 }
 
 int32_t lr_pool_threads(const lr_pool *p) { return p ? p->threads : 1; }
+
+void lr_pool_enter(lr_pool *p) {
+  if (p) atomic_fetch_add_explicit(&p->callers, 1, memory_order_relaxed);
+}
+
+void lr_pool_leave(lr_pool *p) {
+  if (p) atomic_fetch_sub_explicit(&p->callers, 1, memory_order_relaxed);
+}
 
 void lr_pool_retain(lr_pool *p) { __atomic_add_fetch(&p->refs, 1, __ATOMIC_RELAXED); }
 

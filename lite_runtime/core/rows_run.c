@@ -60,17 +60,18 @@ static const void *find_source(const struct row_state *s, const struct chunk *c,
   if (src->ref < LR_SRC_OPERAND0) return c->reg[src->ref - LR_SRC_REG0];
   const struct row_operand *o = &s->e->operand[src->ref - LR_SRC_OPERAND0];
   const char *x = s->operand[src->ref - LR_SRC_OPERAND0];
-  int64_t period = s->e->period;
-  void *to = c->gathered + (size_t)k * LR_EPILOGUE_CHUNK * 8;
   if (o->repeat) return s->repeated[o->repeat - 1];
-  if (o->jumps) {
-    lr_gather(src->size, n / period, period, x + col / period * o->jump, o->jump, o->step, to);
-    return to;
+  if (!o->jumps && (o->step == 0 || o->step == 1)) {
+    *step = (size_t)o->step;
+    return x + col * o->step * src->size;
   }
-  x += col * o->step * src->size;
-  *step = o->step != 0;
-  if (o->step == 0 || o->step == 1) return x;
-  lr_gather(src->size, 1, n, x, 0, o->step, to);
+  void *to = c->gathered + (size_t)k * LR_EPILOGUE_CHUNK * 8;
+  if (o->jumps) {
+    int64_t period = s->e->period;
+    lr_gather(src->size, n / period, period, x + col / period * o->jump, o->jump, o->step, to);
+  } else {
+    lr_gather(src->size, 1, n, x + col * o->step * src->size, 0, o->step, to);
+  }
   return to;
 }
 

@@ -10,12 +10,17 @@
 /* ---- addresses ---- */
 static void *io_data(const struct lr_io *io) { return io->bound ? io->bound : io->own; }
 
+/* There is no memory when no tensor in it has elements. */
+static void *in_arena(const struct lr_plan *p, size_t offset) {
+  return p->memory ? (char *)p->memory + offset : NULL;
+}
+
 static lr_status root_data(lr_session *s, const struct lr_plan_tensor *t, void **data, lr_error *error) {
   struct lr_plan *p = &s->plan;
   const void *c = NULL;
   lr_status status = LR_OK;
   switch (t->place) {
-    case LR_AT_ARENA: c = (char *)p->memory + t->arena_offset; break;
+    case LR_AT_ARENA: c = in_arena(p, t->arena_offset); break;
     case LR_AT_CONST:
       status = lr_weights_dense(s->model, t->graph, t->def_index, &c, error);
       break;
@@ -46,7 +51,7 @@ static lr_status resolve(lr_session *s, lr_error *error) {
     struct lr_plan_step *st = &p->step[i];
     for (int32_t k = 0; k < st->n_in + st->n_out; k++)
       if (st->in[k] >= 0) LR_TRY(resolve_view(s, st->in[k], &st->view[k], error));
-    if (!st->dynamic) st->scratch = (char *)p->memory + st->scratch_offset;
+    if (!st->dynamic) st->scratch = in_arena(p, st->scratch_offset);
   }
   p->resolved = true;
   return LR_OK;
@@ -274,6 +279,7 @@ lr_status lr_session_run(lr_session *s, const lr_run_options *options, lr_error 
   if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
   LR_TRY(lr_session_enter(s, "run", error));
   lr_session_start(s, o.timeout_ns);
+  lr_pool_enter(s->pool);
   lr_status status = s->plan.ready ? LR_OK : lr_session_plan_now(s, error);
   if (!status) status = check_io(s, error);
   if (!status && !s->plan.resolved) status = resolve(s, error);
@@ -284,5 +290,6 @@ lr_status lr_session_run(lr_session *s, const lr_run_options *options, lr_error 
   }
   if (!status) status = copy_outputs(s, error);
   if (!status) status = update_states(s, error);
+  lr_pool_leave(s->pool);
   return lr_session_leave(s, status, error);
 }

@@ -209,7 +209,10 @@ lr_status lr_session_plan(lr_session *s, lr_error *error) {
   if (!s) return lr_fail(error, LR_ERR_ARGUMENT, "plan: session is NULL");
   LR_TRY(lr_session_enter(s, "plan", error));
   lr_session_start(s, 0);
-  return lr_session_leave(s, s->plan.ready ? LR_OK : lr_session_plan_now(s, error), error);
+  lr_pool_enter(s->pool);
+  lr_status status = s->plan.ready ? LR_OK : lr_session_plan_now(s, error);
+  lr_pool_leave(s->pool);
+  return lr_session_leave(s, status, error);
 }
 
 /* ---- buffers ---- */

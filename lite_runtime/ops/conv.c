@@ -42,22 +42,24 @@ static struct pack_user pack_user(const struct lr_type *w, int32_t groups, const
   return u;
 }
 
-static lr_status get_weights(const struct lr_bind *b, const struct pack_user *u, const void **packed) {
+static lr_status get_weights(const struct lr_bind *b, int32_t input, const struct pack_user *u,
+                             const void **packed) {
   struct lr_packing how = {1, 1, u->pack.nr, u->pack.kr, (uint32_t)u->groups};
-  return lr_weights_get(b, 1, &how, (size_t)(u->groups * u->group_bytes), pack_groups, u, packed);
+  return lr_weights_get(b, input, &how, (size_t)(u->groups * u->group_bytes), pack_groups, u, packed);
 }
 
 static lr_status no_memory(const struct lr_bind *b) {
-  return lr_fail(b->error, LR_ERR_MEMORY, "conv '%.150s': out of memory for its weights", b->node->name);
+  return lr_fail(b->error, LR_ERR_MEMORY, "%s '%.150s': out of memory for its weights", lr_op_name(b->node->op),
+                 b->node->name);
 }
 
 /* Bias of each group, when b is constant or absent. */
-static lr_status bind_bias(struct lr_bind *b, const struct pack_user *u, const struct lr_conv_attrs *a,
-                           struct lr_conv_weights *s) {
-  int32_t b_index = b->node->in[2];
+static lr_status bind_bias(struct lr_bind *b, int32_t input, const struct pack_user *u,
+                           const struct lr_conv_attrs *a, struct lr_conv_weights *s) {
+  int32_t b_index = b->node->in[input];
   if (b_index >= 0 && b->graph->tensors[b_index].lifetime != LR_LIFE_CONST) return LR_OK;
   lr_status status = LR_OK;
-  const char *from = b_index >= 0 ? lr_bind_const(b, 2, &status) : NULL;
+  const char *from = b_index >= 0 ? lr_bind_const(b, input, &status) : NULL;
   if (status) return status;
   size_t step = lr_pack_panels(&u->pack) * u->pack.nr * 4;
   char *bias = lr_bind_alloc(b, (size_t)u->groups * step);
@@ -71,18 +73,26 @@ static lr_status bind_bias(struct lr_bind *b, const struct pack_user *u, const s
   return LR_OK;
 }
 
-static lr_status bind(struct lr_bind *b) {
-  const struct lr_conv_attrs *a = b->node->attrs;
+lr_status lr_conv_bind(struct lr_bind *b, const struct lr_conv_attrs *a, int32_t input,
+                       struct lr_conv_weights **weights) {
   const struct lr_type *x = &b->graph->tensors[b->node->in[0]].type;
-  const struct lr_graph_tensor *w = &b->graph->tensors[b->node->in[1]];
+  const struct lr_graph_tensor *w = &b->graph->tensors[b->node->in[input]];
+  *weights = NULL;
   if (w->lifetime != LR_LIFE_CONST) return LR_OK;
   bool depthwise = lr_conv_depthwise(a->groups, w->type.dim[w->type.rank - 1]);
   struct lr_conv_weights *s = lr_bind_alloc(b, sizeof *s);
   if (!s) return no_memory(b);
   s->kernel = lr_kernel_find(lr_gemm_signature(x->dtype, depthwise), b->model->cpu);
   struct pack_user u = pack_user(&w->type, a->groups, s->kernel);
-  if (!lr_conv_winograd_may(s->kernel, x->dtype, &w->type, a)) LR_TRY(get_weights(b, &u, &s->packed));
-  LR_TRY(bind_bias(b, &u, a, s));
+  if (!lr_conv_winograd_may(s->kernel, x->dtype, &w->type, a)) LR_TRY(get_weights(b, input, &u, &s->packed));
+  LR_TRY(bind_bias(b, input + 1, &u, a, s));
+  *weights = s;
+  return LR_OK;
+}
+
+static lr_status bind(struct lr_bind *b) {
+  struct lr_conv_weights *s;
+  LR_TRY(lr_conv_bind(b, b->node->attrs, 1, &s));
   *b->slot = s;
   return LR_OK;
 }
@@ -128,12 +138,12 @@ static lr_status prepare_products(struct lr_conv *c, struct lr_prepare *p, const
     LR_TRY(lr_conv_winograd_prepare(c, p));
     if (c->winograd) return LR_OK;
     struct pack_user u = pack_user(w, a->groups, c->gemm.kernel);
-    LR_TRY(get_weights(&p->bind, &u, &c->packed));
+    LR_TRY(get_weights(&p->bind, 1, &u, &c->packed));
   }
   return lr_conv_gemm_prepare(c, p);
 }
 
-static lr_status prepare(struct lr_prepare *p) {
+lr_status lr_conv_prepare(struct lr_prepare *p) {
   const struct lr_conv_attrs *a = p->bind.node->attrs;
   const struct lr_conv_weights *s = *p->bind.slot;
   const struct lr_view *x = &p->in[0], *w = &p->in[1];
@@ -165,28 +175,36 @@ static lr_status prepare(struct lr_prepare *p) {
 }
 
 /* ---- run ---- */
-static lr_status run(struct lr_run *r) {
+void lr_conv_weights_now(const struct lr_conv *c, struct lr_run *r, const void **packed, const void **bias) {
   const struct lr_conv_attrs *a = r->node->attrs;
-  const struct lr_conv *c = r->params;
   const struct lr_view *w = &r->in[1], *b = &r->in[2];
-  if (!lr_view_count(&r->out[0])) return LR_OK;
-  const void *packed = c->packed, *bias = c->bias;
-  if (!packed) {
+  *packed = c->packed;
+  *bias = c->bias;
+  if (!*packed) {
     char *to = (char *)r->scratch + c->packed_at;
     lr_gemm_pack(r->pool, &c->pack, c->groups, w->data, lr_gemm_pack_evenly, &c->from_bytes, to,
                  c->group_bytes);
-    packed = to;
+    *packed = to;
   }
-  if (!bias) {
+  if (!*bias) {
     char *to = (char *)r->scratch + c->bias_at;
     for (int64_t g = 0; g < c->groups; g++)
       lr_gemm_bias(to + g * c->bias_bytes, &c->pack,
                    r->node->in[2] >= 0
                        ? (const char *)b->data + (size_t)g * c->pack.cols * lr_dtype_size(b->dtype)
                        : NULL,
-                   b->dtype, (const char *)packed + g * c->group_bytes, a->x_zero, c->gemm.w_zero);
-    bias = to;
+                   b->dtype, (const char *)*packed + g * c->group_bytes, a->x_zero, c->gemm.w_zero);
+    *bias = to;
   }
+}
+
+lr_status lr_conv_run(struct lr_run *r) {
+  const struct lr_conv_attrs *a = r->node->attrs;
+  const struct lr_conv *c = r->params;
+  const struct lr_view *w = &r->in[1];
+  const void *packed, *bias;
+  if (!lr_view_count(&r->out[0])) return LR_OK;
+  lr_conv_weights_now(c, r, &packed, &bias);
   if (lr_conv_depthwise(a->groups, w->dim[w->rank - 1]))
     lr_conv_dw_run(c, r, packed, bias);
   else if (c->winograd)
@@ -198,5 +216,5 @@ static lr_status run(struct lr_run *r) {
 
 const struct lr_impl lr_cpu_conv = {.flags = LR_IMPL_STRIDED_IN | LR_IMPL_LAST_DENSE | LR_IMPL_STRIDED_OUT,
                                     .bind = bind,
-                                    .prepare = prepare,
-                                    .run = run};
+                                    .prepare = lr_conv_prepare,
+                                    .run = lr_conv_run};

@@ -20,6 +20,7 @@ lr_status lr_conv_dw_prepare(struct lr_conv *c, struct lr_prepare *p) {
   struct lr_gemm *g = &c->gemm;
   int64_t nr = g->kernel->nr, most;
   LR_TRY(lr_gemm_epilogue(p, g->x_dtype, &g->epilogue, &g->narrow, &g->lo, &g->hi));
+  c->x_ring = c->y_ring = INT64_MAX;
   c->mult = c->x.c ? (int64_t)c->pack.cols / c->x.c : 1;
   g->problems = 1;
   g->rows = c->y.n * c->y.h; /* of y */
@@ -74,7 +75,7 @@ static void point(const struct lr_conv *c, const char *base, int64_t n, int64_t 
     const void **to = a + kh * aw->kernel;
     int64_t w = ow * aw->stride - aw->begin;
     bool inside = h >= 0 && h < c->x.h;
-    int64_t from = (n * c->x.n_stride + h * c->x.h_stride) * size + w * column; /* tap 0 */
+    int64_t from = (n * c->x.n_stride + h % c->x_ring * c->x.h_stride) * size + w * column; /* tap 0 */
     for (int64_t i = 0; i < count; i++, to += ks, w += aw->stride, from += step) {
       if (inside && w >= 0 && w + far < aw->in) {
         for (int64_t kw = 0; kw < aw->kernel; kw++) to[kw] = base + from + kw * tap;
@@ -158,7 +159,8 @@ static void row_part(const struct dw *d, int64_t row, int64_t n_rows, int64_t w,
   struct block b = {.row = row, .w = w, .col = col};
   b.rows = n_rows > 1 ? n_rows * c->y.w : c->y.w - b.w < g->row_block ? c->y.w - b.w : g->row_block;
   b.cols = g->cols - b.col < g->col_block ? g->cols - b.col : g->col_block;
-  int64_t to = b.row / c->y.h * c->y.n_stride + b.row % c->y.h * c->y.h_stride + b.w * c->y.w_stride + b.col;
+  int64_t y_row = row % c->y_ring;
+  int64_t to = y_row / c->y.h * c->y.n_stride + y_row % c->y.h * c->y.h_stride + b.w * c->y.w_stride + b.col;
   b.a = (const void **)(void *)scratch;
   b.out = g->epilogue ? scratch + g->acc_at : (char *)y->data + to * 4;
   b.stride = g->epilogue ? g->col_block : c->y.w_stride;
@@ -169,8 +171,16 @@ static void row_part(const struct dw *d, int64_t row, int64_t n_rows, int64_t w,
   call_kernel(d, &b, last, b.rows - last, false);
   if (!g->epilogue) return;
   if (g->narrow) lr_gemm_narrow(b.out, b.rows * g->col_block);
-  lr_epilogue(g->epilogue, d->r->in + d->r->node->n_own, b.out, g->col_block, y, b.row * c->y.w + b.w, b.rows,
+  lr_epilogue(g->epilogue, d->r->in + d->r->node->n_own, b.out, g->col_block, y, y_row * c->y.w + b.w, b.rows,
               b.col, b.cols, scratch + g->tmp_at);
+}
+
+/* Rows row..end - 1, from pixel w and channel col on as far as a block goes. */
+static void rows_part(const struct dw *d, int64_t row, int64_t end, int64_t w, int64_t col, char *scratch) {
+  for (int64_t n; row < end; row += n) {
+    n = end - row < d->c->rows_at_once ? end - row : d->c->rows_at_once;
+    row_part(d, row, n, w, col, scratch);
+  }
 }
 
 static void tile(void *context, int32_t i, int32_t thread) {
@@ -180,11 +190,14 @@ static void tile(void *context, int32_t i, int32_t thread) {
   int64_t w = at / g->col_blocks % g->row_blocks * g->row_block,
           row = at / (g->col_blocks * g->row_blocks) * g->step;
   int64_t end = row + g->step < g->rows ? row + g->step : g->rows;
-  char *scratch = (char *)d->r->scratch + d->c->threads_at + (size_t)thread * g->thread_bytes;
-  for (int64_t n; row < end; row += n) {
-    n = end - row < d->c->rows_at_once ? end - row : d->c->rows_at_once;
-    row_part(d, row, n, w, col, scratch);
-  }
+  rows_part(d, row, end, w, col, (char *)d->r->scratch + d->c->threads_at + (size_t)thread * g->thread_bytes);
+}
+
+void lr_conv_dw_rows(const struct lr_conv *c, const struct lr_run *r, const void *packed, const void *bias,
+                     int64_t row, int64_t end, char *scratch) {
+  const struct dw d = {c, r, packed, bias, 0};
+  for (int64_t col = 0; col < c->gemm.cols; col += c->gemm.col_block)
+    for (int64_t w = 0; w < c->y.w; w += c->gemm.row_block) rows_part(&d, row, end, w, col, scratch);
 }
 
 void lr_conv_dw_run(const struct lr_conv *c, struct lr_run *r, const void *packed, const void *bias) {

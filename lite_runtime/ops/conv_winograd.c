@@ -17,9 +17,10 @@ enum {
   RUN_PIXELS = 64, /* of one call of the epilogue: m rows by this / m pixels */
   PAD = 16         /* floats between matrices, else those of powers of two share cache sets */
 };
-/* The cost model, in multiply-adds of a fast core (measured on Zen 4 with AVX-512). A
- * byte of weights is read once from memory or the third level; an element of V and M is transformed, stored
- * and loaded. */
+/* The cost model, in multiply-adds of one core. A byte of weights is read once from memory or the third
+ * level; an element of V and M is transformed, stored and loaded. Measured on Zen 4 with AVX-512. NEON has
+ * other kernels and no other numbers: llvm-mca's cycles of single layers for neoverse-n1 fit 12 for an
+ * element, caches left out, and a phone's core reads some 10 GB/s while it does 20 G multiply-adds/s. */
 #define COST_WEIGHT_BYTE 2
 #define COST_ELEMENT 16
 #define MIN_GAIN 0.95 /* of the next simpler way's cost: it takes less memory */
@@ -31,9 +32,11 @@ struct lr_winograd {
   int64_t th, tw, tiles; /* in an image's column and row, in all */
   int64_t group, groups; /* tiles of one */
   int64_t cols, col_block, col_blocks;
-  int64_t v_stride, m_stride; /* floats of one of their matrices */
-  bool shared;                /* threads share a group: one V */
-  const struct lr_rows *epilogue;
+  int64_t v_stride, m_stride;     /* floats of one of their matrices */
+  bool shared;                    /* threads share a group: one V */
+  const struct lr_rows *epilogue; /* NULL: the transform does it: adds input `residual`, clamps */
+  int32_t residual;               /* -1: none */
+  struct lr_image r;
   float lo, hi;
   const float *zeros;             /* bias of the products */
   size_t m_at, buffer_at, tmp_at; /* scratch of a thread; V comes first unless it is shared */
@@ -111,6 +114,31 @@ static size_t set_scratch(struct lr_winograd *w) {
   return lr_align_up(w->tmp_at + (w->epilogue ? LR_EPILOGUE_TMP : 0), LR_ALIGN);
 }
 
+/* The input that the program adds before it only clamps, or -1. */
+static int32_t find_residual(const struct lr_prepare *p, float *lo, float *hi) {
+  const struct lr_program *program = &p->bind.node->program;
+  const struct lr_view *y = &p->out[0];
+  if (!program->n || y->dtype != LR_F32) return -1;
+  const struct lr_instr *add = &program->instr[0];
+  const struct lr_program rest = {program->n - 1, program->instr + 1};
+  int32_t other = add->src[0] == LR_SRC_REG0, input = add->src[other] - LR_SRC_OPERAND0;
+  if (add->op != LR_POST_ADD || add->dtype != LR_F32 || add->dst || add->src[!other] != LR_SRC_REG0 ||
+      input < 0 || input >= LR_MAX_OPERANDS || !lr_program_is_clamp(&rest, lo, hi))
+    return -1;
+  input += p->bind.node->n_own;
+  const struct lr_view *r = &p->in[input];
+  bool same = r->rank == y->rank && r->stride[r->rank - 1] == 1;
+  for (int32_t i = 0; i < y->rank && same; i++) same = r->dim[i] == y->dim[i];
+  return same ? input : -1;
+}
+
+static lr_status choose_finish(struct lr_winograd *w, struct lr_conv *c, struct lr_prepare *p) {
+  w->residual = find_residual(p, &w->lo, &w->hi);
+  if (w->residual < 0) return lr_gemm_epilogue(p, LR_F32, &w->epilogue, &c->gemm.narrow, &w->lo, &w->hi);
+  w->r = lr_image_of(&p->in[w->residual]);
+  return LR_OK;
+}
+
 lr_status lr_conv_winograd_prepare(struct lr_conv *c, struct lr_prepare *p) {
   const struct lr_kernel *gemm = c->gemm.kernel;
   struct lr_winograd_weights s = {0, c->x.c, (int64_t)c->pack.cols, gemm->nr, gemm->kr};
@@ -137,7 +165,7 @@ lr_status lr_conv_winograd_prepare(struct lr_conv *c, struct lr_prepare *p) {
   choose_groups(w, &s, gemm->mr, p->threads);
   w->zeros = lr_prepare_alloc(p, floats(w->col_block));
   if (!w->zeros) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
-  LR_TRY(lr_gemm_epilogue(p, LR_F32, &w->epilogue, &c->gemm.narrow, &w->lo, &w->hi));
+  LR_TRY(choose_finish(w, c, p));
   c->gemm.thread_bytes = set_scratch(w);
   c->packed = u;
   c->winograd = w;
@@ -220,11 +248,18 @@ static void finish(const struct job *j, int64_t tile, int64_t n, int64_t col, in
     o.row_stride = (size_t)y->h_stride;
     o.col_stride = (size_t)y->w_stride;
   }
+  if (w->residual >= 0) {
+    o.add = (const float *)j->run->in[w->residual].data + at.n * w->r.n_stride + at.h * w->r.h_stride +
+            at.w * w->r.w_stride + col;
+    o.add_row_stride = (size_t)w->r.h_stride;
+    o.add_col_stride = (size_t)w->r.w_stride;
+  }
   for (int64_t t = 0; t < n; t++) {
     o.v = m + t * cols;
     o.y = to + t * w->m * (int64_t)o.col_stride;
     o.cols = (size_t)min64(w->m, pixels - t * w->m);
     ((lr_f32_winograd_out_fn *)w->out->fn)((size_t)w->m, (size_t)cols, &o);
+    if (o.add) o.add += w->m * w->r.w_stride;
   }
   for (int64_t r = 0; w->epilogue && r < rows; r++)
     lr_epilogue(w->epilogue, j->run->in + j->run->node->n_own, to + r * pixels * cols, cols, out,

@@ -187,10 +187,26 @@ static void finish(const struct lr_gemm_run *r, const struct lr_gemm_problem *p,
   }
 }
 
+/* All of a tile, whose row, rows, col and scratch are set; p: its problem. */
+static void compute(const struct lr_gemm_run *r, struct lr_gemm_problem *p, struct block *b) {
+  const struct lr_gemm *g = r->gemm;
+  const struct lr_view *y = &r->run->out[0];
+  b->cols = min64(g->col_block, g->cols - b->col);
+  b->out = g->epilogue ? b->scratch + g->acc_at
+                       : (char *)y->data + (lr_view_row(y, r->y_row(r, p, b->row)) + p->col + b->col) * 4;
+  b->stride = g->epilogue ? b->cols : g->y_stride;
+  multiply(r, p, b);
+  for (int64_t k = 1; k < g->step && k < b->rows; k++) {
+    p->row = b->row + k;
+    r->problem(r, p);
+    multiply(r, p, b);
+  }
+  if (g->epilogue) finish(r, p, b);
+}
+
 static void tile(void *context, int32_t i, int32_t thread) {
   const struct lr_gemm_run *r = context;
   const struct lr_gemm *g = r->gemm;
-  const struct lr_view *y = &r->run->out[0];
   int64_t at = r->first + i;
   struct block b = {.row = at % g->row_blocks * g->row_block, /* rows first: the weights stay in the cache */
                     .col = at / g->row_blocks % g->col_blocks * g->col_block,
@@ -199,17 +215,18 @@ static void tile(void *context, int32_t i, int32_t thread) {
   r->problem(r, &p);
   if (b.row >= p.rows) return; /* a smaller problem than the largest */
   b.rows = min64(g->row_block, p.rows - b.row);
-  b.cols = min64(g->col_block, g->cols - b.col);
-  b.out = g->epilogue ? b.scratch + g->acc_at
-                      : (char *)y->data + (lr_view_row(y, r->y_row(r, &p, b.row)) + p.col + b.col) * 4;
-  b.stride = g->epilogue ? b.cols : g->y_stride;
-  multiply(r, &p, &b);
-  for (int64_t k = 1; k < g->step && k < b.rows; k++) {
-    p.row = b.row + k;
-    r->problem(r, &p);
-    multiply(r, &p, &b);
-  }
-  if (g->epilogue) finish(r, &p, &b);
+  compute(r, &p, &b);
+}
+
+void lr_gemm_rows(const struct lr_gemm_run *r, int64_t row, int64_t rows, char *scratch) {
+  const struct lr_gemm *g = r->gemm;
+  for (int64_t col = 0; col < g->cols; col += g->col_block)
+    for (int64_t i = 0; i < rows; i += g->row_block) {
+      struct block b = {.row = row + i, .rows = min64(g->row_block, rows - i), .col = col, .scratch = scratch};
+      struct lr_gemm_problem p = {.row = b.row};
+      r->problem(r, &p);
+      compute(r, &p, &b);
+    }
 }
 
 void lr_gemm_execute(struct lr_gemm_run *r) {

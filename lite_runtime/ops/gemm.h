@@ -67,6 +67,8 @@ static inline enum lr_pack_type lr_gemm_pack_type(int32_t w_dtype) {
 /* Chooses blocks, makes the epilogue. The step needs threads * thread_bytes of scratch for it. */
 lr_status lr_gemm_prepare(struct lr_gemm *g, struct lr_prepare *p);
 void lr_gemm_execute(struct lr_gemm_run *g);
+/* Rows row..row + rows - 1 of problem 0 on this thread; step is 1, scratch: gemm->thread_bytes. */
+void lr_gemm_rows(const struct lr_gemm_run *g, int64_t row, int64_t rows, char *scratch);
 
 /* The node's epilogue, or NULL in *e and [*lo, *hi] when the kernel does all of it. */
 lr_status lr_gemm_epilogue(struct lr_prepare *p, int32_t x_dtype, const struct lr_rows **e, bool *narrow,

@@ -124,7 +124,7 @@ static void write_value(const struct layout *l, uint8_t *p, uint64_t bytes, cons
     size_t first = l->first[t->kind], n = l->first[t->kind + 1] - first;
     for (int tries = 0; tries < 20; tries++) {
       const struct target *o = &l->target[first + below(r, n)];
-      if (o->field != t->field || o->size != t->size) continue;
+      if (o->field != t->field || o->size != t->size || o->at + o->size > bytes) continue;
       memcpy(&v, p + o->at, t->size);
       break;
     }
@@ -138,12 +138,13 @@ struct file damage_values(const struct layout *l, const uint8_t *data, uint64_t 
                                               [OFFSET] = 4,  [VTABLE] = 3, [TEXT] = 6,     [WEIGHT] = 34};
   struct file f = copy_of(data, bytes);
   static const uint8_t changes[] = {1, 1, 1, 1, 1, 2, 2, 3};
-  for (uint64_t k = changes[below(r, 8)]; k;) {
+  uint64_t k = changes[below(r, 8)];
+  for (int tries = 0; k && tries < 1000; tries++) {
     uint64_t x = below(r, 100);
     int kind = 0;
     while (x >= share[kind]) x -= share[kind++];
     size_t n = l->first[kind + 1] - l->first[kind];
-    if (!n) continue; /* there are scalars in any file */
+    if (!n) continue;
     write_value(l, f.data, bytes, &l->target[l->first[kind] + below(r, n)], r);
     k--;
   }

@@ -85,8 +85,13 @@ struct outcome drive(const uint8_t *file, uint64_t bytes, struct inputs in, cons
   struct outcome o = {.stage = AT_LOAD};
   lr_model *m = NULL;
   lr_session *s = NULL;
-  if ((o.status = lr_model_open_memory(file, (size_t)bytes, NULL, &m, &o.error))) return o;
-  lr_session_options so = {.size = sizeof so, .threads = d->threads, .memory_limit = d->memory_limit};
+  lr_model_options mo = {.size = sizeof mo, .cpu_mask = d->cpu_mask};
+  if ((o.status = lr_model_open_memory(file, (size_t)bytes, &mo, &m, &o.error))) return o;
+  lr_session_options so = {.size = sizeof so,
+                           .threads = d->threads,
+                           .memory_limit = d->memory_limit,
+                           .customs = &fuzz_custom,
+                           .n_customs = 1};
   o.stage = AT_PLAN;
   if (!(o.status = lr_session_open(m, &so, &s, &o.error))) o.stage = run(m, s, &o, in, d);
   lr_session_close(s);

@@ -37,10 +37,10 @@ struct layout {
   } * section;
   size_t n_sections;
 };
-/* The file must be one that the runtime accepts; exits when it is not. */
+/* Any bytes; of a file that the runtime accepts all of it. */
 struct layout walk(const uint8_t *file, uint64_t bytes);
 void free_layout(struct layout *l);
-/* Makes all hashes right again. */
+/* Makes all hashes right again, as far as they are in the file. */
 void repair(const struct layout *l, uint8_t *file, uint64_t bytes);
 
 /* ---- change.c: damage ---- */
@@ -53,6 +53,9 @@ struct file new_file(uint64_t bytes);
 struct file damage_bytes(const uint8_t *file, uint64_t bytes, struct rng *r);
 /* Values at their places, with right hashes. */
 struct file damage_values(const struct layout *l, const uint8_t *file, uint64_t bytes, struct rng *r);
+
+/* ---- custom.c ---- */
+extern const lr_custom fuzz_custom;
 
 /* ---- drive.c: load, plan, run ---- */
 enum stage { AT_LOAD, AT_PLAN, AT_RUN, SAME, DIFFERENT, STAGES };
@@ -69,6 +72,7 @@ struct outcome {
 struct drive_options {
   uint64_t memory_limit, timeout_ns;
   int32_t threads;
+  uint32_t cpu_mask; /* as in lr_model_options */
 };
 /* stage is SAME when it ran: the caller compares `answer`. */
 struct outcome drive(const uint8_t *file, uint64_t bytes, struct inputs in, const struct drive_options *o);

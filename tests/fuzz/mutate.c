@@ -1,4 +1,4 @@
-/* lr_fuzz FILE... [--count N] [--seed S] [--only I] [--save DIR] [--threads N] [--memory MB] [--verbose]
+/* lr_fuzz FILE... [--count N] [--seed S] [--only I] [--save DIR] [--threads N] [--cpu MASK] [--memory MB] [--verbose]
  *
  * Each FILE is a good model. Case I damages file I / 2 modulo their number: even ones any bytes, odd ones
  * values at their places with the hashes repaired, so that they get past the first checks. A crash, a hang, a
@@ -45,7 +45,7 @@ struct shared {
 /* For the whole program; here also because the leak checker in a child looks for what is in use. */
 static struct seed *seeds;
 static int n_seeds, failures;
-static struct options o = {.count = 1000, .only = -1, .drive = {(uint64_t)256 << 20, 2000000000u, 1}};
+static struct options o = {.count = 1000, .only = -1, .drive = {(uint64_t)256 << 20, 2000000000u, 1, 0}};
 static struct shared *shared;
 
 static struct file make_case(int64_t i, const struct seed **from) {
@@ -185,7 +185,7 @@ static struct seed load_seed(const char *path) {
 static int usage(const char *why) {
   fprintf(stderr,
           "lr_fuzz: %s\nusage: lr_fuzz FILE... [--count N] [--seed S] [--only I] [--save DIR] [--threads N] "
-          "[--memory MB] [--verbose]\n",
+          "[--cpu MASK] [--memory MB] [--verbose]\n",
           why);
   return 2;
 }
@@ -201,6 +201,8 @@ static bool set_option(const char *name, const char *value) {
     o.save = value;
   else if (!strcmp(name, "--threads"))
     o.drive.threads = atoi(value);
+  else if (!strcmp(name, "--cpu"))
+    o.drive.cpu_mask = (uint32_t)strtoul(value, NULL, 0);
   else if (!strcmp(name, "--memory"))
     o.drive.memory_limit = strtoull(value, NULL, 10) << 20;
   else

@@ -13,6 +13,10 @@ import onnx
 from onnx import parser
 
 import lite_runtime
+from lite_runtime.converter.infer import Infer
+from lite_runtime.converter.ir import Graph
+from lite_runtime.converter.lower.reader import read
+from lite_runtime.converter.lower.writer import assemble, write
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "ops"))
 import op_frame  # noqa: E402
@@ -34,6 +38,20 @@ TEXTS = {
         k = Gemm(j, w3, b3)
         y = Softmax<axis=1>(k)
     }""",
+    "residual": """residual (float[N,4,H,24] x) => (float[N,4,H,24] y) {
+        a = Conv(x, e1, b1)
+        b = HardSwish(a)
+        c = Conv<kernel_shape=[3,3], pads=[1,1,1,1], group=8>(b, w2, b1)
+        d = Relu(c)
+        e = Conv(d, e3)
+        y = Add(e, x)
+    }""",
+    "rolling": """rolling (float[1,4,40,60] x) => (float[1,4,20,30] y) {
+        a = Conv(x, e4)
+        b = Relu(a)
+        c = Conv<kernel_shape=[3,3], pads=[1,1,1,1], strides=[2,2], group=64>(b, w5)
+        y = Conv(c, e6)
+    }""",
     "text": """text (int64[B,S] ids) => (float[B,S,8] y) {
         a = Gather(table, ids)
         q = MatMul(a, wq)
@@ -43,6 +61,18 @@ TEXTS = {
         v = MatMul(p, a)
         r = Add(v, a)
         y = LayerNormalization<axis=-1>(r, gamma, beta)
+    }""",
+    "attention": """attention (float[B,S,12] x, float[B,1,1,S] m) => (float[B,S,12] y) {
+        r = Reshape(x, heads)
+        q = Transpose<perm=[0,2,1,3]>(r)
+        t = Transpose<perm=[0,2,3,1]>(r)
+        s = MatMul(q, t)
+        u = Mul(s, half)
+        w = Add(u, m)
+        p = Softmax<axis=-1>(w)
+        a = MatMul(p, q)
+        b = Transpose<perm=[0,2,1,3]>(a)
+        y = Reshape(b, flat)
     }""",
     "values": """values (float[A,B] x, int64[2] starts, int64[2] ends, int64[K] where, int64[4] pads)
             => (float[P,Q] y, int64[R] z) {
@@ -62,6 +92,15 @@ TEXTS = {
         e = QuantizeLinear(d, ys, yz)
         y = DequantizeLinear(e, ys, yz)
     }""",
+    "shapes": """shapes (float[N,C,H] x) => (float[P,Q] y) {
+        s = Shape(x)
+        n = Gather(s, zero)
+        h = Gather(s, two)
+        k = Mul(n, h)
+        l = Concat<axis=0>(k, minus)
+        a = Reshape(x, l)
+        y = Relu(a)
+    }""",
     "stream": """stream (float[1,6] x, float[1,6] s) => (float[1,6] y, float[1,6] n) {
         a = MatMul(x, ws6)
         b = Add(a, s)
@@ -78,11 +117,13 @@ def weights() -> dict[str, np.ndarray]:
         return rng.normal(0, 0.3, shape).astype(np.float32)
 
     return {
-        "w1": f(8, 3, 3, 3), "b1": f(8), "w2": f(8, 1, 3, 3), "scales": np.array([1, 1, 2, 2], np.float32),
+        "w1": f(8, 3, 3, 3), "b1": f(8), "w2": f(8, 1, 3, 3), "e1": f(8, 4, 1, 1), "e3": f(4, 8, 1, 1),
+        "e4": f(64, 4, 1, 1), "w5": f(64, 1, 3, 3), "e6": f(4, 64, 1, 1), "scales": np.array([1, 1, 2, 2], np.float32),
         "w3": f(16, 10), "b3": f(10), "table": f(20, 8), "wq": f(8, 8), "gamma": f(8), "beta": f(8),
         "xs": np.float32(0.05), "xz": np.uint8(128), "ys": np.float32(0.1), "yz": np.uint8(120),
         "qw": rng.integers(-99, 99, (6, 4, 3, 3)).astype(np.int8), "ws": np.full(6, 0.01, np.float32),
-        "wz": np.zeros(6, np.int8), "ws6": f(6, 6),
+        "wz": np.zeros(6, np.int8), "ws6": f(6, 6), "zero": np.array([0]), "two": np.array([2]),
+        "minus": np.array([-1]), "heads": np.array([0, 0, 3, 4]), "flat": np.array([0, 0, 12]), "half": np.float32(0.5),
     }
 
 
@@ -98,12 +139,34 @@ def composed() -> dict[str, onnx.ModelProto]:
     return models
 
 
+def rare() -> bytes:
+    """A file with what the converter does not write yet: quantised tensors, a delegate with a vendor's program."""
+    body = Graph(Infer())
+    p = body.input("p", "f32", ("n", 6))
+    body.output(body.add("mul", p, body.const(np.ones((4, 6), np.float32), "w"), name="by"), "q")
+    g = Graph(Infer())
+    d = g.add("delegate", g.input("x", "f32", ("n", 6)), name="accelerated", types=[("f32", ("n", 6))])
+    d.node.body = body
+    g.output(d, "y")
+    data = write(g)
+    model = read(data)
+    section = model["sections"][0]
+    scales = {"axis": 0, "scales": [0.5, 1, 2, 4], "zero_points": [0, 1, -1, 3]}
+    blocks = {"axis": 1, "block": 3, "scales": [1.0] * 8}
+    for i, t in enumerate(t for s in model["subgraphs"] for t in s["tensors"] if t["encodings"]):
+        t["quantization"] = blocks if i % 2 else scales
+    for n in model["subgraphs"][0]["nodes"]:
+        n["blobs"] = [{"vendor": "v", "soc": "s", "sdk": "1", "section": 0, "offset": 0, "size": 16}]
+    return assemble(model, data[section["offset"]:section["offset"] + section["size"]])
+
+
 def main() -> int:
     out = Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
     for name, m in composed().items():
         state = {"n": "s"} if name == "stream" else {}
         (out / f"{name}.lrm").write_bytes(lite_runtime.convert(m, verify=False, state=state))
+    (out / "rare.lrm").write_bytes(rare())
     for i, r in list(enumerate(op_frame.rows()))[::20]:
         m = op_frame.model(r, symbolic=i % 40 == 0 and r.dynamic, outputs=op_frame.reference(r))
         (out / f"row{i}.lrm").write_bytes(lite_runtime.convert(m, verify=False))

@@ -168,15 +168,18 @@ static void dwconv_case(const struct lr_kernel *k, const struct kind *t, size_t 
 }
 
 /* Square windows on neighbouring pixels of an image, as kernels may find out from the pointers: columns of pixels are `step` apart
- * from one window to the next. One column and one row of the image are padding, which is the same pixel everywhere. */
+ * from one window to the next, and unless they are even, rows are after `line` windows. One column and one row of the image are
+ * padding, which is the same pixel everywhere. */
 static void point_at_image(struct work *w, const struct kind *t, size_t edge, size_t step, size_t channels, bool even) {
-  size_t width = (w->rows - 1) * step + edge, size = check_size(t->x), bare = even ? edge : check_random((uint32_t)edge);
-  char *image = filled(t->x, edge * width * channels), *outside = filled(t->x, channels);
+  size_t line = even ? w->rows : 1 + check_random((uint32_t)w->rows), lines = (w->rows + line - 1) / line;
+  size_t width = (line - 1) * step + edge, height = (lines - 1) * step + edge, size = check_size(t->x);
+  size_t bare = even ? height : check_random((uint32_t)height);
+  char *image = filled(t->x, height * width * channels), *outside = filled(t->x, channels);
   if (t->floats && check_random(4) == 0)
-    check_put(t->x, image, check_random((uint32_t)(edge * width * channels)), (double)NAN);
+    check_put(t->x, image, check_random((uint32_t)(height * width * channels)), (double)NAN);
   for (size_t r = 0; r < (even ? 1 : w->rows); r++)
     for (size_t s = 0; s < w->ks; s++) {
-      size_t x = r * step + s % edge, y = s / edge;
+      size_t x = r % line * step + s % edge, y = r / line * step + s / edge;
       w->a[r * w->ks + s] =
           (!even && x + 1 == width) || y == bare ? outside : image + (y * width + x) * channels * size;
     }
@@ -185,7 +188,7 @@ static void point_at_image(struct work *w, const struct kind *t, size_t edge, si
 static void dwconv_image_case(const struct lr_kernel *k, const struct kind *t, size_t i) {
   size_t edge = 3 + i % 2 * 2, step = 1 + check_random(3), first = check_random(3) * (size_t)k->nr;
   bool even = check_random(2);
-  struct work w = {.ks = edge * edge, .kc = 1, .rows = 1 + check_random(9)};
+  struct work w = {.ks = edge * edge, .kc = 1, .rows = 1 + check_random(16)};
   w.cols = 1 + check_random((i % 4 ? 3 : 6) * (uint32_t)k->nr);
   set_up(&w, t, k, 1);
   size_t channels = first + w.cols + check_random(3), x_step = even ? step * channels : 0, a_step = even ? 0 : w.ks;

@@ -1,4 +1,6 @@
 /* Reductions, softmax and normalisation of rows. */
+#include <float.h>
+
 #include "check.h"
 #include "lr_ops.h"
 
@@ -231,3 +233,55 @@ static void norm(const struct lr_kernel *k, int32_t dtype) {
 void check_f32_norm(const struct lr_kernel *k) { norm(k, T_F32); }
 void check_f16_norm(const struct lr_kernel *k) { norm(k, T_F16); }
 void check_f64_norm(const struct lr_kernel *k) { norm(k, T_F64); }
+
+/* ---- softmax in pieces ---- */
+/* A row in 1 to 3 pieces; every piece against the sums so far. */
+static void piece_case(const struct lr_kernel *k, int special) {
+  float scale = (float)check_float(), max = -INFINITY, sum = 0;
+  real most = -INFINITY, total = 0;
+  for (size_t pieces = 1 + check_random(3); pieces--;) {
+    size_t n = 1 + check_random(check_random(3) ? 40 : 700), step = check_random(2);
+    float *x = check_alloc(n * sizeof *x, sizeof *x), *mask = NULL;
+    real *t = check_alloc(n * sizeof *t, sizeof *t), before = most;
+    if (step || check_random(3)) mask = check_alloc((step ? n : 1) * sizeof *mask, sizeof *mask);
+    for (size_t i = 0; i < n; i++) x[i] = (float)check_float() * 20;
+    for (size_t i = 0; mask && i < (step ? n : 1); i++)
+      mask[i] = special == 1 && check_random(3) ? -INFINITY : special == 2 ? -FLT_MAX : (float)check_float();
+    if (special == 3) x[check_random((uint32_t)n)] = NAN;
+    bool nan = false;
+    for (size_t i = 0; i < n; i++) {
+      t[i] = (real)scale * (real)x[i] + (mask ? (real)mask[i * step] : 0);
+      if (special == 2) t[i] = (real)(float)t[i]; /* the largest number swallows what is added to it */
+      nan |= t[i] != t[i];
+      most = fmaxl(most, t[i]);
+    }
+    bool nothing = most == -INFINITY;
+    real f = nothing ? 1 : expl(before - most), size = total * f;
+    float got = ((lr_f32_softmax_piece_fn *)k->fn)(n, scale, mask, step, x, &max, &sum);
+    total = f * total;
+    real unit = 0x1p-20L;
+    for (size_t i = 0; i < n; i++) {
+      real want = nothing ? 0 : expl(t[i] - most);
+      real tolerance = unit * want * (fabsl(t[i]) + fabsl(most) + 1);
+      total += want;
+      size += want;
+      if (!nan && !check_near((double)x[i], (double)want, (double)tolerance + 0x1p-125))
+        check_fail("n %zu, element %zu: %g, not %g", n, i, (double)x[i], (double)want);
+    }
+    if (nan) {
+      if (sum == sum) check_fail("n %zu: a NaN is lost", n);
+      return;
+    }
+    real wide = special == 2 ? 1 : fabsl(most) + fabsl(nothing || before == -INFINITY ? 0 : before) + 40;
+    if (!check_near((double)max, (double)most, (double)(0x1p-22L * (fabsl(most) + 2))) ||
+        !check_near((double)sum, (double)total, (double)(unit * size * wide)) ||
+        !check_near((double)got, (double)f, (double)(unit * f * wide)))
+      check_fail("n %zu: max %g, sum %g, factor %g; not %g, %g, %g", n, (double)max, (double)sum, (double)got,
+                 (double)most, (double)total, (double)f);
+  }
+}
+
+void check_f32_softmax_piece(const struct lr_kernel *k) {
+  for (int i = 0; i < CASES; i++, check_done())
+    piece_case(k, i % 5 == 1 ? 1 : i % 5 == 2 ? 2 : i % 10 == 3 ? 3 : 0);
+}

@@ -59,25 +59,42 @@ static void out_case(const struct lr_kernel *k, size_t m, size_t n) {
   size_t a = m + 2, stride = n + check_random(9), rows = 1 + check_random((uint32_t)m);
   size_t cols = 1 + check_random((uint32_t)m), col_stride = n + check_random(5);
   size_t row_stride = cols * col_stride + check_random(5);
+  size_t add_col_stride = n + check_random(5), add_row_stride = cols * add_col_stride + check_random(5);
+  size_t adds = (rows - 1) * add_row_stride + (cols - 1) * add_col_stride + n;
   size_t ys = (rows - 1) * row_stride + (cols - 1) * col_stride + n;
   float *v = check_alloc(((a * a - 1) * stride + n) * sizeof *v, sizeof *v);
   float *bias = check_alloc(n * sizeof *bias, sizeof *bias), *y = check_alloc(ys * sizeof *y, sizeof *y);
+  float *add = check_random(2) ? check_alloc(adds * sizeof *add, sizeof *add) : NULL;
   for (size_t i = 0; i < a * a; i++)
     for (size_t c = 0; c < n; c++) v[i * stride + c] = check_random(400) ? (float)check_float() : NAN;
   for (size_t c = 0; c < n; c++) bias[c] = (float)check_float();
+  for (size_t i = 0; add && i < adds; i++) add[i] = (float)check_float();
   bool clamps = check_random(2);
-  struct lr_winograd_out o = {
-      v, bias, stride, rows, cols, row_stride, col_stride, y, clamps ? -1 : -INFINITY, clamps ? 6 : INFINITY};
+  struct lr_winograd_out o = {.v = v,
+                              .bias = bias,
+                              .add = add,
+                              .v_stride = stride,
+                              .rows = rows,
+                              .cols = cols,
+                              .row_stride = row_stride,
+                              .col_stride = col_stride,
+                              .add_row_stride = add_row_stride,
+                              .add_col_stride = add_col_stride,
+                              .y = y,
+                              .lo = clamps ? -1 : -INFINITY,
+                              .hi = clamps ? 6 : INFINITY};
   ((lr_f32_winograd_out_fn *)k->fn)(m, n, &o);
   for (size_t c = 0; c < n; c++) {
     double of[A * A], size;
     bool finite = true;
     for (size_t i = 0; i < a * a; i++) finite &= isfinite(of[i] = v[i * stride + c]);
     for (size_t i = 0; i < rows * cols; i++) {
-      double want = both(m == 4 ? a_4 : a_2, a, of, i / cols, i % cols, &size) + bias[c];
+      double more = add ? add[i / cols * add_row_stride + i % cols * add_col_stride + c] : 0;
+      double want = both(m == 4 ? a_4 : a_2, a, of, i / cols, i % cols, &size) + bias[c] + more;
       want = want < o.lo ? o.lo : want > o.hi ? o.hi : want;
       if (finite || !isfinite(want))
-        compare(y[i / cols * row_stride + i % cols * col_stride + c], want, size + fabs(bias[c]), m, n, c);
+        compare(y[i / cols * row_stride + i % cols * col_stride + c], want, size + fabs(bias[c]) + fabs(more),
+                m, n, c);
     }
   }
   for (size_t i = 0; i < ys; i++)

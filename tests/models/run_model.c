@@ -1,6 +1,8 @@
 /* Runs a model on inputs from files, for comparing results on machines that have no Python (also under qemu).
  *
- * usage: run_model MODEL.lrm SCRIPT [THREADS]
+ * usage: run_model MODEL.lrm SCRIPT [THREADS [CPU_MASK]]
+ *        run_model --cpu            prints the instruction sets of this CPU, one `NAME BIT` a line
+ * CPU_MASK: those that may be used, as in lr_model_options.
  * Each line of SCRIPT is one of
  *   input INDEX FILE DIM...    gives the input a shape and the file's bytes as its value
  *   run PREFIX                 runs; writes output k to PREFIX.k and prints: PREFIX k DTYPE DIM...
@@ -94,19 +96,27 @@ static int run_script(lr_session *s, const lr_model *m, FILE *script) {
   return bad;
 }
 
+static int list_cpu(void) {
+  for (uint32_t bit = 1; bit; bit <<= 1)
+    if (lr_cpu_features() & bit) printf("%s %lu\n", lr_cpu_name(bit), (unsigned long)bit);
+  return 0;
+}
+
 int main(int argc, char **argv) {
-  if (argc < 3 || argc > 4) {
-    fprintf(stderr, "usage: run_model MODEL.lrm SCRIPT [THREADS]\n");
+  if (argc == 2 && !strcmp(argv[1], "--cpu")) return list_cpu();
+  if (argc < 3 || argc > 5) {
+    fprintf(stderr, "usage: run_model MODEL.lrm SCRIPT [THREADS [CPU_MASK]]\n");
     return 2;
   }
   lr_error e;
   lr_model *model = NULL;
   lr_session *session = NULL;
-  lr_session_options options = {.size = sizeof options, .threads = argc == 4 ? (int32_t)strtol(argv[3], NULL, 10) : 1};
+  lr_model_options of_model = {.size = sizeof of_model, .cpu_mask = argc > 4 ? (uint32_t)strtoul(argv[4], NULL, 0) : 0};
+  lr_session_options options = {.size = sizeof options, .threads = argc > 3 ? (int32_t)strtol(argv[3], NULL, 10) : 1};
   FILE *script = fopen(argv[2], "r");
   int bad = 1;
   if (!script) fail(argv[2], NULL);
-  else if (lr_model_open(argv[1], NULL, &model, &e)) fail("open", &e);
+  else if (lr_model_open(argv[1], &of_model, &model, &e)) fail("open", &e);
   else if (lr_session_open(model, &options, &session, &e)) fail("session", &e);
   else bad = run_script(session, model, script);
   lr_session_close(session);

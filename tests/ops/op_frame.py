@@ -1,7 +1,9 @@
-"""Rows of the operator tests, and what computes them: a model of one ONNX node, a reference that is not ours."""
+"""Rows of the operator tests, and what computes them: a model of one ONNX node (or a chain that becomes one operator),
+a reference that is not ours."""
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,10 @@ class Const:
 
 @dataclass(frozen=True)
 class Row:
-    """One case: an ONNX node. inputs: arrays, Const, or None (absent). dynamic: also run with all dims symbolic."""
+    """One case: an ONNX node, or `nodes` called `op`.
+
+    inputs: arrays, Const, or None (absent). dynamic: also run with all dims symbolic.
+    """
 
     op: str
     inputs: tuple[np.ndarray | Const | None, ...]
@@ -32,6 +37,7 @@ class Row:
     dynamic: bool = True
     rtol: float | None = None
     evaluator: bool = False  # take ONNX's own evaluator as the reference, where onnxruntime is not right
+    nodes: Callable[[list[str]], list[onnx.NodeProto]] | None = None  # of the inputs' names; they make y0
 
     def title(self) -> str:
         def short(x: np.ndarray | Const | None) -> str:
@@ -86,8 +92,8 @@ def model(r: Row, symbolic: bool, outputs: list[np.ndarray] | None = None) -> on
     else:
         ends = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(y.dtype), [None] * y.ndim)
                 for n, y in zip(results, outputs, strict=True)]
-    node = helper.make_node(r.op, names, results, name="node", **r.attrs)
-    graph = helper.make_graph([node], "case", infos, ends, constants)
+    nodes = r.nodes(names) if r.nodes else [helper.make_node(r.op, names, results, name="node", **r.attrs)]
+    graph = helper.make_graph(nodes, "case", infos, ends, constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", r.opset)],
                              ir_version=8 if r.opset < 19 else 10)
 

@@ -1,8 +1,10 @@
-"""Every row of cases/ through convert and Session, against onnxruntime or ONNX's evaluator."""
+"""Every row of cases/ through convert and Session on each instruction set level, against onnxruntime or ONNX's
+evaluator."""
 from __future__ import annotations
 
 from functools import cache
 
+import cpu_levels
 import pytest
 from op_frame import compare, model, reference, rows
 
@@ -13,6 +15,7 @@ from lite_runtime.spec.postops import POSTOPS
 
 ROWS = rows()
 VARIANTS = [(i, s) for i, r in enumerate(ROWS) for s in (False, True) if not s or r.dynamic]
+LEVELS = cpu_levels.levels(lite_runtime.cpu_features())
 # what no single ONNX node makes: these have C tests (tests/runtime)
 ELSEWHERE = {"custom", "delegate"}
 POSTS_ELSEWHERE = {"copy"}
@@ -32,11 +35,12 @@ def converted(i: int, symbolic: bool) -> bytes:
     return lite_runtime.convert(model(ROWS[i], symbolic, wanted(i)), verify=False)
 
 
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("variant", VARIANTS, ids=title)
-def test_row(variant: tuple[int, bool]) -> None:
+def test_row(variant: tuple[int, bool], level: str) -> None:
     i, symbolic = variant
     r = ROWS[i]
-    with lite_runtime.Session(converted(i, symbolic), threads=2) as session:
+    with lite_runtime.Session(converted(i, symbolic), threads=2, cpu_mask=LEVELS[level]) as session:
         feeds = {t.name: r.feeds()[t.name] for t in session.inputs}
         got = session.run(feeds)
         for k, want in enumerate(wanted(i)):

@@ -43,6 +43,16 @@ def test_weights(g, apply, build):
     assert all(v.dtype == "f32" for v in n.inputs[2:] if v)
 
 
+def test_inverted_residual(g, becomes):
+    y = g.node("inverted_residual", g.x(1, 5, 6, 3), g.weights(8, 1, 1, 3), None, g.weights(8, 3, 3, 1), g.weights(8),
+               g.weights(4, 1, 1, 8))
+    trace = becomes(g, STEPS, """
+        input x: f32[1,5,6,3]
+        %0 = inverted_residual(x, f16[8,1,1,3], -, f16[8,3,3,1], f32[8], f16[4,1,1,8])
+        return y0=%0""", y, tolerance=5e-3)
+    assert len(trace.applications) == 1
+
+
 def test_tables(g, becomes):
     t = rounded(g, g.weights(100, 16))
     becomes(g, STEPS, """

@@ -93,6 +93,21 @@ def test_flop_of_other_operators(model_of):
     assert found == {"conv_transpose": 2 * 25 * 4 * 3 * 4, "matmul": 2 * 6 * 7 * 9}
 
 
+def test_flop_of_an_inverted_residual(model_of):
+    nodes = [helper.make_node("Conv", ["x", "a"], ["u"]),
+             helper.make_node("Conv", ["u", "b"], ["v"], group=8, strides=[2, 2]),
+             helper.make_node("Conv", ["v", "c"], ["y"])]
+    constants = {"a": np.ones((8, 3, 1, 1), np.float32), "b": np.ones((8, 1, 3, 3), np.float32),
+                 "c": np.ones((5, 8, 1, 1), np.float32)}
+    model = model_of(nodes, {"x": [2, 3, 9, 7]}, {"y": [2, 5, 4, 3]}, constants)
+    file = lite_runtime.convert(model, verify=False)
+    with lite_runtime.Session(file) as session:
+        steps = session.profile({"x": np.ones((2, 3, 9, 7), np.float32)})
+    flop = count_flop(file, {"x": (2, 3, 9, 7)}, steps)
+    assert [flop[s.index] for s in steps if s.op == "inverted_residual"] == \
+        [2 * 2 * (63 * 3 * 8 + 12 * 8 * 9 + 12 * 8 * 5)]
+
+
 def test_command(folder):
     p = lite_opt(folder / "cnn.lrm", "--shape", "x=1,3,32,32", "--threads", 1, "--seconds", 0.05, "--top", 2)
     assert p.returncode == 0, p.stderr

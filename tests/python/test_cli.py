@@ -101,6 +101,29 @@ def test_bad_paths(folder, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["cut.onnx", "empty.onnx", "text.onnx"]
 
 
+def test_damaged_models(folder, tmp_path):
+    good, path = (folder / "cnn.lrm").read_bytes(), tmp_path / "bad.lrm"
+    changed = good[:100] + bytes([good[100] ^ 1]) + good[101:]
+    for data, words in ((good[:-1], "truncated"), (good[:10], "truncated"), (b"", "is empty"), (good + b"x", "damaged"),
+                        (changed, "damaged"), (b"nonsense" * 99, "not a .lrm model")):
+        path.write_bytes(data)
+        for command in ("show", "run"):
+            fails(command, path, words=words)
+        fails("compare", folder / "cnn.onnx", path, words=words)
+
+
+def test_newer_models(folder, tmp_path):
+    """Both say what is too new and what to do, and nothing is written."""
+    for name, change, words in (("ir", lambda m: setattr(m, "ir_version", 99), "IR version 99 is newer than"),
+                                ("opset", lambda m: setattr(m.opset_import[0], "version", 999), "opset 999 is newer")):
+        model = onnx.load(folder / "cnn.onnx")
+        change(model)
+        onnx.save(model, tmp_path / f"{name}.onnx")
+        for command in ("check", "convert"):
+            assert "upgrade onnx" in fails(command, tmp_path / f"{name}.onnx", words=words)
+    assert sorted(os.listdir(tmp_path)) == ["ir.onnx", "opset.onnx"]
+
+
 def test_old_file_stays_when_it_fails(folder, tmp_path):
     out = tmp_path / "x.lrm"
     out.write_bytes(b"old")
@@ -189,6 +212,7 @@ def test_run(folder, tmp_path):
     fails("run", folder / "cnn.lrm", "--input", tmp_path / "x.npy", words="say for which input")
     fails("run", folder / "cnn.lrm", "--input", f"q={tmp_path / 'x.npy'}", words="no input 'q'")
     fails("run", folder / "cnn.lrm", "--input", f"x={tmp_path / 'no.npy'}", words="no.npy")
+    fails("run", folder / "cnn.lrm", "--shape", "x=1,3,1000000000,1000", words="out of memory: unable to allocate")
     (tmp_path / "bad.npy").write_bytes(b"nonsense")
     fails("run", folder / "cnn.lrm", "--input", f"x={tmp_path / 'bad.npy'}", words="bad.npy")
     np.save(tmp_path / "int.npy", x.astype(np.int64))

@@ -256,6 +256,22 @@ def test_sentences(model: onnx.ModelProto, what: str) -> None:
     assert len(text.splitlines()) == 2
 
 
+def test_a_size_that_no_file_holds_is_refused() -> None:
+    """The file has sizes of 31 bits; a sum of two that fit may not."""
+    half = [2**30, 1]
+    m = model_of([helper.make_node("Concat", ["x", "x"], ["y"], name="join", axis=0)], [info("x", half)], ["y"])
+    assert words(m).endswith("Concat 'join': its output 0 would have the size 2147483648 along axis 0; "
+                             "the largest is 2147483647")
+
+
+def test_text_with_control_characters_is_refused() -> None:
+    m = one("Resize", [1, 3, 4, 4], {"_roi": None, "scales": np.ones(4, np.float32)}, mode="li\x1b[31m")
+    assert words(m).endswith("Resize 'the_node': attribute 'mode' is not text")
+    m = one("Relu", [1])
+    m.graph.node[0].name = "a\x7fb"
+    assert "which is not a name" in words(m)
+
+
 def test_all_problems_at_once() -> None:
     nodes = [helper.make_node("NonZero", ["x"], ["a"], name="first"), relu("a", "b"),
              helper.make_node("Thing", ["b"], ["c"], name="second", domain="my.domain"),

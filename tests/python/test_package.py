@@ -1,6 +1,7 @@
 """What is installed: every source file, and a package that works without the extras."""
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -29,6 +30,16 @@ def test_meson_lists_every_file():
 def test_the_checkout_does_not_shadow_the_package():
     assert not (ROOT / "lite_runtime/__init__.py").exists()
     assert lite_runtime.__version__ == "0.1.0"
+
+
+def test_one_abi3_wheel():
+    """One binary for all Python versions from the one that built it on; numpy and cffi are all that it needs."""
+    installed = importlib.metadata.distribution("lite-runtime")
+    tag = re.search(r"^Tag: (.+)$", installed.read_text("WHEEL") or "", re.M)
+    assert tag and re.fullmatch(r"cp3\d+-abi3-\w+", tag[1])
+    assert [p.name for p in installed.files or [] if p.suffix in (".so", ".pyd", ".a")] == ["_lr.abi3.so"]
+    needs = [re.match(r"[\w-]+", r)[0] for r in installed.requires or [] if "extra ==" not in r]
+    assert sorted(needs) == ["cffi", "numpy"]
 
 
 @pytest.mark.parametrize("missing", ["onnx", "click", "flatbuffers"])

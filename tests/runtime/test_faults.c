@@ -17,60 +17,60 @@ struct heap {
 };
 enum { HEAD = 64 }; /* in front of a block: its size */
 
-static void* heap_alloc(void* user, size_t bytes, size_t align) {
-  struct heap* h = user;
+static void *heap_alloc(void *user, size_t bytes, size_t align) {
+  struct heap *h = user;
   if (h->fail_at > 0 && --h->fail_at == 0) {
     h->failed = true;
     h->fail_at = h->all_after ? 1 : 0;
     return NULL;
   }
-  void* p = NULL;
+  void *p = NULL;
   if (posix_memalign(&p, align > HEAD ? align : HEAD, bytes + HEAD)) abort();
   memcpy(p, &bytes, sizeof bytes);
-  memset((char*)p + HEAD, 0xa5, bytes); /* nothing may count on zeros */
+  memset((char *)p + HEAD, 0xa5, bytes); /* nothing may count on zeros */
   h->blocks++;
   h->bytes += (int64_t)bytes;
-  return (char*)p + HEAD;
+  return (char *)p + HEAD;
 }
 
-static void heap_free(void* user, void* p) {
-  struct heap* h = user;
+static void heap_free(void *user, void *p) {
+  struct heap *h = user;
   size_t bytes;
-  memcpy(&bytes, (char*)p - HEAD, sizeof bytes);
+  memcpy(&bytes, (char *)p - HEAD, sizeof bytes);
   memset(p, 0x5a, bytes);
   h->blocks--;
   h->bytes -= (int64_t)bytes;
-  free((char*)p - HEAD);
+  free((char *)p - HEAD);
 }
 
 /* ---- models ---- */
-static void twice(const struct lr_type* in, void* const* x, const struct lr_type* out, void* const* y) {
+static void twice(const struct lr_type *in, void *const *x, const struct lr_type *out, void *const *y) {
   (void)out;
   for (int64_t i = 0; i < lr_type_count(&in[0]); i++) {
-    float v = ((const float*)x[0])[i] * 2;
-    ((float*)y[0])[i] = v > 0 ? v : 0;
+    float v = ((const float *)x[0])[i] * 2;
+    ((float *)y[0])[i] = v > 0 ? v : 0;
   }
 }
 
-static lr_status square_infer(void* user, const void* data, size_t bytes, const lr_tensor* in, int32_t n_in,
-                              lr_tensor* out, int32_t n_out, lr_error* error) {
+static lr_status square_infer(void *user, const void *data, size_t bytes, const lr_tensor *in, int32_t n_in,
+                              lr_tensor *out, int32_t n_out, lr_error *error) {
   out[0] = in[0];
   return LR_OK;
 }
 
-static lr_status square_run(void* user, const void* data, size_t bytes, const lr_tensor* in, int32_t n_in,
-                            lr_tensor* out, int32_t n_out, lr_error* error) {
+static lr_status square_run(void *user, const void *data, size_t bytes, const lr_tensor *in, int32_t n_in,
+                            lr_tensor *out, int32_t n_out, lr_error *error) {
   float plus;
   memcpy(&plus, data, sizeof plus);
   for (size_t i = 0; i < in[0].bytes / 4; i++) {
-    float x = ((const float*)in[0].data)[i];
-    ((float*)out[0].data)[i] = x * x + plus;
+    float x = ((const float *)in[0].data)[i];
+    ((float *)out[0].data)[i] = x * x + plus;
   }
   return LR_OK;
 }
 
 struct subject {
-  const char* name;
+  const char *name;
   bool own_pool; /* else one that is given */
   bool device;
   struct bytes file;
@@ -95,13 +95,13 @@ struct subject {
   } while (0)
 
 /* Everything that there is to do with a model, while request n fails. */
-static void live(const struct subject* m, int n, bool all_after, bool* reached, int* failures) {
+static void live(const struct subject *m, int n, bool all_after, bool *reached, int *failures) {
   lr_error error = {""};
   struct heap heap = {.fail_at = n, .all_after = all_after};
   const lr_allocator alloc = {heap_alloc, heap_free, &heap};
   struct fake_device fake;
   fake_device_init(&fake, twice);
-  const struct lr_device* device = &fake.device;
+  const struct lr_device *device = &fake.device;
   lr_custom custom = {"square", square_infer, square_run, NULL};
   lr_model_options mo = {.size = sizeof mo, .allocator = &alloc};
   lr_pool_options po = {.size = sizeof po, .threads = 2, .allocator = &alloc};
@@ -111,9 +111,9 @@ static void live(const struct subject* m, int n, bool all_after, bool* reached, 
                            .devices = &device,
                            .n_devices = m->device,
                            .threads = m->own_pool ? 1 : 0};
-  lr_model* model = NULL;
-  lr_session* s = NULL;
-  lr_pool* pool = NULL;
+  lr_model *model = NULL;
+  lr_session *s = NULL;
+  lr_pool *pool = NULL;
   SURVIVES(lr_model_open_memory(m->file.data, m->file.size, &mo, &model, &error));
   if (!m->own_pool) SURVIVES(lr_pool_open(&po, &pool, &error));
   so.pool = pool;
@@ -130,7 +130,7 @@ static void live(const struct subject* m, int n, bool all_after, bool* reached, 
   *reached = heap.failed;
 }
 
-static void every_request(const char* name, bool own_pool, bool device) {
+static void every_request(const char *name, bool own_pool, bool device) {
   struct subject m = {.name = name, .own_pool = own_pool, .device = device};
   char file[64];
   snprintf(file, sizeof file, "%s.lrm", name);
@@ -169,13 +169,13 @@ TEST(delegate) {
 /* ---- the session's own limit ---- */
 /* Runs of several sizes in one session with a limit: each works, or says MEMORY and leaves the session
  * usable. */
-static void limited(const struct subject* m, uint64_t limit, int* failures) {
+static void limited(const struct subject *m, uint64_t limit, int *failures) {
   lr_error error = {""};
   struct heap heap = {0};
   const lr_allocator alloc = {heap_alloc, heap_free, &heap};
   lr_session_options so = {.size = sizeof so, .threads = 1, .memory_limit = limit, .allocator = &alloc};
-  lr_model* model = NULL;
-  lr_session* s = NULL;
+  lr_model *model = NULL;
+  lr_session *s = NULL;
   OK(lr_model_open_memory(m->file.data, m->file.size, NULL, &model, &error));
   OK(lr_session_open(model, &so, &s, &error));
   *failures = 0;
@@ -193,7 +193,7 @@ static void limited(const struct subject* m, uint64_t limit, int* failures) {
 }
 
 TEST(memory_limit) {
-  static const char* const names[] = {"convnet", "deep",     "text",
+  static const char *const names[] = {"convnet", "deep",     "text",
                                       "values",  "qdq_conv", "views"}; /* without states */
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     struct subject m = {.name = names[i]};
@@ -214,12 +214,12 @@ TEST(memory_limit) {
 
 /* ---- threads that do not start: the linker sends the library's calls here (-Wl,--wrap) ---- */
 static int threads_left = -1, started, joined; /* -1: as many as wanted */
-int __real_pthread_create(pthread_t* t, const pthread_attr_t* attr, void* (*fn)(void*), void* arg);
-int __real_pthread_join(pthread_t t, void** result);
-int __wrap_pthread_create(pthread_t* t, const pthread_attr_t* attr, void* (*fn)(void*), void* arg);
-int __wrap_pthread_join(pthread_t t, void** result);
+int __real_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+int __real_pthread_join(pthread_t t, void **result);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+int __wrap_pthread_join(pthread_t t, void **result);
 
-int __wrap_pthread_create(pthread_t* t, const pthread_attr_t* attr, void* (*fn)(void*), void* arg) {
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg) {
   if (threads_left == 0) return 11; /* EAGAIN */
   if (threads_left > 0) threads_left--;
   int failed = __real_pthread_create(t, attr, fn, arg);
@@ -227,7 +227,7 @@ int __wrap_pthread_create(pthread_t* t, const pthread_attr_t* attr, void* (*fn)(
   return failed;
 }
 
-int __wrap_pthread_join(pthread_t t, void** result) {
+int __wrap_pthread_join(pthread_t t, void **result) {
   joined++;
   return __real_pthread_join(t, result);
 }
@@ -235,9 +235,9 @@ int __wrap_pthread_join(pthread_t t, void** result) {
 TEST(threads_that_do_not_start) {
   lr_error error = {""};
   struct io_file io = read_io("convnet");
-  lr_model* m = NULL;
-  lr_session* s = NULL;
-  lr_pool* pool = NULL;
+  lr_model *m = NULL;
+  lr_session *s = NULL;
+  lr_pool *pool = NULL;
   struct heap heap = {0};
   const lr_allocator alloc = {heap_alloc, heap_free, &heap};
   lr_pool_options po = {.size = sizeof po, .threads = 5, .allocator = &alloc};
@@ -249,7 +249,7 @@ TEST(threads_that_do_not_start) {
     FAILS(lr_pool_open(&po, &pool, &error), LR_ERR_MEMORY, "threads");
     threads_left = given;
     FAILS(lr_session_open(m, &so, &s, &error), LR_ERR_MEMORY, "threads");
-    CHECK(!pool && !s && !heap.blocks, "left: pool %p, session %p, %d blocks", (void*)pool, (void*)s,
+    CHECK(!pool && !s && !heap.blocks, "left: pool %p, session %p, %d blocks", (void *)pool, (void *)s,
           heap.blocks);
     CHECK(started == 2 * given && joined == started, "%d threads started, %d ended", started, joined);
   }
@@ -264,7 +264,7 @@ TEST(threads_that_do_not_start) {
   free_io(&io);
 }
 
-int main(int argc, char** argv) {
+int main(int argc, char **argv) {
   static const struct test tests[] = {{"convolutions", convolutions},
                                       {"shapes_from_values", shapes_from_values},
                                       {"states", states},

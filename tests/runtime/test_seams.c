@@ -59,10 +59,15 @@ TEST(shapes_from_values) { run_all("values", NULL, NULL); }
 TEST(deep_network) { run_all("deep", NULL, NULL); }
 TEST(text_of_any_length) { run_all("text", NULL, NULL); }
 TEST(views_and_concat) { run_all("views", NULL, NULL); }
-TEST(plain_c_kernels) {
-  lr_model_options o = {.size = sizeof o, .cpu_mask = LR_CPU_PORTABLE};
-  run_all("convnet", NULL, &o);
-  run_all("views", NULL, &o);
+TEST(every_instruction_set) { /* plain C, then each that this CPU has with those before it */
+  static const char *const models[] = {"convnet", "streaming", "qdq_conv", "half", "values", "views", "prepacked"};
+  uint32_t cpu = lr_cpu_features();
+  for (uint32_t bit = 0; bit < 32; bit++) {
+    uint32_t mask = bit ? cpu & ((1u << bit) - 1) : LR_CPU_PORTABLE;
+    if (bit && !(cpu >> (bit - 1) & 1)) continue;
+    lr_model_options o = {.size = sizeof o, .cpu_mask = mask};
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) run_all(models[i], NULL, &o);
+  }
 }
 
 TEST(values_in_tensors_are_checked) {
@@ -260,7 +265,7 @@ int main(int argc, char **argv) {
       {"streaming_state", streaming_state}, {"state_access", state_access}, {"int8_convolution", int8_convolution},
       {"half_precision", half_precision}, {"shapes_from_values", shapes_from_values}, {"views_and_concat", views_and_concat},
       {"deep_network", deep_network}, {"text_of_any_length", text_of_any_length},
-      {"plain_c_kernels", plain_c_kernels}, {"values_in_tensors_are_checked", values_in_tensors_are_checked},
+      {"every_instruction_set", every_instruction_set}, {"values_in_tensors_are_checked", values_in_tensors_are_checked},
       {"nan_trap_names_the_step", nan_trap_names_the_step}, {"custom_operator", custom_operator},
       {"two_encodings_of_a_weight", two_encodings_of_a_weight}, {"delegate_on_the_device", delegate_on_the_device},
       {"delegate_falls_back_and_says_why", delegate_falls_back_and_says_why}};

@@ -18,12 +18,12 @@ static void wait_ms(double ms) {
 }
 
 struct opened {
-  lr_model* m;
-  lr_session* s;
+  lr_model *m;
+  lr_session *s;
   struct io_file io;
 };
 
-static lr_status open_one(const char* name, lr_session_options so, struct opened* o, lr_error* error) {
+static lr_status open_one(const char *name, lr_session_options so, struct opened *o, lr_error *error) {
   *o = (struct opened){0};
   o->io = read_io(name);
   so.size = sizeof so;
@@ -31,7 +31,7 @@ static lr_status open_one(const char* name, lr_session_options so, struct opened
   return status ? status : lr_session_open(o->m, &so, &o->s, error);
 }
 
-static void close_one(struct opened* o) {
+static void close_one(struct opened *o) {
   lr_session_close(o->s);
   lr_model_close(o->m);
   free_io(&o->io);
@@ -51,18 +51,18 @@ TEST(before_a_run_it_does_nothing) {
 
 /* ---- between steps ---- */
 struct at_step {
-  lr_session* s;
+  lr_session *s;
   int step, seen;
 };
-static void cancel_at(void* user, const lr_step* step) {
-  struct at_step* a = user;
+static void cancel_at(void *user, const lr_step *step) {
+  struct at_step *a = user;
   a->seen++;
   if (step->index == a->step) lr_session_cancel(a->s);
 }
 
 TEST(at_every_step_states_stay) {
   lr_error error = {""};
-  static const char* const names[] = {"streaming", "convnet", "text"};
+  static const char *const names[] = {"streaming", "convnet", "text"};
   for (int k = 0; k < 3; k++) {
     struct opened o;
     OK(open_one(names[k], (lr_session_options){.threads = 2}, &o, &error));
@@ -88,7 +88,7 @@ TEST(at_every_step_states_stay) {
 /* ---- inside of a step ---- */
 /* An input for which a run takes some 0.2 s of this thread's time, here and with this compiler; *cpu: how
  * long in fact. */
-static lr_status grow_heavy(lr_session* s, double* cpu, lr_error* error) {
+static lr_status grow_heavy(lr_session *s, double *cpu, lr_error *error) {
   *cpu = 0;
   for (int64_t side = 64; *cpu < 150 && side <= 4096; side = side * 3 / 2) {
     const int64_t dims[4] = {1, 24, side, side};
@@ -103,11 +103,11 @@ static lr_status grow_heavy(lr_session* s, double* cpu, lr_error* error) {
 }
 
 struct later {
-  lr_session* s;
+  lr_session *s;
   double ms;
 };
-static void* cancel_later(void* arg) {
-  struct later* l = arg;
+static void *cancel_later(void *arg) {
+  struct later *l = arg;
   wait_ms(l->ms);
   lr_session_cancel(l->s);
   return NULL;
@@ -160,12 +160,12 @@ TEST(a_deadline_inside_of_a_step) {
 
 /* ---- by many threads ---- */
 struct storm {
-  lr_session* s;
+  lr_session *s;
   unsigned seed;
-  atomic_bool* stop;
+  atomic_bool *stop;
 };
-static void* cancel_often(void* arg) {
-  struct storm* c = arg;
+static void *cancel_often(void *arg) {
+  struct storm *c = arg;
   while (!atomic_load(c->stop)) {
     lr_session_cancel(c->s);
     int r = rand_r(&c->seed); /* and pauses, in which a run gets through */
@@ -175,7 +175,7 @@ static void* cancel_often(void* arg) {
 }
 
 /* Every run of the reference, each until it gets through. */
-static void run_in_storm(lr_session* s, const struct io_file* io, int passes, int* cancelled) {
+static void run_in_storm(lr_session *s, const struct io_file *io, int passes, int *cancelled) {
   lr_error error = {""};
   for (int i = 0; i < passes * io->n; i++) {
     if (i % io->n == 0) lr_session_reset_state(s);
@@ -190,7 +190,7 @@ static void run_in_storm(lr_session* s, const struct io_file* io, int passes, in
 
 TEST(storms) {
   lr_error error = {""};
-  static const char* const names[] = {"streaming", "deep", "text"};
+  static const char *const names[] = {"streaming", "deep", "text"};
   int cancelled = 0;
   for (int k = 0; k < 3; k++) {
     struct opened o;
@@ -217,8 +217,8 @@ struct neighbour {
   bool ok;
   lr_error error;
 };
-static void* run_beside(void* arg) {
-  struct neighbour* n = arg;
+static void *run_beside(void *arg) {
+  struct neighbour *n = arg;
   n->ok = true;
   for (int i = 0; i < 40 && n->ok; i++)
     n->ok = !run_and_compare(n->o.s, &n->o.io.run[i % n->o.io.n], NULL, &n->error);
@@ -227,7 +227,7 @@ static void* run_beside(void* arg) {
 
 TEST(others_on_the_pool_are_not_stopped) {
   lr_error error = {""};
-  lr_pool* pool = NULL;
+  lr_pool *pool = NULL;
   lr_pool_options po = {.size = sizeof po, .threads = 3};
   OK(lr_pool_open(&po, &pool, &error));
   struct opened o;
@@ -256,25 +256,25 @@ TEST(others_on_the_pool_are_not_stopped) {
 
 /* ---- while planning, and by a custom operator ---- */
 struct square {
-  lr_session* s;
+  lr_session *s;
   bool in_infer, in_run;
 };
-static lr_status square_infer(void* user, const void* data, size_t bytes, const lr_tensor* in, int32_t n_in,
-                              lr_tensor* out, int32_t n_out, lr_error* error) {
-  struct square* q = user;
+static lr_status square_infer(void *user, const void *data, size_t bytes, const lr_tensor *in, int32_t n_in,
+                              lr_tensor *out, int32_t n_out, lr_error *error) {
+  struct square *q = user;
   if (q->in_infer) lr_session_cancel(q->s);
   out[0] = in[0];
   return LR_OK;
 }
-static lr_status square_run(void* user, const void* data, size_t bytes, const lr_tensor* in, int32_t n_in,
-                            lr_tensor* out, int32_t n_out, lr_error* error) {
-  struct square* q = user;
+static lr_status square_run(void *user, const void *data, size_t bytes, const lr_tensor *in, int32_t n_in,
+                            lr_tensor *out, int32_t n_out, lr_error *error) {
+  struct square *q = user;
   if (q->in_run) lr_session_cancel(q->s);
   float plus;
   memcpy(&plus, data, sizeof plus);
   for (size_t i = 0; i < in[0].bytes / 4; i++) {
-    float x = ((const float*)in[0].data)[i];
-    ((float*)out[0].data)[i] = x * x + plus;
+    float x = ((const float *)in[0].data)[i];
+    ((float *)out[0].data)[i] = x * x + plus;
   }
   return q->in_run ? LR_ERR_VALUE : LR_OK; /* being cancelled is what counts */
 }
@@ -286,7 +286,7 @@ TEST(while_planning_and_in_a_custom_operator) {
   struct opened o;
   OK(open_one("custom", (lr_session_options){.customs = &custom, .n_customs = 1}, &o, &error));
   q.s = o.s;
-  const struct io_tensor* x = &o.io.run[0].tensor[0];
+  const struct io_tensor *x = &o.io.run[0].tensor[0];
   for (int i = 0; i < 2; i++) {
     q.in_infer = true;
     OK(lr_session_resize(o.s, 0, x->rank, x->dims, &error));
@@ -302,7 +302,7 @@ TEST(while_planning_and_in_a_custom_operator) {
   close_one(&o);
 }
 
-int main(int argc, char** argv) {
+int main(int argc, char **argv) {
   static const struct test tests[] = {
       {"before_a_run_it_does_nothing", before_a_run_it_does_nothing},
       {"at_every_step_states_stay", at_every_step_states_stay},

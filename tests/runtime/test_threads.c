@@ -10,22 +10,22 @@
 enum { SESSIONS = 16 };
 
 struct crew {
-  lr_model* model;
-  lr_pool* pool;
-  const struct io_file* io;
+  lr_model *model;
+  lr_pool *pool;
+  const struct io_file *io;
   pthread_barrier_t start;
 };
 struct member {
-  struct crew* crew;
+  struct crew *crew;
   int index;
   bool ok;
   lr_error error;
 };
 
-static void* open_and_run(void* arg) {
-  struct member* w = arg;
+static void *open_and_run(void *arg) {
+  struct member *w = arg;
   lr_session_options o = {.size = sizeof o, .pool = w->crew->pool};
-  lr_session* s = NULL;
+  lr_session *s = NULL;
   pthread_barrier_wait(&w->crew->start);
   lr_status status = lr_session_open(w->crew->model, &o, &s, &w->error);
   for (int i = 0; i < 4 && !status; i++) /* each in another order of sizes */
@@ -35,7 +35,7 @@ static void* open_and_run(void* arg) {
   return NULL;
 }
 
-static void sixteen(const char* name, uint32_t cpu_mask) {
+static void sixteen(const char *name, uint32_t cpu_mask) {
   lr_error error = {""};
   struct io_file io = read_io(name);
   struct bytes file = {0};
@@ -64,24 +64,24 @@ static void sixteen(const char* name, uint32_t cpu_mask) {
 }
 
 TEST(sixteen_sessions_on_first_use) {
-  static const char* const names[] = {"convnet", "deep", "text", "qdq_conv", "prepacked", "views", "values"};
+  static const char *const names[] = {"convnet", "deep", "text", "qdq_conv", "prepacked", "views", "values"};
   for (size_t i = 0; i < sizeof names / sizeof *names && !test_failed; i++) sixteen(names[i], 0);
   if (!test_failed) sixteen("prepacked", LR_CPU_PORTABLE); /* not what the file is packed for */
 }
 
 /* ---- opening and closing ---- */
-static void* open_and_close(void* arg) {
-  struct member* w = arg;
+static void *open_and_close(void *arg) {
+  struct member *w = arg;
   lr_status status = LR_OK;
   pthread_barrier_wait(&w->crew->start);
   for (int i = 0; i < 15 && !status; i++) {
-    lr_model* m = NULL;
+    lr_model *m = NULL;
     lr_session *a = NULL, *b = NULL;
-    lr_pool* pool = NULL;
+    lr_pool *pool = NULL;
     lr_pool_options po = {.size = sizeof po, .threads = 1 + i % 3};
     lr_session_options shared = {.size = sizeof shared, .pool = w->crew->pool};
     status = lr_model_open(path_of(i % 2 ? "convnet.lrm" : "deep.lrm"), NULL, &m, &w->error);
-    const struct io_file* io = &w->crew->io[i % 2];
+    const struct io_file *io = &w->crew->io[i % 2];
     if (!status) status = lr_session_open(m, &shared, &a, &w->error);
     if (!status) status = lr_pool_open(&po, &pool, &w->error);
     shared.pool = pool;
@@ -122,19 +122,19 @@ TEST(storms_of_opening_and_closing) {
 
 /* ---- a second thread in a session ---- */
 struct runner {
-  lr_session* s;
-  const struct io_run* run;
+  lr_session *s;
+  const struct io_run *run;
   atomic_bool inside, go_on;
   lr_status status;
   lr_error error;
 };
-static void wait_inside(void* user, const lr_step* step) {
-  struct runner* r = user;
+static void wait_inside(void *user, const lr_step *step) {
+  struct runner *r = user;
   atomic_store(&r->inside, true);
   while (!atomic_load(&r->go_on)) sched_yield();
 }
-static void* run_slowly(void* arg) {
-  struct runner* r = arg;
+static void *run_slowly(void *arg) {
+  struct runner *r = arg;
   lr_run_options ro = {.size = sizeof ro, .on_step = wait_inside, .user = r};
   r->status = run_and_compare(r->s, r->run, &ro, &r->error);
   return NULL;
@@ -142,7 +142,7 @@ static void* run_slowly(void* arg) {
 
 TEST(a_second_thread_is_refused) {
   lr_error error = {""};
-  lr_model* m = NULL;
+  lr_model *m = NULL;
   lr_tensor t;
   struct io_file io = read_io("deep");
   struct runner r = {.run = &io.run[0]};
@@ -164,7 +164,7 @@ TEST(a_second_thread_is_refused) {
   free_io(&io);
 }
 
-int main(int argc, char** argv) {
+int main(int argc, char **argv) {
   static const struct test tests[] = {{"sixteen_sessions_on_first_use", sixteen_sessions_on_first_use},
                                       {"storms_of_opening_and_closing", storms_of_opening_and_closing},
                                       {"a_second_thread_is_refused", a_second_thread_is_refused}};

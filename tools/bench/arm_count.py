@@ -2,23 +2,29 @@
 """Instructions that one inference takes on ARM, counted under qemu-user.
 
 usage: arm_count.py MODEL.lrm ... [--program build/arm64/tests/models/run_model] [--cpu cortex-a76]
-                    [--shape x=1,3,64,64]
+                    [--shape x=1,3,64,64] [--top 12] [--cycles]
 
 Runs each model with one thread on random inputs, once with one inference and once with three; half of the difference is
 one inference, without opening and planning. The count is exact and no other work on the machine changes it; it says
-nothing of caches and latencies. Never quote it as a time.
+nothing of caches and latencies. Never quote it as a time. --top: the functions that execute most of them. --cycles:
+what llvm-mca makes of them, see arm_cycles.py.
 
 Needs a qemu-aarch64 that takes plugins (Debian 12's qemu-user 7.2 does), a C compiler, and tests/models/run_model
 built for aarch64: meson setup build/arm64 --cross-file tools/cross/aarch64-linux-gnu.ini -Dpython=false -Dtests=true
+(clang-aarch64-linux-gnu.ini for the compiler that phones' toolchains have).
 """
 from __future__ import annotations
 
 import argparse
+import collections
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import arm_cycles
+from arm_cycles import Block
 
 import lite_runtime
 from lite_runtime.converter.feeds import Port, make, sizes
@@ -49,8 +55,9 @@ def write_inputs(model: Path, folder: Path, shapes: dict[str, tuple[int, ...]]) 
     return lines
 
 
-def count(qemu: list[str], plugin: Path, program: Path, model: Path, script: list[str], runs: int, folder: Path) -> int:
-    """Instructions of a process with that many inferences."""
+def run(qemu: list[str], plugin: Path, program: Path, model: Path, script: list[str], runs: int,
+        folder: Path) -> collections.Counter[Block]:
+    """How often a process with that many inferences executes each block."""
     result, text = folder / "count.txt", folder / "script"
     text.write_text("\n".join([*script, *[f"run {folder / 'out'}"] * runs, ""]))
     result.unlink(missing_ok=True)
@@ -58,7 +65,24 @@ def count(qemu: list[str], plugin: Path, program: Path, model: Path, script: lis
     p = subprocess.run(command, capture_output=True, text=True)
     if p.returncode or not result.exists():
         sys.exit(f"arm_count.py: {model}: {p.stderr.strip() or 'the program failed'}")
-    return int(result.read_text())
+    blocks: collections.Counter[Block] = collections.Counter()
+    with result.open() as lines:
+        for line in lines:
+            times, address, function, code = line.split()
+            blocks[Block(int(address, 16), function, bytes.fromhex(code))] += int(times)
+    return blocks
+
+
+def instructions(blocks: collections.Counter[Block]) -> int:
+    return sum(block.instructions * n for block, n in blocks.items())
+
+
+def print_functions(blocks: collections.Counter[Block], most: int) -> None:
+    total, functions = instructions(blocks), collections.Counter[str]()
+    for block, n in blocks.items():
+        functions[block.function] += block.instructions * n
+    for name, n in functions.most_common(most):
+        print(f"  {n / 2e6:12.3f} {n / total:6.1%}  {name}")
 
 
 def shape(text: str) -> tuple[str, tuple[int, ...]]:
@@ -73,6 +97,9 @@ def main() -> int:
     parser.add_argument("--cpu", default="cortex-a76")
     parser.add_argument("--root", default="/usr/aarch64-linux-gnu", help="where the libraries of the guest are")
     parser.add_argument("--shape", action="append", type=shape, default=[], metavar="INPUT=1,3,64,64")
+    parser.add_argument("--top", type=int, default=0, metavar="N", help="print the N functions with most instructions")
+    parser.add_argument("--cycles", action="store_true", help="model the cycles too; needs llvm-mca")
+    arm_cycles.add_options(parser)
     a = parser.parse_args()
     qemu = shutil.which("qemu-aarch64")
     if not qemu:
@@ -85,9 +112,14 @@ def main() -> int:
         command = [qemu, "-L", a.root, "-cpu", a.cpu]
         for model in a.models:
             script = write_inputs(model, folder, dict(a.shape))
-            one, three = (count(command, plugin, a.program, model, script, n, folder) for n in (1, 3))
-            print(f"{model.stem:24} {(three - one) / 2e6:12.3f} million instructions an inference, "
-                  f"{(3 * one - three) / 2e6:.3f} million to start", flush=True)
+            one, three = (run(command, plugin, a.program, model, script, n, folder) for n in (1, 3))
+            first, both = instructions(one), instructions(three)
+            print(f"{model.stem:24} {(both - first) / 2e6:12.3f} million instructions an inference, "
+                  f"{(3 * first - both) / 2e6:.3f} million to start", flush=True)
+            two = three - one
+            print_functions(two, a.top)
+            if a.cycles:
+                arm_cycles.print_cycles(a, two, a.top)
     return 0
 
 

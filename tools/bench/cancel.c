@@ -25,14 +25,14 @@ static double ms_of(clockid_t clock) {
   return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
 }
 
-static void check(lr_status status, const lr_error* error) {
+static void check(lr_status status, const lr_error *error) {
   if (!status) return;
   fprintf(stderr, "error: %s\n", error->message);
   exit(2);
 }
 
 struct canceller {
-  lr_session* session;
+  lr_session *session;
   clockid_t runner; /* the CPU clock of the thread that runs */
   double longest;   /* of the random wait, ms */
   sem_t go, done;
@@ -40,8 +40,8 @@ struct canceller {
   double cpu, wall; /* when it cancelled */
 };
 
-static void* cancel_main(void* arg) {
-  struct canceller* c = arg;
+static void *cancel_main(void *arg) {
+  struct canceller *c = arg;
   unsigned seed = 1;
   for (;;) {
     sem_wait(&c->go);
@@ -56,13 +56,13 @@ static void* cancel_main(void* arg) {
   }
 }
 
-static int by_value(const void* a, const void* b) {
-  double x = *(const double*)a, y = *(const double*)b;
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
 }
 
 /* Prints percentiles; returns the 99th. */
-static double print(const char* name, double* ms, int n) {
+static double print(const char *name, double *ms, int n) {
   qsort(ms, (size_t)n, sizeof *ms, by_value);
   double p99 = ms[n * 99 / 100];
   printf("%-26s p50 %7.3f ms   p99 %7.3f ms   max %7.3f ms\n", name, ms[n / 2], p99, ms[n - 1]);
@@ -70,7 +70,7 @@ static double print(const char* name, double* ms, int n) {
 }
 
 /* Milliseconds of a whole run: the median of some. */
-static double run_time(lr_session* s) {
+static double run_time(lr_session *s) {
   lr_error error = {""};
   double ms[7];
   for (int i = 0; i < 7; i++) {
@@ -82,14 +82,14 @@ static double run_time(lr_session* s) {
   return ms[3];
 }
 
-int main(int argc, char** argv) {
+int main(int argc, char **argv) {
   int times = argc > 2 ? atoi(argv[2]) : 1000, threads = argc > 3 ? atoi(argv[3]) : 1;
   if (argc < 2 || argc > 4 || times < 1 || threads < 1) {
     fprintf(stderr, "usage: cancel model.lrm [times [threads]]\n");
     return 2;
   }
   lr_error error = {""};
-  lr_model* m = NULL;
+  lr_model *m = NULL;
   struct canceller c = {0};
   lr_session_options o = {.size = sizeof o, .threads = threads};
   check(lr_model_open(argv[1], NULL, &m, &error), &error);

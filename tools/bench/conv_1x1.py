@@ -18,11 +18,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import lite_runtime
 import numpy as np
 import onnx
-from lite_runtime.converter.frontend.load import load
 from onnx import TensorProto, helper, numpy_helper, shape_inference
+
+import lite_runtime
+from lite_runtime.converter.frontend.load import load
 
 Shape = tuple[int, int, int, int, int]  # input channels, height, width, output channels, stride
 

@@ -150,6 +150,11 @@ static void run_rows(const struct work *w) {
     case LR_SIG_f64_softmax:
       ((lr_softmax_fn *)fn)(s->cols, x, w->y, 0);
       break;
+    case LR_SIG_f32_softmax_piece: {
+      float max = -INFINITY, sum = 0;
+      ((lr_f32_softmax_piece_fn *)fn)(s->cols, 1, x, 1, (float *)(void *)w->y, &max, &sum);
+      break;
+    }
     case LR_SIG_f32_norm:
     case LR_SIG_f16_norm:
     case LR_SIG_f64_norm:

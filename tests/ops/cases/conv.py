@@ -3,7 +3,8 @@
 import itertools
 
 import numpy as np
-from op_frame import Const, rand, row
+from onnx import helper
+from op_frame import Const, Row, rand, row
 
 
 def conv(x, c_out, kernel, groups=1, bias=True, dtype="float32", const=True, op="Conv", **attrs):
@@ -58,6 +59,54 @@ ROWS += [
 ROWS += [conv((1, 3, 9, 9), 4, (3, 3), auto_pad="SAME_UPPER", dilations=[2, 2])]
 # every tail of a 4 x 8 register tile
 ROWS += [conv((1, c, 1, n), o, (1, 1)) for c, n, o in itertools.product((1, 4, 7), (1, 3, 4, 5), (1, 7, 8, 9))]
+
+
+def residual(x, e, o, kernel=(3, 3), acts=("Relu", "Relu"), bias=True, add=False, **window):
+    """Three convolutions that become one inverted_residual: 1x1 to e channels, depthwise, 1x1 to o."""
+    inputs, calls = [rand(*x)], []  # calls: operator, inputs after the result before, attributes
+    one = (1,) * (len(x) - 2)
+
+    def call(op, *more, **attrs):
+        if op:
+            calls.append((op, range(len(inputs), len(inputs) + len(more)), attrs))
+            inputs.extend(more)
+
+    def conv(*shape, **attrs):
+        call("Conv", Const(rand(*shape, low=-1, high=1)), *([Const(rand(shape[0]))] if bias else []), **attrs)
+
+    def act(op):
+        call(op, *([Const(np.float32(-0.5)), Const(np.float32(2))] if op == "Clip" else []))
+
+    conv(e, x[1], *one)
+    act(acts[0])
+    conv(e, 1, *kernel, group=e, **window)
+    act(acts[1])
+    conv(o, e, *one)
+    if add:
+        call("Add", rand(x[0], o, *x[2:]))
+        call("Relu")
+
+    def nodes(names):
+        ends = ["x0", *(f"t{k}" for k in range(len(calls) - 1)), "y0"]
+        return [helper.make_node(op, [ends[k], *(names[i] for i in more)], [ends[k + 1]], name=f"node{k}", **attrs)
+                for k, (op, more, attrs) in enumerate(calls)]
+
+    facts = {"acts": acts, "kernel": kernel, "add": add, **window}
+    return Row("residual", tuple(inputs), facts, dynamic=not add, nodes=nodes)
+
+
+ROWS += [
+    residual((1, 4, 9, 10), 12, 5, pads=[1, 1, 1, 1]),
+    residual((2, 3, 8, 7), 8, 6, acts=("Clip", "HardSwish"), pads=[1, 0, 2, 1], strides=[2, 1]),
+    residual((1, 8, 9, 9), 17, 8, (5, 5), ("HardSwish", ""), pads=[2, 2, 2, 2], add=True),
+    residual((1, 3, 8, 9), 7, 2, (3, 2), ("", "Clip"), bias=False, auto_pad="SAME_UPPER", strides=[2, 3]),
+    residual((1, 3, 8, 8), 7, 2, auto_pad="SAME_LOWER"),
+    residual((1, 3, 9, 9), 7, 2, dilations=[2, 1], bias=False),
+    residual((1, 4, 21), 6, 5, (3,), pads=[1, 1], strides=[2]),  # one spatial axis
+    residual((0, 3, 8, 8), 7, 2),
+    residual((1, 8, 50, 48), 80, 12, pads=[1, 1, 1, 1], strides=[2, 2]),  # with a ring of rows
+    residual((2, 8, 30, 40), 80, 8, acts=("Relu", "Clip"), pads=[1, 1, 1, 1], add=True),
+]
 
 CT = "ConvTranspose"
 ROWS += [
