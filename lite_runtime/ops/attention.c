@@ -227,7 +227,7 @@ static void tile(void *context, int32_t i, int32_t thread) {
                    .scores = (float *)(void *)scratch,
                    .sums = (float *)(void *)(scratch + c->sums_at)};
   for (int64_t k = 0; k < n; k++) max[k] = -INFINITY, sum[k] = 0;
-  for (int64_t block = 0; block < c->blocks; block++)
+  for (int64_t block = 0; block < c->blocks && !lr_stopped(); block++)
     for (int64_t k = 0; k < n; k += c->mr) {
       r.row = row + k;
       r.n = min64(c->mr, n - k);

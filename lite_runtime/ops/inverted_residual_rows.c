@@ -161,7 +161,7 @@ static void tile(void *context, int32_t i, int32_t thread) {
   scratch += r->stages_at;
   int64_t n = (j->first + i) / r->tiles, row = (j->first + i) % r->tiles * r->tile,
           end = min64(row + r->tile, h->out);
-  for (int64_t next = 0, last; row < end; row = last) {
+  for (int64_t next = 0, last; row < end && !lr_stopped(); row = last) {
     last = min64(row + r->band, end);
     int64_t top = row * h->stride - h->begin,
             span = (last - 1 - row) * h->stride + (h->kernel - 1) * h->dilation + 1;

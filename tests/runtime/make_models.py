@@ -132,6 +132,29 @@ def text(out: Path) -> None:
     save(out, "text", lite_runtime.convert(m), reference(m, feeds))
 
 
+def blocks(out: Path) -> None:
+    """Operators that are many of the source's: an inverted residual and attention."""
+    m = model("""blocks (float[1,8,h,w] x, float[b,2,n,8] q) => (float[1,8,h,w] y, float[b,2,n,8] z) {
+        a = Conv(x, w1, b1)
+        c = Clip(a, zero, six)
+        d = Conv<pads=[1,1,1,1], group=48>(c, w2, b1)
+        e = Clip(d, zero, six)
+        f = Conv(e, w3)
+        y = Add(f, x)
+        k = Transpose<perm=[0,1,3,2]>(q)
+        s = MatMul(q, k)
+        t = Mul(s, scale)
+        p = Softmax(t)
+        z = MatMul(p, q)
+    }""", {"w1": normal(48, 8, 1, 1) / 3, "b1": normal(48), "w2": normal(48, 1, 3, 3) / 3,
+           "w3": normal(8, 48, 1, 1) / 7, "zero": np.float32(0), "six": np.float32(6), "scale": np.float32(8**-0.5)})
+    data = lite_runtime.convert(m)
+    feeds = [{"x": normal(1, 8, *s), "q": normal(b, 2, n, 8)} for s, b, n in (((20, 24), 1, 13), ((7, 5), 3, 70))]
+    ops = {s.op for s in _steps(data, feeds[0])}
+    assert {"inverted_residual", "attention"} <= ops, f"not all of them: {ops}"
+    save(out, "blocks", data, reference(m, feeds))
+
+
 def streaming(out: Path) -> None:
     m = model("""streaming (float[1,8] x, float[1,8] h) => (float[1,8] y, float[1,8] hn) {
         a = MatMul(x, w)
@@ -274,8 +297,8 @@ def delegate(out: Path) -> None:
 def main() -> None:
     out = Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
-    for make in (convnet, deep, text, streaming, qdq_conv, half, values, views, gather, custom, heavy, prepacked,
-                 delegate):
+    for make in (convnet, deep, blocks, text, streaming, qdq_conv, half, values, views, gather, custom, heavy,
+                 prepacked, delegate):
         make(out)
 
 

@@ -151,6 +151,7 @@ static void every_request(const char *name, bool own_pool, bool device) {
 TEST(convolutions) {
   every_request("convnet", false, false);
   every_request("deep", true, false);
+  every_request("blocks", false, false);
 }
 TEST(shapes_from_values) {
   every_request("text", false, false);
@@ -193,7 +194,7 @@ static void limited(const struct subject *m, uint64_t limit, int *failures) {
 }
 
 TEST(memory_limit) {
-  static const char *const names[] = {"convnet", "deep",     "text",
+  static const char *const names[] = {"convnet", "deep",     "blocks", "text",
                                       "values",  "qdq_conv", "views"}; /* without states */
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     struct subject m = {.name = names[i]};

@@ -57,6 +57,7 @@ TEST(int8_convolution) { run_all("qdq_conv", NULL, NULL); }
 TEST(half_precision) { run_all("half", NULL, NULL); }
 TEST(shapes_from_values) { run_all("values", NULL, NULL); }
 TEST(deep_network) { run_all("deep", NULL, NULL); }
+TEST(fused_blocks) { run_all("blocks", NULL, NULL); }
 TEST(text_of_any_length) { run_all("text", NULL, NULL); }
 TEST(views_and_concat) { run_all("views", NULL, NULL); }
 TEST(every_instruction_set) { /* plain C, then each that this CPU has with those before it */
@@ -264,7 +265,7 @@ int main(int argc, char **argv) {
   static const struct test tests[] = {
       {"streaming_state", streaming_state}, {"state_access", state_access}, {"int8_convolution", int8_convolution},
       {"half_precision", half_precision}, {"shapes_from_values", shapes_from_values}, {"views_and_concat", views_and_concat},
-      {"deep_network", deep_network}, {"text_of_any_length", text_of_any_length},
+      {"deep_network", deep_network}, {"fused_blocks", fused_blocks}, {"text_of_any_length", text_of_any_length},
       {"every_instruction_set", every_instruction_set}, {"values_in_tensors_are_checked", values_in_tensors_are_checked},
       {"nan_trap_names_the_step", nan_trap_names_the_step}, {"custom_operator", custom_operator},
       {"two_encodings_of_a_weight", two_encodings_of_a_weight}, {"delegate_on_the_device", delegate_on_the_device},

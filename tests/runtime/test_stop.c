@@ -190,9 +190,9 @@ static void run_in_storm(lr_session *s, const struct io_file *io, int passes, in
 
 TEST(storms) {
   lr_error error = {""};
-  static const char *const names[] = {"streaming", "deep", "text"};
+  static const char *const names[] = {"streaming", "deep", "blocks", "text"};
   int cancelled = 0;
-  for (int k = 0; k < 3; k++) {
+  for (int k = 0; k < 4; k++) {
     struct opened o;
     OK(open_one(names[k], (lr_session_options){.threads = 2}, &o, &error));
     atomic_bool stop = false;
