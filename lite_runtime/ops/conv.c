@@ -68,7 +68,7 @@ static lr_status bind_bias(struct lr_bind *b, int32_t input, const struct pack_u
   for (int64_t g = 0; g < u->groups; g++)
     lr_gemm_bias(bias + (size_t)g * step, &u->pack,
                  from ? from + (size_t)g * u->pack.cols * lr_dtype_size(dtype) : NULL, dtype,
-                 (const char *)s->packed + g * u->group_bytes, a->x_zero, a->w_zero);
+                 s->packed ? (const char *)s->packed + g * u->group_bytes : NULL, a->x_zero, a->w_zero);
   s->bias = bias;
   return LR_OK;
 }

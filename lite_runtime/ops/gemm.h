@@ -77,7 +77,7 @@ lr_status lr_gemm_epilogue(struct lr_prepare *p, int32_t x_dtype, const struct l
 void lr_gemm_narrow(void *acc, int64_t n);
 
 /* Bias of one packed matrix: `cols` rounded up to nr elements of f32 or i32. b: f32, f16 or i32 by b_dtype,
- * or NULL. */
+ * or NULL; panels: integers only. */
 void lr_gemm_bias(void *bias, const struct lr_pack *k, const void *b, int32_t b_dtype, const void *panels,
                   int32_t x_zero, int32_t w_zero);
 /* body(context, i, thread) for i < n of any size; i is g->first + the int32_t that body gets. */
