@@ -57,13 +57,14 @@ static void tap_8(const struct lr_pack *p, const uint8_t *from, uint64_t n, int8
 }
 
 void lr_pack_run(const struct lr_pack *p, const void *from, void *to, uint64_t first, uint64_t last) {
+  uint64_t taps = p->depth ? p->taps_h * p->taps_w : 0; /* nothing to copy, however large the window is */
   uint64_t panel_bytes = lr_pack_panel_bytes(p), tap_size = padded_depth(p) * p->nr;
   for (uint64_t i = first; i < last; i++) {
     char *panel = (char *)to + i * panel_bytes,
          *weights = panel + (is_float(p) ? 0 : p->nr * sizeof(int32_t));
     uint64_t col = i * p->nr, n = p->cols - col < p->nr ? p->cols - col : p->nr;
     memset(panel, 0, panel_bytes);
-    for (uint64_t t = 0; t < p->taps_h * p->taps_w; t++) {
+    for (uint64_t t = 0; t < taps; t++) {
       int64_t at = (int64_t)col * p->col_stride + (int64_t)(t / p->taps_w) * p->h_stride +
                    (int64_t)(t % p->taps_w) * p->w_stride;
       if (p->type == LR_PACK_F32)

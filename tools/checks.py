@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,6 +139,17 @@ def clang(t: Run) -> str:
     t.need("clang")
     t.meson_test(t.build("clang", "-Dtests=true", CC="clang"))
     return ""
+
+
+def tidy(t: Run) -> str:
+    """clang-tidy over the code between a file and a kernel, with asserts on."""
+    t.need("clang", "clang-tidy")
+    folder = t.build("clang", "-Dtests=true", CC="clang")
+    files = [f for part in ("core", "ops") for f in sorted((ROOT / "lite_runtime" / part).glob("*.c"))]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        command = ("clang-tidy", "-p", folder, "--quiet", "--extra-arg=-UNDEBUG")
+        list(pool.map(lambda f: t.sh(*command, f, show=False), files))
+    return f"{len(files)} files"
 
 
 SANITIZE = ["-Dtests=true", "-Dbuildtype=debugoptimized", "-Db_lundef=false"]
@@ -372,6 +384,7 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "package": (package, "the Python package, built and installed"),
     "native": (native, "C build and C tests with this machine's compiler"),
     "clang": (clang, "the same with clang"),
+    "tidy": (tidy, "clang-tidy, the checks of .clang-tidy"),
     "asan": (asan, "the same under address and undefined-behaviour sanitizers"),
     "tsan": (tsan, "runtime tests under the thread sanitizer"),
     "arm64": (arm64, "C build for aarch64, C tests under qemu on three CPUs"),

@@ -66,7 +66,8 @@ def libfuzzer(t: Run, seconds: int) -> str:
         t.skip("clang's libFuzzer is not installed")
     folder = t.build("libfuzzer", *LIBFUZZER, CC="clang")
     files, words = seeds(t), []
-    env = {"LR_FUZZ_SEEDS": str(BUILD / "fuzz-seeds"), "UBSAN_OPTIONS": "print_stacktrace=1"}
+    env = {"LR_FUZZ_SEEDS": str(BUILD / "fuzz-seeds"), "UBSAN_OPTIONS": "print_stacktrace=1",
+           "ASAN_OPTIONS": "allocator_may_return_null=1"}
     for name, most in TARGETS.items():
         program = next(folder.rglob(f"fuzz_{name}"))
         found = sorted((FINDINGS / name).glob("*"))

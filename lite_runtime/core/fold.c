@@ -39,6 +39,7 @@ struct lr_view lr_dense_view(const struct lr_type *t, void *data) {
 
 lr_status lr_plan_fold(lr_session *s, struct lr_plan_step *st, lr_error *error) {
   struct lr_plan *p = &s->plan;
+  assert(p->tensor);
   static char no_data[LR_ALIGN]; /* `shape` looks at dims only, but a NULL would say absent */
   for (int32_t i = 0; i < st->n_in; i++) {
     struct lr_plan_tensor *t = st->in[i] < 0 ? NULL : &p->tensor[st->in[i]];
@@ -50,13 +51,14 @@ lr_status lr_plan_fold(lr_session *s, struct lr_plan_step *st, lr_error *error) 
     if (!data) return lr_fail(error, LR_ERR_MEMORY, "plan: out of memory for its values");
     st->view[st->n_in + i] = lr_dense_view(&t->type, data);
   }
-  LR_TRY(lr_plan_prepare(s, st, &p->arena, error));
+  bool nothing = lr_makes_nothing(st);
+  if (!nothing) LR_TRY(lr_plan_prepare(s, st, &p->arena, error));
   void *scratch = NULL;
   if (st->scratch_bytes) LR_TRY(lr_session_alloc(s, st->scratch_bytes, "scratch", &scratch, error));
   struct lr_run r = {.model = s->model, .node = st->node, .in = st->view, .out = st->view + st->n_in, .n_in = st->n_in,
                      .n_out = st->n_out, .slot = st->slot, .params = st->params, .scratch = scratch, .pool = s->pool,
                      .error = error};
-  lr_status status = st->impl->run(&r);
+  lr_status status = nothing ? LR_OK : st->impl->run(&r);
   lr_session_free(s, scratch, st->scratch_bytes);
   for (int32_t i = 0; i < st->n_out && !status; i++) {
     struct lr_plan_tensor *t = &p->tensor[st->out[i]];

@@ -38,6 +38,13 @@ lr_status lr_plan_infer(const lr_session *s, const struct lr_plan_step *step, co
   return LR_OK;
 }
 
+bool lr_makes_nothing(const struct lr_plan_step *st) {
+  if (st->custom || lr_on_device(st)) return false;
+  for (int32_t k = 0; k < st->n_out; k++)
+    if (lr_view_count(&st->view[st->n_in + k])) return false;
+  return st->n_out > 0;
+}
+
 struct prepare { /* what lr_prepare_alloc finds behind the public part */
   struct lr_prepare p;
   struct lr_arena *arena;
@@ -135,6 +142,7 @@ static lr_status delegate(lr_session *s, const struct scope *sc, const struct lr
   struct lr_plan *p = &s->plan;
   struct lr_plan_step *st = NULL;
   LR_TRY(new_step(s, sc, n, &st, error));
+  assert(st);
   bool taken = false;
   char why[400];
   LR_TRY(lr_device_offer(s, st, &taken, why, sizeof why, error));
@@ -162,6 +170,7 @@ static lr_status plan_node(lr_session *s, const struct scope *sc, const struct l
   struct lr_plan *p = &s->plan;
   struct lr_plan_step *st = NULL;
   LR_TRY(new_step(s, sc, n, &st, error));
+  assert(st);
   st->reason = reason;
   if (LR_HAS_CUSTOM && n->op == LR_OP_CUSTOM && !(st->custom = find_custom(s, n->custom_name)))
     return lr_fail(error, LR_ERR_UNSUPPORTED, "custom '%s': the model needs the custom operator '%s'; give it in "
@@ -255,7 +264,7 @@ static lr_status prepare_all(lr_session *s, lr_error *error) {
     }
     LR_TRY(lr_session_go_on(s, "plan", i, error)); /* packing weights takes its time */
     if (st->nothing) st->kernel = "view";
-    else if (!st->dynamic && !lr_on_device(st)) LR_TRY(lr_plan_prepare(s, st, &p->arena, error));
+    else if (!st->dynamic && !lr_on_device(st) && !lr_makes_nothing(st)) LR_TRY(lr_plan_prepare(s, st, &p->arena, error));
   }
   return LR_OK;
 }

@@ -120,6 +120,7 @@ static lr_status prepare_dynamic(lr_session *s, struct lr_plan_step *st, lr_erro
     LR_TRY(dynamic_output(s, &p->tensor[st->out[i]], &type[st->n_in + i], error));
     LR_TRY(set_view(s, st->out[i], &st->view[st->n_in + i], error));
   }
+  if (lr_makes_nothing(st)) return LR_OK;
   size_t had = st->scratch_capacity;
   LR_TRY(lr_plan_prepare(s, st, &st->arena, error));
   if (st->scratch_bytes <= had) return LR_OK;
@@ -142,7 +143,7 @@ static lr_status refresh_inputs(lr_session *s, struct lr_plan_step *st, lr_error
 static lr_status run_step(lr_session *s, struct lr_plan_step *st, lr_error *error) {
   if (st->dynamic) LR_TRY(prepare_dynamic(s, st, error));
   else LR_TRY(refresh_inputs(s, st, error));
-  if (st->nothing) return LR_OK;
+  if (st->nothing || lr_makes_nothing(st)) return LR_OK;
   if (lr_on_device(st)) {
     lr_error e = {""};
     lr_status status = lr_device_run(st, &e);

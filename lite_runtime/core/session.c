@@ -187,6 +187,7 @@ static lr_status size_states(lr_session *s, lr_error *error) {
     if (io->own && !memcmp(t.dim, io->type.dim, sizeof(lr_dim) * (size_t)t.rank)) continue;
     io->type = t;
     LR_TRY(lr_io_own(s, io, lr_type_bytes(&t), error));
+    assert(io->own);
     memset(io->own, 0, lr_type_bytes(&t)); /* a state of another size starts anew */
   }
   return LR_OK;
@@ -244,7 +245,7 @@ static lr_status get_tensor(lr_session *s, lr_role role, struct lr_io *io, lr_te
   if (sized) {
     t.bytes = lr_type_bytes(&io->type);
     if (!io->bound) LR_TRY(lr_io_own(s, io, t.bytes, error));
-    t.data = io->bound ? io->bound : io->own;
+    t.data = !io->bound ? io->own : io->bound_bytes >= t.bytes ? io->bound : NULL;
   }
   *tensor = t;
   return LR_OK;

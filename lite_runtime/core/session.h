@@ -151,6 +151,9 @@ lr_status lr_plan_fold(lr_session *s, struct lr_plan_step *st, lr_error *error);
 lr_status lr_device_offer(lr_session *s, struct lr_plan_step *st, bool *taken, char *why, size_t why_size,
                           lr_error *error);
 static inline bool lr_on_device(const struct lr_plan_step *st) { return LR_HAS_DELEGATE && st->device; }
+/* Does a step make no element at all? Then it is neither prepared nor run, however large its other sizes are. Devices and
+ * custom operators are called all the same. The step's views are set. */
+bool lr_makes_nothing(const struct lr_plan_step *st);
 lr_status lr_device_buffers(lr_session *s, struct lr_plan_step *st, lr_error *error);
 lr_status lr_device_run(struct lr_plan_step *st, lr_error *error);
 void lr_device_clear(struct lr_plan_step *st);

@@ -70,7 +70,7 @@ typedef struct lr_tensor_info {
 
 /* A dense row-major tensor in memory. */
 typedef struct lr_tensor {
-  void *data;       /* NULL while a shape is not known yet */
+  void *data;       /* NULL while a shape is not known yet, and while the memory that is bound is too small */
   size_t bytes;
   int32_t dtype;    /* lr_dtype */
   int32_t rank;

@@ -46,7 +46,7 @@ lr_status lr_conv_gemm_prepare(struct lr_conv *c, struct lr_prepare *p) {
   g->rows = c->y.n * c->y.h * c->y.w;
   g->cols = (int64_t)c->pack.cols;
   g->kc = join ? c->axis[1].kernel * c->x.c : (int64_t)c->pack.depth;
-  g->ks = c->axis[0].kernel * c->taps_w;
+  g->ks = g->kc ? c->axis[0].kernel * c->taps_w : 0; /* no channels: bias alone, however large the window */
   g->step = 1;
   g->even_rows = even_rows(&c->y, &g->y_stride);
   if (join) { /* padding is above and below only */
@@ -128,6 +128,7 @@ static void point(const struct lr_gemm_run *r, const struct lr_gemm_problem *p, 
   char *edge = (char *)a + c->edge_at;
   struct lr_pixel at = lr_pixel_at(p->row, c->y.h, c->y.w);
   struct run t = {at.n, at.h, at.w, 0, 0};
+  if (!p->ks) return;
   for (; t.first < n; t.first += t.n) {
     t.n = n - t.first < c->y.w - t.w ? n - t.first : c->y.w - t.w;
     for (int64_t kh = 0, h = t.h * ah->stride - ah->begin; kh < ah->kernel; kh++, h += ah->dilation) {

@@ -69,7 +69,7 @@ static void set_gemm(struct step *c, const struct lr_prepare *p, const struct lr
   g->rows = c->y.w;
   g->cols = c->w.cols;
   g->kc = c->w.depth;
-  g->ks = c->w.phases[0].most * c->w.phases[1].most;
+  g->ks = g->kc ? c->w.phases[0].most * c->w.phases[1].most : 0; /* no channels: bias alone */
   g->step = c->w.phases[1].stride;
   g->even_rows = true;
   g->y_stride = c->y.w_stride;
@@ -124,7 +124,7 @@ static void problem(const struct lr_gemm_run *r, struct lr_gemm_problem *p) {
   int64_t group = p->index / (c->y.n * c->y.h);
   const struct lr_phase *h = phase_of(c, 0, p->index % c->y.h), *w = phase_of(c, 1, p->row);
   p->rows = c->y.w;
-  p->ks = h->taps * w->taps;
+  p->ks = c->gemm.ks ? h->taps * w->taps : 0;
   p->w = u->packed + group * c->w.group_bytes + (p->ks ? lr_phases_packed(&c->w, h, w) : 0);
   p->bias = u->bias + group * c->w.biases * c->w.bias_bytes + lr_phases_bias(&c->w, h, w);
   p->col = group * c->w.cols;

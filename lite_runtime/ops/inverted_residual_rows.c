@@ -57,7 +57,7 @@ void lr_rolling_choose(struct lr_inverted_residual *s, const struct lr_prepare *
   if (r.ring * wide_row + r.band * narrow_row > MAX_BAND_BYTES) return;
   const struct lr_view *x = &p->in[0], *y = &p->out[0];
   double again = (double)((r.tiles - 1) * max64((h.kernel - 1) * h.dilation + 1 - h.stride, 0)); /* rows */
-  double cost = again * (double)(wide_row / 4) * (double)x->dim[3];
+  double cost = again * (double)wide->stride[1] * (double)x->dim[3];
   double weights = 4 * (double)wide->dim[3] * (double)(x->dim[3] + y->dim[3]);
   if (weights > WEIGHTS_BYTES) cost += COST_WEIGHT_BYTE * weights * (double)(ceil_div(h.out, r.band) - 1);
   if (cost < GAIN_BYTE * (double)(wide_row * h.in + narrow_row * h.out)) s->rolling = r;

@@ -38,6 +38,7 @@ static int64_t source(uint32_t mode, const struct pad_axis *a, int64_t i) {
         k = k < 0 ? 0 : a->keep - 1;
         break;
       case LR_PAD_MODE_WRAP:
+        assert(a->keep > 0);
         k = (k % a->keep + a->keep) % a->keep;
         break;
       default:
@@ -146,6 +147,7 @@ static void body(void *context, int32_t task, int32_t thread) {
   int64_t end = row + each < j->rows ? row + each : j->rows;
   size_t y_row = (size_t)axis_size(a) * j->block;
   for (int64_t i = j->rows_rank - 1, t = row; i >= 0; i--) {
+    assert(j->dim[i] > 0); /* y has elements */
     at[i] = t % j->dim[i];
     t /= j->dim[i];
   }
