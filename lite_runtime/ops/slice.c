@@ -23,7 +23,7 @@ static int64_t clamp(int64_t x, int64_t lo, int64_t hi) { return x < lo ? lo : x
  * not 0. */
 static struct range resolve(int64_t dim, int64_t start, int64_t end, int64_t step) {
   if (!dim) return (struct range){0, 0, 1};
-  assert(step);
+  assert(dim > 0 && step);
   step = clamp(step, -(dim + 1), dim + 1); /* a longer step takes one element too, and cannot overflow */
   if (start < 0) start += dim;
   if (end < 0) end += dim;
