@@ -6,14 +6,15 @@
 
 #define AT(s) (even ? x##s + at : (const X *)a[s] + at)
 #define WEIGHT(kh, c) w##kh##c = v8_load_panels(p->w + 4 * (3 * kh + c), p->panel)
-#define START                                                                                                           \
-  const void *const *a = p->a;                                                                                          \
-  const X *x0 = a[0], *x1 = a[1], *x2 = a[2], *x3 = a[3], *x4 = a[4], *x5 = a[5], *x6 = a[6], *x7 = a[7], *x8 = a[8];   \
-  v8 WEIGHT(0, 0), WEIGHT(0, 1), WEIGHT(0, 2), WEIGHT(1, 0), WEIGHT(1, 1), WEIGHT(1, 2), WEIGHT(2, 0), WEIGHT(2, 1),   \
-      WEIGHT(2, 2), lo = v8_set(p->lo), hi = v8_set(p->hi), u;                                                          \
-  const float *bias = p->bias;                                                                                          \
-  const size_t y_stride = p->y_stride, a_step = p->a_step, x_step = p->x_step;                                          \
-  float *y = p->y;                                                                                                      \
+#define START                                                                                             \
+  const void *const *a = p->a;                                                                            \
+  const X *x0 = a[0], *x1 = a[1], *x2 = a[2], *x3 = a[3], *x4 = a[4], *x5 = a[5], *x6 = a[6], *x7 = a[7], \
+          *x8 = a[8];                                                                                     \
+  v8 WEIGHT(0, 0), WEIGHT(0, 1), WEIGHT(0, 2), WEIGHT(1, 0), WEIGHT(1, 1), WEIGHT(1, 2), WEIGHT(2, 0),    \
+      WEIGHT(2, 1), WEIGHT(2, 2), lo = v8_set(p->lo), hi = v8_set(p->hi), u;                              \
+  const float *bias = p->bias;                                                                            \
+  const size_t y_stride = p->y_stride, a_step = p->a_step, x_step = p->x_step;                            \
+  float *y = p->y;                                                                                        \
   size_t at = p->from
 #define BIAS v8_load_panels(bias, 4)
 /* the pixel under tap s, which is in row kh, times column c of the weights */
@@ -33,11 +34,11 @@
   PIXEL(s1), ADD(one, 1, c), ADD(two, 1, d), ADD(three, 1, e); \
   PIXEL(s2), ADD(one, 2, c), ADD(two, 2, d), ADD(three, 2, e)
 /* stores a sum, goes on to the next pixel */
-#define FINISH(sum)                  \
+#define FINISH(sum)                   \
   v8_store(y, v8_clamp(sum, lo, hi)); \
-  y += y_stride;                     \
-  a += a_step;                       \
-  at += x_step;                      \
+  y += y_stride;                      \
+  a += a_step;                        \
+  at += x_step;                       \
   LR_OPAQUE(bias)
 
 LR_INLINE void LOCAL(_3x3_step1)(const struct pixels *p, const int even) {

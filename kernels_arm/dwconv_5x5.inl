@@ -20,11 +20,11 @@
   PIXEL(s + 15), add(3); \
   PIXEL(s + 20), add(4)
 /* stores a sum, goes on to the next pixel */
-#define FINISH(sum)                   \
+#define FINISH(sum)                    \
   vst1q_f32(y, v4_clamp(sum, lo, hi)); \
-  y += y_stride;                      \
-  a += a_step;                        \
-  at += x_step;                       \
+  y += y_stride;                       \
+  a += a_step;                         \
+  at += x_step;                        \
   LR_OPAQUE(bias)
 
 static void LOCAL(_5x5_step1)(const struct pixels *p) {

@@ -74,8 +74,9 @@ static size_t LOCAL(_step)(struct pixels *p, size_t edge) {
   return 0;
 }
 
-void DWCONV(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, const void *const *a, size_t a_step,
-            size_t x_step, const void *w, const float *bias, float *y, size_t y_stride, float lo, float hi) {
+void DWCONV(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, const void *const *a,
+            size_t a_step, size_t x_step, const void *w, const float *bias, float *y, size_t y_stride,
+            float lo, float hi) {
   static void (*const windows[3][3])(const struct pixels *) = {
       {LOCAL(_3x3_apart_0), LOCAL(_3x3_step1_0), LOCAL(_3x3_step2_0)}, /* pointers for each pixel */
       {LOCAL(_3x3_apart_0), LOCAL(_3x3_step1_1), LOCAL(_3x3_step2_1)}, /* of the first */

@@ -21,6 +21,7 @@ struct job {
 
 /* what(p, ...) for each panel, what(r, ...) for each row. All variables of a tile stand for themselves: clang 14 keeps arrays of
  * few rows in memory, however their loops are unrolled. */
+/* clang-format off */
 #define PANELS(what, ...)                     \
   {                                           \
     what(0, __VA_ARGS__);                     \
@@ -37,16 +38,17 @@ struct job {
     if (rows > 4) { what(4, __VA_ARGS__); } \
     if (rows > 5) { what(5, __VA_ARGS__); } \
   }
+/* clang-format on */
 /* sum_rp += lane k of e_r times the next row of panel p */
-#define STEP(k)          \
-  PANELS(STEP_LOAD, k)   \
+#define STEP(k)        \
+  PANELS(STEP_LOAD, k) \
   ROWS(STEP_ROW, k)
 #define STEP_LOAD(p, k) b##p = vld1q_f32(w##p + NR * k)
 #define STEP_ROW(r, k) PANELS(STEP_ADD, r, k)
 #define STEP_ADD(p, r, k) sum##r##p = vfmaq_laneq_f32(sum##r##p, b##p, e##r, k)
 /* The main loop has its w two vectors ahead: then one add, part of the last load, does for both loads of two vectors. */
-#define STEP_AHEAD(k)          \
-  PANELS(STEP_LOAD_AHEAD, k)   \
+#define STEP_AHEAD(k)        \
+  PANELS(STEP_LOAD_AHEAD, k) \
   ROWS(STEP_ROW, k)
 #define STEP_LOAD_AHEAD(p, k) b##p = vld1q_f32(w##p + NR * k - 2 * NR)
 /* The next n of the depth: XV(how) reads them. Compilers that see where x comes from add to an index of their own instead. */
@@ -59,21 +61,21 @@ struct job {
 /* without this gcc 12 moves so many loads up that it spills */
 #define KEEP(r, _) PANELS(KEEP_ONE, r)
 #define KEEP_ONE(p, r) LR_IN_REGISTER(sum##r##p)
-#define START(p, _)                     \
-  w##p = j->w + p * j->panel;           \
-  b##p = vld1q_f32(j->bias + p * NR);   \
+#define START(p, _)                   \
+  w##p = j->w + p * j->panel;         \
+  b##p = vld1q_f32(j->bias + p * NR); \
   ROWS(START_ROW, p)
 #define START_ROW(r, p) sum##r##p = b##p
 #define POINT(r, _) x##r = a[r]
 #define CLAMP(r, _) PANELS(CLAMP_ONE, r)
 #define CLAMP_ONE(p, r) sum##r##p = v4_clamp(sum##r##p, lo, hi)
-#define STORE(r, _)       \
-  PANELS(STORE_ONE, r)    \
+#define STORE(r, _)    \
+  PANELS(STORE_ONE, r) \
   y += j->y_stride
-#define STORE_ONE(p, r)                  \
+#define STORE_ONE(p, r)                   \
   if (p + 1 < panels || n == panels * NR) \
-    vst1q_f32(y + p * NR, sum##r##p);    \
-  else                                   \
+    vst1q_f32(y + p * NR, sum##r##p);     \
+  else                                    \
     v4_store_some(y + p * NR, sum##r##p, n % NR)
 
 /* rows <= MR and panels are literals, as is `rows` in what follows; n columns are stored. */
@@ -121,14 +123,14 @@ LR_INLINE void LOCAL(_tile)(const struct job *j, const size_t rows, const size_t
 
 /* All columns: tiles of `most` panels, and of fewer at the end. 4 are 2 + 2, because one panel alone waits for its sums. */
 LR_INLINE void LOCAL(_columns)(struct job j, const size_t rows, const size_t most, size_t cols) {
-#define TILE(panels)                                        \
-  do {                                                      \
-    size_t n = cols < panels * NR ? cols : panels * NR;     \
-    LOCAL(_tile)(&j, rows, panels, n);                      \
-    cols -= n;                                              \
-    j.w += panels * j.panel;                                \
-    j.bias += panels * NR;                                  \
-    j.y += panels * NR;                                     \
+#define TILE(panels)                                    \
+  do {                                                  \
+    size_t n = cols < panels * NR ? cols : panels * NR; \
+    LOCAL(_tile)(&j, rows, panels, n);                  \
+    cols -= n;                                          \
+    j.w += panels * j.panel;                            \
+    j.bias += panels * NR;                              \
+    j.y += panels * NR;                                 \
   } while (0)
   if (most == 4)
     while (cols > 3 * NR) TILE(4);
@@ -149,10 +151,10 @@ BY_ROWS(5, 3)
 BY_ROWS(6, 3)
 #undef BY_ROWS
 
-void GEMM(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a, const void *w, const float *bias, float *y,
-          size_t y_stride, float lo, float hi) {
+void GEMM(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a, const void *w,
+          const float *bias, float *y, size_t y_stride, float lo, float hi) {
   static void (*const by_rows[])(const struct job *, size_t) = {LOCAL(_1), LOCAL(_2), LOCAL(_3),
-                                                                 LOCAL(_4), LOCAL(_5), LOCAL(_6)};
+                                                                LOCAL(_4), LOCAL(_5), LOCAL(_6)};
   struct job j = {ks, kc, ks * kc * NR, y_stride, a, w, bias, y, lo, hi, lo > -INFINITY || hi < INFINITY};
   by_rows[rows - 1](&j, cols);
 }

@@ -14,42 +14,42 @@ LR_INLINE int8x16_t load_s8(const int8_t *p) { return vld1q_s8(p); }
 
 /* y[j] = finish(join of all a[s][j]) for the j that are left, from `at` on, as long as there are 4 * LANES, then LANES of them;
  * what is left after that is padded. V: vector of LANES elements of type T. */
-#define POOL(NAME, T, V, LANES, load, store, join, finish, more)                                           \
-  LR_INLINE void NAME##_1(size_t at, size_t ks, const void *const *a, float divisor, T *y) {               \
-    V v = load((const T *)a[0] + at);                                                                      \
-    for (size_t s = 1; s < ks; s++) v = join(v, load((const T *)a[s] + at));                               \
-    store(y, finish(v, divisor));                                                                          \
-  }                                                                                                        \
-  LR_INLINE void NAME##_4(size_t at, size_t ks, const void *const *a, float divisor, T *y) {               \
-    const T *x = (const T *)a[0] + at;                                                                     \
-    V v0 = load(x), v1 = load(x + LANES), v2 = load(x + 2 * LANES), v3 = load(x + 3 * LANES);              \
-    for (size_t s = 1; s < ks; s++) {                                                                      \
-      x = (const T *)a[s] + at;                                                                            \
-      v0 = join(v0, load(x)), v1 = join(v1, load(x + LANES));                                              \
-      v2 = join(v2, load(x + 2 * LANES)), v3 = join(v3, load(x + 3 * LANES));                              \
-    }                                                                                                      \
-    store(y, finish(v0, divisor));                                                                         \
-    store(y + LANES, finish(v1, divisor));                                                                 \
-    store(y + 2 * LANES, finish(v2, divisor));                                                             \
-    store(y + 3 * LANES, finish(v3, divisor));                                                             \
-  }                                                                                                        \
-  LR_INLINE void NAME##_rest(size_t at, size_t n, size_t ks, const void *const *a, float divisor, T *y) {  \
-    T few[LANES] = {0};                                                                                    \
-    memcpy(few, (const T *)a[0] + at, n * sizeof *few);                                                    \
-    V v = load(few);                                                                                       \
-    for (size_t s = 1; s < ks; s++) {                                                                      \
-      memcpy(few, (const T *)a[s] + at, n * sizeof *few);                                                  \
-      v = join(v, load(few));                                                                              \
-    }                                                                                                      \
-    store(few, finish(v, divisor));                                                                        \
-    memcpy(y, few, n * sizeof *few);                                                                       \
-  }                                                                                                        \
-  void NAME(size_t n, size_t ks, const void *const *a MORE_##more, void *out) {                            \
-    T *y = out;                                                                                            \
-    size_t at = 0;                                                                                         \
-    for (; n - at >= 4 * LANES; at += 4 * LANES) NAME##_4(at, ks, a, DIVISOR_##more, y + at);              \
-    for (; n - at >= LANES; at += LANES) NAME##_1(at, ks, a, DIVISOR_##more, y + at);                      \
-    if (at < n) NAME##_rest(at, n - at, ks, a, DIVISOR_##more, y + at);                                    \
+#define POOL(NAME, T, V, LANES, load, store, join, finish, more)                                          \
+  LR_INLINE void NAME##_1(size_t at, size_t ks, const void *const *a, float divisor, T *y) {              \
+    V v = load((const T *)a[0] + at);                                                                     \
+    for (size_t s = 1; s < ks; s++) v = join(v, load((const T *)a[s] + at));                              \
+    store(y, finish(v, divisor));                                                                         \
+  }                                                                                                       \
+  LR_INLINE void NAME##_4(size_t at, size_t ks, const void *const *a, float divisor, T *y) {              \
+    const T *x = (const T *)a[0] + at;                                                                    \
+    V v0 = load(x), v1 = load(x + LANES), v2 = load(x + 2 * LANES), v3 = load(x + 3 * LANES);             \
+    for (size_t s = 1; s < ks; s++) {                                                                     \
+      x = (const T *)a[s] + at;                                                                           \
+      v0 = join(v0, load(x)), v1 = join(v1, load(x + LANES));                                             \
+      v2 = join(v2, load(x + 2 * LANES)), v3 = join(v3, load(x + 3 * LANES));                             \
+    }                                                                                                     \
+    store(y, finish(v0, divisor));                                                                        \
+    store(y + LANES, finish(v1, divisor));                                                                \
+    store(y + 2 * LANES, finish(v2, divisor));                                                            \
+    store(y + 3 * LANES, finish(v3, divisor));                                                            \
+  }                                                                                                       \
+  LR_INLINE void NAME##_rest(size_t at, size_t n, size_t ks, const void *const *a, float divisor, T *y) { \
+    T few[LANES] = {0};                                                                                   \
+    memcpy(few, (const T *)a[0] + at, n * sizeof *few);                                                   \
+    V v = load(few);                                                                                      \
+    for (size_t s = 1; s < ks; s++) {                                                                     \
+      memcpy(few, (const T *)a[s] + at, n * sizeof *few);                                                 \
+      v = join(v, load(few));                                                                             \
+    }                                                                                                     \
+    store(few, finish(v, divisor));                                                                       \
+    memcpy(y, few, n * sizeof *few);                                                                      \
+  }                                                                                                       \
+  void NAME(size_t n, size_t ks, const void *const *a MORE_##more, void *out) {                           \
+    T *y = out;                                                                                           \
+    size_t at = 0;                                                                                        \
+    for (; n - at >= 4 * LANES; at += 4 * LANES) NAME##_4(at, ks, a, DIVISOR_##more, y + at);             \
+    for (; n - at >= LANES; at += LANES) NAME##_1(at, ks, a, DIVISOR_##more, y + at);                     \
+    if (at < n) NAME##_rest(at, n - at, ks, a, DIVISOR_##more, y + at);                                   \
   }
 #define MORE_max
 #define MORE_mean , float divisor

@@ -94,15 +94,15 @@ void NAME(lr_vcast__)(int32_t from, int32_t to, size_t n, const void *a, size_t 
 /* ---- quantize ---- */
 /* Clamped before it becomes an integer; 1.5 * 2^23 rounds to nearest even what is small enough, as the 16-bit
  * types are. */
-#define QUANTIZE(dtype, type, lo, hi)                                             \
-  case dtype:                                                                     \
-    for (size_t i = 0; i < n; i++) {                                              \
-      int32_t zero = ((const type *)c)[i];                                        \
-      float q = a[i] / b[i], low = (float)((lo)-zero), high = (float)((hi)-zero); \
-      q = q == q ? q : 0;                                                         \
-      q = q < low ? low : q > high ? high : q;                                    \
-      ((type *)y)[i] = (type)((int32_t)((q + 12582912.0f) - 12582912.0f) + zero); \
-    }                                                                             \
+#define QUANTIZE(dtype, type, lo, hi)                                                 \
+  case dtype:                                                                         \
+    for (size_t i = 0; i < n; i++) {                                                  \
+      int32_t zero = ((const type *)c)[i];                                            \
+      float q = a[i] / b[i], low = (float)((lo) - zero), high = (float)((hi) - zero); \
+      q = q == q ? q : 0;                                                             \
+      q = q < low ? low : q > high ? high : q;                                        \
+      ((type *)y)[i] = (type)((int32_t)((q + 12582912.0f) - 12582912.0f) + zero);     \
+    }                                                                                 \
     return;
 
 static void quantize(int32_t to, size_t n, const float *a, const float *b, const void *c, void *y) {

@@ -9,7 +9,7 @@ void lr_cast_any(int32_t from, int32_t to, size_t n, const void *a, void *y);
 
 /* x is truncated; hi is one above the largest value, lo the smallest, both exact as doubles. */
 #define SATURATE(T, x, lo, hi, max) \
-  ((x) >= (hi) ? (T)(max) : (x) > (lo)-1.0 ? (T)(x) : (x) < 0 ? (T)(lo) : (T)0)
+  ((x) >= (hi) ? (T)(max) : (x) > (lo) - 1.0 ? (T)(x) : (x) < 0 ? (T)(lo) : (T)0)
 static inline int8_t i8_of(double x) { return SATURATE(int8_t, x, -128.0, 128.0, 127); }
 static inline uint8_t u8_of(double x) { return SATURATE(uint8_t, x, 0.0, 256.0, 255); }
 static inline int16_t i16_of(double x) { return SATURATE(int16_t, x, -32768.0, 32768.0, 32767); }

@@ -53,8 +53,8 @@ typedef lr_softmax_fn lr_f32_softmax_fn, lr_f16_softmax_fn, lr_f64_softmax_fn;
  * f = exp(*max - m), *sum = f * *sum + the sum of all x[i], *max = m. Returns f, by which all sums over earlier pieces are to
  * be multiplied. *max is -inf and *sum 0 before the first piece. mask: NULL or one number (mask_step 0), or n (1). A NaN in t
  * makes *sum NaN; as long as all t are -inf, x, *sum and with them a quotient's divisor are 0. */
-typedef float lr_f32_softmax_piece_fn(size_t n, float scale, const float *mask, size_t mask_step, float *x, float *max,
-                                      float *sum);
+typedef float lr_f32_softmax_piece_fn(size_t n, float scale, const float *mask, size_t mask_step, float *x,
+                                      float *max, float *sum);
 /* y = (x - mean(x)) / sqrt(variance(x) + epsilon) * scale + bias of one dense row; rms: without the mean.
  * scale, bias: n elements or NULL. y may be any of the others. n >= 1. */
 typedef void lr_norm_fn(size_t n, const void *x, const void *scale, const void *bias, float epsilon,

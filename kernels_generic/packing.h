@@ -1,25 +1,24 @@
 /* Packed weights: what the GEMM and depthwise kernels read.
  *
- * A matrix of `cols` output columns by taps x depth becomes panels of `nr` columns (the last one filled up
- * with zeros): floats   f32 [taps][depth / kr, rounded up][nr][kr] 8 bit    i32 [nr], the sum of each
- * column's weights, then i8 [taps][depth / kr, rounded up][nr][kr] where the depth of a tap that is not a
- * multiple of kr is filled up with zeros. Pure functions of the weights: neither bias nor zero points are in
- * it. As an encoding in the file (model.fbs) this is kind 1   a tensor [O ... depth] whose rows are columns
- * of the product; `block` groups (at least 1) of O / block columns each, every group with its own panels; the
- * dims between O and depth are the taps kind 2   a tensor [... K N], a stack of matrices one behind the
- * other: columns last, one tap of depth K; block 0 both of version 1.
- * Only made at run time (ops/conv_winograd_weights.c): kind 3   a filter [O 3 3 C] in the transformed form of Winograd's
- * F(block x block, 3x3), block 2 or 4: (block + 2)^2 matrices, row-major by point, each f32 panels of one tap of depth C. */
+ * A matrix of `cols` output columns by taps x depth becomes panels of `nr` columns, the last one filled up with zeros:
+ *   floats   f32 [taps][depth / kr, rounded up][nr][kr]
+ *   8 bit    i32 [nr], the sum of each column's weights, then i8 [taps][depth / kr, rounded up][nr][kr]
+ * where the depth of a tap that is not a multiple of kr is filled up with zeros. Pure functions of the weights: neither
+ * bias nor zero points are in it.
+ *
+ * As an encoding in the file (model.fbs) this is, both of version 1,
+ *   kind 1   a tensor [O ... depth] whose rows are columns of the product; `block` groups (at least 1) of O / block
+ *            columns each, every group with its own panels; the dims between O and depth are the taps
+ *   kind 2   a tensor [... K N], a stack of matrices one behind the other: columns last, one tap of depth K; block 0
+ * and only made at run time (ops/conv_winograd_weights.c)
+ *   kind 3   a filter [O 3 3 C] in the transformed form of Winograd's F(block x block, 3x3), block 2 or 4:
+ *            (block + 2)^2 matrices, row-major by point, each f32 panels of one tap of depth C */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
-enum lr_pack_type {
-  LR_PACK_F32,
-  LR_PACK_F16,
-  LR_PACK_I8,
-  LR_PACK_U8
-}; /* of the source; u8 is packed as w - 128 in i8 */
+/* Of the source; u8 is packed as w - 128 in i8. */
+enum lr_pack_type { LR_PACK_F32, LR_PACK_F16, LR_PACK_I8, LR_PACK_U8 };
 
 /* One matrix. Strides of the source in elements; taps are a grid, h outer. */
 struct lr_pack {

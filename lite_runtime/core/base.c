@@ -104,7 +104,8 @@ void lr_free(const lr_allocator *a, void *p) {
 }
 
 lr_status lr_allocator_check(const lr_allocator *a, const char *what, lr_error *error) {
-  return a->alloc && a->free ? LR_OK : lr_fail(error, LR_ERR_ARGUMENT, "%s: the allocator lacks alloc or free", what);
+  return a->alloc && a->free ? LR_OK
+                             : lr_fail(error, LR_ERR_ARGUMENT, "%s: the allocator lacks alloc or free", what);
 }
 
 uint64_t lr_now_ns(void) {

@@ -23,10 +23,10 @@ lr_status lr_fail(lr_error *e, lr_status s, const char *format, ...) LR_PRINTF(3
 /* The same with something in front: `<front>: <message>`. */
 lr_status lr_fail_in(lr_error *e, lr_status s, const char *front, const char *format, va_list args);
 
-#define LR_TRY(call)              \
-  do {                            \
-    lr_status lr_try_ = (call);   \
-    if (lr_try_) return lr_try_;  \
+#define LR_TRY(call)             \
+  do {                           \
+    lr_status lr_try_ = (call);  \
+    if (lr_try_) return lr_try_; \
   } while (0)
 
 /* Allocator used by one model or session. Freed memory of size 0 or NULL is fine. lr_alloc returns zeroed memory. */
@@ -39,13 +39,17 @@ lr_status lr_allocator_check(const lr_allocator *a, const char *what, lr_error *
 uint64_t lr_now_ns(void); /* of a clock that only goes forwards */
 
 /* *r = a op b; true when the result does not fit (the value of *r is then unspecified). */
-static inline bool lr_mul_overflows(uint64_t a, uint64_t b, uint64_t *r) { return __builtin_mul_overflow(a, b, r); }
-static inline bool lr_add_overflows(uint64_t a, uint64_t b, uint64_t *r) { return __builtin_add_overflow(a, b, r); }
+static inline bool lr_mul_overflows(uint64_t a, uint64_t b, uint64_t *r) {
+  return __builtin_mul_overflow(a, b, r);
+}
+static inline bool lr_add_overflows(uint64_t a, uint64_t b, uint64_t *r) {
+  return __builtin_add_overflow(a, b, r);
+}
 
 static inline size_t lr_align_up(size_t n, size_t align) { return (n + align - 1) & ~(align - 1); }
 
-#define LR_ALIGN 64                       /* of every buffer that kernels see */
-#define LR_MAX_BYTES ((uint64_t)1 << 40)  /* of one tensor; keeps every later product in 64 bits */
+#define LR_ALIGN 64                      /* of every buffer that kernels see */
+#define LR_MAX_BYTES ((uint64_t)1 << 40) /* of one tensor; keeps every later product in 64 bits */
 
 /* Size of one element in bytes (1 for the 4-bit types, whose tensors the CPU does not compute on), 0 for an unknown code. */
 size_t lr_dtype_size(int32_t dtype);
@@ -69,7 +73,9 @@ static inline int64_t lr_type_count(const struct lr_type *t) {
   for (int32_t i = 0; i < t->rank; i++) n *= t->dim[i];
   return n;
 }
-static inline size_t lr_type_bytes(const struct lr_type *t) { return (size_t)lr_type_count(t) * lr_dtype_size(t->dtype); }
+static inline size_t lr_type_bytes(const struct lr_type *t) {
+  return (size_t)lr_type_count(t) * lr_dtype_size(t->dtype);
+}
 bool lr_type_known(const struct lr_type *t); /* no unknown dim */
 /* Checks rank, dtype and that the size of the known dims stays below LR_MAX_BYTES; false otherwise. */
 bool lr_type_check(const struct lr_type *t);

@@ -28,9 +28,9 @@ void lr_gather(size_t size, int64_t rows, int64_t n, const void *from, int64_t r
   const char *p = from;
   int64_t step = stride * (int64_t)size;
   switch (size) {
-#define COPY(type)                                                         \
-  for (type *t = to; rows > 0; rows--, p += row_bytes)                     \
-    for (int64_t i = 0; i < n; i++) *t++ = *(const type *)(p + i * step);  \
+#define COPY(type)                                                        \
+  for (type *t = to; rows > 0; rows--, p += row_bytes)                    \
+    for (int64_t i = 0; i < n; i++) *t++ = *(const type *)(p + i * step); \
   break;
     case 1:
       COPY(uint8_t)
@@ -49,9 +49,9 @@ void lr_scatter(size_t size, int64_t rows, int64_t n, const void *from, void *to
   char *p = to;
   int64_t step = stride * (int64_t)size;
   switch (size) {
-#define COPY(type)                                                   \
-  for (const type *t = from; rows > 0; rows--, p += row_bytes)       \
-    for (int64_t i = 0; i < n; i++) *(type *)(p + i * step) = *t++;  \
+#define COPY(type)                                                  \
+  for (const type *t = from; rows > 0; rows--, p += row_bytes)      \
+    for (int64_t i = 0; i < n; i++) *(type *)(p + i * step) = *t++; \
   break;
     case 1:
       COPY(uint8_t)

@@ -9,8 +9,9 @@ struct lr_device {
   void *user;
   /* Compiles the subgraph for these input types (all known). `blob` is the vendor's precompiled program or NULL. Fills the
    * types of outputs. On failure the sentence says why, and the node runs on the CPU (or the session fails to plan). */
-  lr_status (*compile)(void *user, const lr_model *model, const struct lr_subgraph *graph, const struct lr_blob *blob,
-                       const struct lr_type *in, struct lr_type *out, void **program, lr_error *error);
+  lr_status (*compile)(void *user, const lr_model *model, const struct lr_subgraph *graph,
+                       const struct lr_blob *blob, const struct lr_type *in, struct lr_type *out,
+                       void **program, lr_error *error);
   void (*release)(void *user, void *program);
   /* Memory that the device computes on. host_ptr: its address for the CPU, or NULL when upload / download must copy. */
   lr_status (*alloc)(void *user, size_t bytes, void **handle, void **host_ptr, lr_error *error);

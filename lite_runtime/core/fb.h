@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-
 struct fb {
   const uint8_t *p;
   uint64_t size, budget;
@@ -23,7 +22,7 @@ bool fb_charge(struct fb *f, uint64_t bytes);
 
 /* fb_u8(f, at): the number at a place; fb_get_u8(f, t, id, missing): that of a field of table t, or the schema's default. */
 #define FB_SCALARS(X) X(u8, uint8_t) X(u16, uint16_t) X(u32, uint32_t) X(i32, int32_t) X(u64, uint64_t)
-#define FB_DECLARE(name, type)                \
+#define FB_DECLARE(name, type)               \
   type fb_##name(struct fb *f, uint64_t at); \
   type fb_get_##name(struct fb *f, uint64_t t, unsigned id, type missing);
 FB_SCALARS(FB_DECLARE)

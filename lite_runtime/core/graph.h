@@ -3,13 +3,26 @@
 #include "base.h"
 #include "lr_ops.h" /* generated: enum lr_op_code, struct lr_<op>_attrs, enum lr_postop */
 
-#define LR_MAX_INPUTS 1024  /* of one node */
+#define LR_MAX_INPUTS 1024 /* of one node */
 #define LR_MAX_OUTPUTS 256
 
-enum lr_lifetime { LR_LIFE_TEMP = 0, LR_LIFE_CONST = 1, LR_LIFE_INPUT = 2, LR_LIFE_OUTPUT = 3, LR_LIFE_STATE = 4 };
+enum lr_lifetime {
+  LR_LIFE_TEMP = 0,
+  LR_LIFE_CONST = 1,
+  LR_LIFE_INPUT = 2,
+  LR_LIFE_OUTPUT = 3,
+  LR_LIFE_STATE = 4
+};
 
 /* ---- post-op programs, decoded (spec/postops.py has the encoding) ---- */
-enum { LR_SRC_NONE = 0, LR_SRC_REG0 = 1, LR_SRC_OPERAND0 = 16, LR_SRC_IMM = 255, LR_MAX_OPERANDS = 32, LR_REGISTERS = 4 };
+enum {
+  LR_SRC_NONE = 0,
+  LR_SRC_REG0 = 1,
+  LR_SRC_OPERAND0 = 16,
+  LR_SRC_IMM = 255,
+  LR_MAX_OPERANDS = 32,
+  LR_REGISTERS = 4
+};
 struct lr_instr {
   uint8_t op;     /* enum lr_postop */
   uint8_t dtype;  /* type of the arithmetic */
@@ -40,7 +53,7 @@ struct lr_graph_tensor {
   struct lr_type type; /* as declared: for temps a hint, for others binding */
   uint8_t lifetime;
   int32_t state_source; /* tensor index or -1 */
-  const void *data;     /* canonical encoding of a constant, in the file; read it through lr_weights_dense, which checks hashes */
+  const void *data; /* canonical encoding of a constant, in the file; lr_weights_dense checks its hashes */
   int32_t n_encodings;
   const struct lr_encoding *encodings;
   struct lr_quant quant;
@@ -54,11 +67,11 @@ struct lr_blob {
 };
 struct lr_node {
   enum lr_op_code op;
-  const char *name;         /* never NULL */
-  int32_t n_in, n_out;      /* n_in counts operands of the program too */
-  int32_t n_own;            /* inputs of the operator itself: in[n_own + k] is operand k; for variadic operators all */
-  const int32_t *in, *out;  /* tensor indices; in[] may be -1 */
-  const void *attrs;        /* struct lr_<op>_attrs, complete with defaults */
+  const char *name;    /* never NULL */
+  int32_t n_in, n_out; /* n_in counts operands of the program too */
+  int32_t n_own; /* inputs of the operator itself: in[n_own + k] is operand k; for variadic operators all */
+  const int32_t *in, *out; /* tensor indices; in[] may be -1 */
+  const void *attrs;       /* struct lr_<op>_attrs, complete with defaults */
   struct lr_program program;
   const char *custom_name;
   const void *custom_data;
@@ -79,7 +92,7 @@ struct lr_subgraph {
 };
 
 /* ---- the model ---- */
-struct lr_weights; /* cache of packed weights, weights.c */
+struct lr_weights;                         /* cache of packed weights, weights.c */
 #define LR_CHUNK_BYTES ((uint64_t)1 << 20) /* of a section: each has its own hash */
 struct lr_section {
   uint64_t offset, bytes; /* in the file */
@@ -88,7 +101,7 @@ struct lr_section {
 };
 struct lr_model {
   lr_allocator alloc;
-  uint32_t cpu;     /* instruction sets that may be used */
+  uint32_t cpu; /* instruction sets that may be used */
   uint32_t verify;
   void (*log)(void *user, const char *message);
   void *log_user;

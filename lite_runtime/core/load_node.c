@@ -22,7 +22,8 @@ static lr_status load_program(struct lr_loader *l, uint64_t t, struct lr_node *n
   if (l->fb.bad) return lr_loader_bad(l);
   if (!count) return LR_OK;
   if (!LR_HAS_POST || !lr_ops[n->op]->post)
-    return lr_node_fail(l->error, LR_ERR_MODEL, n->op, n->name, "it has a post-op program but cannot take one");
+    return lr_node_fail(l->error, LR_ERR_MODEL, n->op, n->name,
+                        "it has a post-op program but cannot take one");
   if (count > 5 * LR_MAX_INSTRS)
     return lr_node_fail(l->error, LR_ERR_MODEL, n->op, n->name,
                         "its program has %u words, at most %d are possible", count, 5 * LR_MAX_INSTRS);

@@ -62,7 +62,8 @@ static struct lr_view view_of(const struct lr_plan_tensor *t) {
 }
 
 /* Can every reader of t work on these strides? */
-static bool readers_accept(const struct lr_plan *p, const struct readers *r, int32_t t, const struct lr_view *v) {
+static bool readers_accept(const struct lr_plan *p, const struct readers *r, int32_t t,
+                           const struct lr_view *v) {
   if (lr_view_dense(v)) return true;
   int32_t last = v->rank - 1;
   bool last_dense = v->dim[last] == 1 || v->stride[last] == 1;
@@ -107,8 +108,10 @@ static void try_views(struct lr_plan *p, const struct readers *r, int32_t step) 
     struct lr_view out = view_of(&p->tensor[st->out[k]]);
     bool temp = p->tensor[st->out[k]].place == LR_AT_ARENA && !p->tensor[st->out[k]].apart;
     int64_t offset = temp ? st->impl->view(st->node, st->view, value, k, &out) : -1;
-    if (offset >= 0 && readers_accept(p, r, st->out[k], &out)) put_into(p, st->out[k], st->in[0], offset, &out);
-    else all = false;
+    if (offset >= 0 && readers_accept(p, r, st->out[k], &out))
+      put_into(p, st->out[k], st->in[0], offset, &out);
+    else
+      all = false;
   }
   st->nothing = all;
 }
@@ -134,8 +137,10 @@ static void try_concat(struct lr_plan *p, const struct readers *r, int32_t step)
     memcpy(v.stride, y->stride, sizeof v.stride);
     bool once = true;
     for (int32_t i = 0; i < k; i++) once &= st->in[i] != st->in[k];
-    if (once && may_move(p, st->in[k]) && readers_accept(p, r, st->in[k], &v)) put_into(p, st->in[k], st->out[0], offset * y->stride[axis], &v);
-    else all = false;
+    if (once && may_move(p, st->in[k]) && readers_accept(p, r, st->in[k], &v))
+      put_into(p, st->in[k], st->out[0], offset * y->stride[axis], &v);
+    else
+      all = false;
     offset += x->type.dim[axis];
   }
   st->nothing = all;
@@ -145,7 +150,8 @@ static void try_concat(struct lr_plan *p, const struct readers *r, int32_t step)
 static bool same_layout(const struct lr_plan_tensor *a, const struct lr_plan_tensor *b) {
   if (a->type.dtype != b->type.dtype || a->type.rank != b->type.rank) return false;
   for (int32_t i = 0; i < a->type.rank; i++)
-    if (a->type.dim[i] != b->type.dim[i] || (a->type.dim[i] > 1 && a->stride[i] != b->stride[i])) return false;
+    if (a->type.dim[i] != b->type.dim[i] || (a->type.dim[i] > 1 && a->stride[i] != b->stride[i]))
+      return false;
   return true;
 }
 
@@ -161,7 +167,8 @@ static void try_in_place(struct lr_plan *p, int32_t step) {
     if (root->place != LR_AT_ARENA || root->last != step || !same_layout(x, y)) continue;
     bool alone = true;
     for (int32_t i = 0; i < st->n_in; i++)
-      if (i != k && st->in[i] >= 0 && p->tensor[st->in[i]].root == x->root && st->in[i] != st->in[k]) alone = false;
+      if (i != k && st->in[i] >= 0 && p->tensor[st->in[i]].root == x->root && st->in[i] != st->in[k])
+        alone = false;
     if (!alone) continue;
     struct lr_view v = view_of(x);
     if (y->apart && !lr_view_dense(&v)) continue;
@@ -247,7 +254,9 @@ static size_t assign_apart(struct buffer *b, int32_t n) {
 }
 
 /* Bytes of a root: its own, which no part of it exceeds. */
-static size_t root_bytes(const struct lr_plan_tensor *t) { return lr_align_up(lr_type_bytes(&t->type), LR_ALIGN); }
+static size_t root_bytes(const struct lr_plan_tensor *t) {
+  return lr_align_up(lr_type_bytes(&t->type), LR_ALIGN);
+}
 
 lr_status lr_memory_assign(lr_session *s, lr_error *error) {
   struct lr_plan *p = &s->plan;
@@ -264,7 +273,8 @@ lr_status lr_memory_assign(lr_session *s, lr_error *error) {
   for (int32_t i = 0; i < p->n_steps; i++)
     if (!p->step[i].dynamic && p->step[i].scratch_bytes)
       b[n++] = (struct buffer){p->step[i].scratch_bytes, &p->step[i].scratch_offset, i, i};
-  for (int32_t i = 0; i < n; i++) /* one tensor is at most LR_MAX_BYTES, so it takes 2^24 of them to overflow */
+  for (int32_t i = 0; i < n;
+       i++) /* one tensor is at most LR_MAX_BYTES, so it takes 2^24 of them to overflow */
     if (__builtin_add_overflow(sum, b[i].bytes, &sum)) {
       lr_free(&s->alloc, b);
       return lr_fail(error, LR_ERR_MEMORY, "plan: the tensors are too large together");

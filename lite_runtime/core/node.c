@@ -48,7 +48,9 @@ lr_status lr_node_attrs(int32_t op, const char *name, const void *words, uint32_
   return LR_OK;
 }
 
-int32_t lr_node_inputs(int32_t op, int32_t n_in) { return n_in > lr_ops[op]->n_own ? n_in : lr_ops[op]->n_own; }
+int32_t lr_node_inputs(int32_t op, int32_t n_in) {
+  return n_in > lr_ops[op]->n_own ? n_in : lr_ops[op]->n_own;
+}
 
 int32_t lr_node_own(int32_t op, int32_t n_in) { return lr_ops[op]->n_own < 0 ? n_in : lr_ops[op]->n_own; }
 

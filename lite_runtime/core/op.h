@@ -4,15 +4,15 @@
 
 /* ---- infer: shapes and dtypes, and every static check ---- */
 struct lr_infer {
-  const char *name;          /* of the node, for messages */
-  const void *attrs;         /* struct lr_<op>_attrs */
+  const char *name;                 /* of the node, for messages */
+  const void *attrs;                /* struct lr_<op>_attrs */
   const struct lr_program *program; /* checked; n == 0 when there is none */
   int32_t n_in, n_own, n_out;
-  const struct lr_type *in;  /* n_in; dtype 0: absent */
-  const void *const *value;  /* n_in; data of inputs whose values are known now, else NULL; dense */
-  struct lr_type *out;       /* n_out; to be filled (`custom`, `delegate`: holds the declared types, which stay) */
+  const struct lr_type *in; /* n_in; dtype 0: absent */
+  const void *const *value; /* n_in; data of inputs whose values are known now, else NULL; dense */
+  struct lr_type *out; /* n_out; to be filled (`custom`, `delegate`: holds the declared types, which stay) */
   lr_error *error;
-  const char *op;            /* name of the operator, for messages */
+  const char *op; /* name of the operator, for messages */
 };
 /* `<op> '<name>': <message>` */
 lr_status lr_infer_fail(const struct lr_infer *c, lr_status s, const char *format, ...) LR_PRINTF(3, 4);
@@ -68,7 +68,7 @@ struct lr_bind {
   struct lr_model *model;
   const struct lr_subgraph *graph;
   const struct lr_node *node;
-  void **slot;      /* the operator's own; NULL at first; read it in prepare and run */
+  void **slot; /* the operator's own; NULL at first; read it in prepare and run */
   lr_error *error;
 };
 /* Constant data of input i of the node, or NULL when it is not a constant. Dense, canonical order. On failure to make it
@@ -79,22 +79,25 @@ void *lr_bind_alloc(const struct lr_bind *b, size_t bytes);
 
 /* Packed weights: the model's cache is keyed by (tensor, descriptor). When the file has an encoding with this descriptor its
  * bytes are used in place, else pack() makes them once. `bytes` is the size of the packed form. */
-struct lr_packing { uint32_t kind, version, nr, kr, block; };
+struct lr_packing {
+  uint32_t kind, version, nr, kr, block;
+};
 typedef void (*lr_pack_fn)(const void *user, const void *dense, void *packed);
-lr_status lr_weights_get(const struct lr_bind *b, int32_t input, const struct lr_packing *p, size_t bytes, lr_pack_fn pack,
-                         const void *user, const void **packed);
+lr_status lr_weights_get(const struct lr_bind *b, int32_t input, const struct lr_packing *p, size_t bytes,
+                         lr_pack_fn pack, const void *user, const void **packed);
 
 /* ---- prepare: once per plan and node; all shapes are known ---- */
 struct lr_prepare {
   struct lr_bind bind;            /* for weights that depend on shapes */
   const struct lr_view *in, *out; /* shapes, dtypes and strides; data is not valid yet */
   int32_t n_in, n_out;
-  int32_t threads;                /* scratch must be enough for this many */
-  size_t scratch;                 /* to be filled: bytes of scratch for the step (64-byte aligned) */
-  void *params;                   /* the step's own, from lr_prepare_alloc */
-  const char *kernel;             /* to be filled: name of the chosen kernel, static string */
+  int32_t threads;    /* scratch must be enough for this many */
+  size_t scratch;     /* to be filled: bytes of scratch for the step (64-byte aligned) */
+  void *params;       /* the step's own, from lr_prepare_alloc */
+  const char *kernel; /* to be filled: name of the chosen kernel, static string */
 };
-void *lr_prepare_alloc(struct lr_prepare *p, size_t bytes); /* zeroed; lives as long as the plan; NULL: out of memory */
+/* Zeroed memory that lives as long as the plan; NULL: out of memory. */
+void *lr_prepare_alloc(struct lr_prepare *p, size_t bytes);
 lr_status lr_prepare_fail(const struct lr_prepare *p, lr_status s, const char *format, ...) LR_PRINTF(3, 4);
 
 /* ---- run ---- */
@@ -111,7 +114,8 @@ struct lr_run {
 /* `<op> '<name>': <message>` */
 lr_status lr_run_fail(const struct lr_run *r, lr_status s, const char *format, ...) LR_PRINTF(3, 4);
 /* Runs body(context, i, thread) for i < n on the pool; thread is 0..threads-1 and unique among those running at once. */
-void lr_parallel(struct lr_pool *pool, int32_t n, void (*body)(void *context, int32_t i, int32_t thread), void *context);
+void lr_parallel(struct lr_pool *pool, int32_t n, void (*body)(void *context, int32_t i, int32_t thread),
+                 void *context);
 /* True when the run that this thread works for is cancelled or past its deadline. lr_parallel asks before each body and
  * skips what is left; a loop that may take longer than a millisecond by itself asks now and then, and returns. What a
  * step has not computed then is not looked at: the run ends. Never true in bind and prepare. */
@@ -121,7 +125,7 @@ enum {
   LR_IMPL_STRIDED_IN = 1,  /* inputs 0..n_own-1 and operands may have any strides, else they are dense */
   LR_IMPL_STRIDED_OUT = 2, /* outputs may have any strides with the last one 1, else they are dense */
   LR_IMPL_INPLACE = 4,     /* output 0 may be the memory of an input of the same type and strides */
-  LR_IMPL_VIEW = 8,        /* output k is a view of input 0 without copying, see `view`; run copies when it may not be */
+  LR_IMPL_VIEW = 8,        /* output k is a view of input 0, see `view`; run copies when it may not be one */
   LR_IMPL_LAST_DENSE = 16  /* with STRIDED_IN: the last dim must have stride 1 */
 };
 struct lr_impl {

@@ -15,7 +15,9 @@ struct scope {
   int32_t *map;
 };
 
-static lr_status no_memory(lr_error *e) { return lr_fail(e, LR_ERR_MEMORY, "plan: out of memory for its tables"); }
+static lr_status no_memory(lr_error *e) {
+  return lr_fail(e, LR_ERR_MEMORY, "plan: out of memory for its tables");
+}
 
 static const char *node_reason_none = "";
 
@@ -23,8 +25,16 @@ lr_status lr_plan_infer(const lr_session *s, const struct lr_plan_step *step, co
                         const void *const *value, struct lr_type *out, lr_error *error) {
   const struct lr_node *n = step->node;
   if (LR_HAS_CUSTOM && step->custom) return lr_custom_infer(step->custom, n, &s->alloc, in, out, error);
-  struct lr_infer c = {.name = n->name, .attrs = n->attrs, .program = &n->program, .n_in = n->n_in,
-                       .n_own = n->n_own, .n_out = n->n_out, .in = in, .value = value, .out = out, .error = error,
+  struct lr_infer c = {.name = n->name,
+                       .attrs = n->attrs,
+                       .program = &n->program,
+                       .n_in = n->n_in,
+                       .n_own = n->n_own,
+                       .n_out = n->n_out,
+                       .in = in,
+                       .value = value,
+                       .out = out,
+                       .error = error,
                        .op = lr_op_name(n->op)};
   lr_status status = lr_ops[n->op]->infer(&c);
   /* the graph was found right when it was loaded: now the sizes that the caller gave do not fit it */
@@ -56,8 +66,12 @@ void *lr_prepare_alloc(struct lr_prepare *p, size_t bytes) {
 lr_status lr_plan_prepare(lr_session *s, struct lr_plan_step *step, struct lr_arena *arena, lr_error *error) {
   LR_TRY(lr_weights_bind(s->model, step->graph, step->node, &step->slot, error));
   struct prepare c = {.p = {.bind = {s->model, step->graph, step->node, &step->slot, error},
-                            .in = step->view, .out = step->view + step->n_in, .n_in = step->n_in,
-                            .n_out = step->n_out, .threads = lr_pool_threads(s->pool), .kernel = ""},
+                            .in = step->view,
+                            .out = step->view + step->n_in,
+                            .n_in = step->n_in,
+                            .n_out = step->n_out,
+                            .threads = lr_pool_threads(s->pool),
+                            .kernel = ""},
                       .arena = arena};
   if (step->impl->prepare) LR_TRY(step->impl->prepare(&c.p));
   step->params = c.p.params;
@@ -67,7 +81,8 @@ lr_status lr_plan_prepare(lr_session *s, struct lr_plan_step *step, struct lr_ar
 }
 
 /* ---- tensors ---- */
-static lr_status add_tensor(lr_session *s, const struct lr_subgraph *g, int32_t index, int32_t *at, lr_error *error) {
+static lr_status add_tensor(lr_session *s, const struct lr_subgraph *g, int32_t index, int32_t *at,
+                            lr_error *error) {
   struct lr_plan *p = &s->plan;
   if (p->n_tensors == p->max_tensors) { /* grow; the old table stays in the arena until the plan goes */
     int32_t max = p->max_tensors * 2 + g->n_tensors;
@@ -77,10 +92,16 @@ static lr_status add_tensor(lr_session *s, const struct lr_subgraph *g, int32_t 
     p->tensor = t;
     p->max_tensors = max;
   }
-  struct lr_plan_tensor *t = &p->tensor[*at = p->n_tensors++];
+  struct lr_plan_tensor *t = &p->tensor[ *at = p->n_tensors++];
   const struct lr_graph_tensor *d = &g->tensors[index];
-  *t = (struct lr_plan_tensor){.def = d, .graph = g, .def_index = index, .type = d->type, .root = *at,
-                               .producer = -1, .first = INT32_MAX, .last = -1};
+  *t = (struct lr_plan_tensor){.def = d,
+                               .graph = g,
+                               .def_index = index,
+                               .type = d->type,
+                               .root = *at,
+                               .producer = -1,
+                               .first = INT32_MAX,
+                               .last = -1};
   if (d->lifetime != LR_LIFE_CONST) return LR_OK;
   t->place = LR_AT_CONST;
   if (lr_type_bytes(&d->type) > MAX_VALUE_BYTES) return LR_OK;
@@ -96,7 +117,8 @@ static lr_status enter_scope(lr_session *s, struct scope *sc, const struct lr_su
 }
 
 /* ---- nodes ---- */
-static lr_status flatten(lr_session *s, const struct scope *sc, const char *reason, int depth, lr_error *error);
+static lr_status flatten(lr_session *s, const struct scope *sc, const char *reason, int depth,
+                         lr_error *error);
 
 static const struct lr_custom *find_custom(const lr_session *s, const char *name) {
   for (int32_t i = 0; i < s->n_customs; i++)
@@ -105,8 +127,8 @@ static const struct lr_custom *find_custom(const lr_session *s, const char *name
 }
 
 /* Makes room for the node's step at p->step[p->n_steps], without counting it yet. */
-static lr_status new_step(lr_session *s, const struct scope *sc, const struct lr_node *n, struct lr_plan_step **step,
-                          lr_error *error) {
+static lr_status new_step(lr_session *s, const struct scope *sc, const struct lr_node *n,
+                          struct lr_plan_step **step, lr_error *error) {
   struct lr_plan *p = &s->plan;
   if (p->n_steps == p->max_steps) {
     int32_t max = p->max_steps * 2 + sc->graph->n_nodes;
@@ -117,8 +139,13 @@ static lr_status new_step(lr_session *s, const struct scope *sc, const struct lr
     p->max_steps = max;
   }
   struct lr_plan_step *st = *step = &p->step[p->n_steps];
-  *st = (struct lr_plan_step){.graph = sc->graph, .node = n, .impl = lr_cpu_impls[n->op], .n_in = n->n_in,
-                              .n_out = n->n_out, .kernel = "", .reason = node_reason_none};
+  *st = (struct lr_plan_step){.graph = sc->graph,
+                              .node = n,
+                              .impl = lr_cpu_impls[n->op],
+                              .n_in = n->n_in,
+                              .n_out = n->n_out,
+                              .kernel = "",
+                              .reason = node_reason_none};
   st->arena.alloc = s->alloc;
   size_t count = (size_t)n->n_in + (size_t)n->n_out;
   st->in = lr_arena_alloc(&p->arena, (count + 1) * sizeof *st->in);
@@ -138,7 +165,8 @@ static lr_status new_step(lr_session *s, const struct scope *sc, const struct lr
   return LR_OK;
 }
 
-static lr_status delegate(lr_session *s, const struct scope *sc, const struct lr_node *n, int depth, lr_error *error) {
+static lr_status delegate(lr_session *s, const struct scope *sc, const struct lr_node *n, int depth,
+                          lr_error *error) {
   struct lr_plan *p = &s->plan;
   struct lr_plan_step *st = NULL;
   LR_TRY(new_step(s, sc, n, &st, error));
@@ -152,8 +180,8 @@ static lr_status delegate(lr_session *s, const struct scope *sc, const struct lr
     return lr_device_buffers(s, st, error);
   }
   if (s->require_devices)
-    return lr_fail(error, LR_ERR_DEVICE, "delegate '%s': no device takes it (%s); allow the CPU or change the model",
-                   n->name, why);
+    return lr_fail(error, LR_ERR_DEVICE,
+                   "delegate '%s': no device takes it (%s); allow the CPU or change the model", n->name, why);
   if (depth > 16) return lr_fail(error, LR_ERR_MODEL, "delegate '%s': nested too deeply", n->name);
   char *reason = lr_arena_alloc(&p->arena, strlen(why) + 1);
   if (!reason) return no_memory(error);
@@ -173,8 +201,10 @@ static lr_status plan_node(lr_session *s, const struct scope *sc, const struct l
   assert(st);
   st->reason = reason;
   if (LR_HAS_CUSTOM && n->op == LR_OP_CUSTOM && !(st->custom = find_custom(s, n->custom_name)))
-    return lr_fail(error, LR_ERR_UNSUPPORTED, "custom '%s': the model needs the custom operator '%s'; give it in "
-                   "lr_session_options.customs", n->name, n->custom_name);
+    return lr_fail(error, LR_ERR_UNSUPPORTED,
+                   "custom '%s': the model needs the custom operator '%s'; give it in "
+                   "lr_session_options.customs",
+                   n->name, n->custom_name);
   size_t k = (size_t)(n->n_in + n->n_out) + 1;
   struct lr_type *types = lr_alloc(&s->alloc, k * (sizeof(struct lr_type) + sizeof(void *)), LR_ALIGN);
   if (!types) return no_memory(error);
@@ -189,7 +219,8 @@ static lr_status plan_node(lr_session *s, const struct scope *sc, const struct l
   lr_status status = LR_OK;
   if (st->custom && !known) /* the user's infer sees real shapes only */
     for (int32_t i = 0; i < n->n_out; i++) types[n->n_in + i] = p->tensor[st->out[i]].def->type;
-  else status = lr_plan_infer(s, st, types, value, types + n->n_in, error);
+  else
+    status = lr_plan_infer(s, st, types, value, types + n->n_in, error);
   for (int32_t i = 0; i < n->n_out && !status; i++) {
     p->tensor[st->out[i]].type = types[n->n_in + i];
     p->tensor[st->out[i]].made = true;
@@ -203,11 +234,14 @@ static lr_status plan_node(lr_session *s, const struct scope *sc, const struct l
   return LR_OK;
 }
 
-static lr_status flatten(lr_session *s, const struct scope *sc, const char *reason, int depth, lr_error *error) {
+static lr_status flatten(lr_session *s, const struct scope *sc, const char *reason, int depth,
+                         lr_error *error) {
   for (int32_t i = 0; i < sc->graph->n_nodes; i++) {
     const struct lr_node *n = &sc->graph->nodes[i];
-    if (LR_HAS_DELEGATE && n->op == LR_OP_DELEGATE) LR_TRY(delegate(s, sc, n, depth, error));
-    else LR_TRY(plan_node(s, sc, n, reason, error));
+    if (LR_HAS_DELEGATE && n->op == LR_OP_DELEGATE)
+      LR_TRY(delegate(s, sc, n, depth, error));
+    else
+      LR_TRY(plan_node(s, sc, n, reason, error));
   }
   return LR_OK;
 }
@@ -232,7 +266,8 @@ static lr_status place_outputs(lr_session *s, lr_error *error) {
   struct lr_plan *p = &s->plan;
   for (int32_t i = 0; i < p->n_tensors; i++) {
     struct lr_plan_tensor *t = &p->tensor[i];
-    if (t->made && t->place == LR_AT_NOWHERE) t->place = lr_type_known(&t->type) ? LR_AT_ARENA : LR_AT_DYNAMIC;
+    if (t->made && t->place == LR_AT_NOWHERE)
+      t->place = lr_type_known(&t->type) ? LR_AT_ARENA : LR_AT_DYNAMIC;
   }
   for (int32_t i = 0; i < p->n_steps; i++) /* outputs of a dynamic step all have their own memory */
     for (int32_t k = 0; k < p->step[i].n_out && p->step[i].dynamic; k++)
@@ -263,8 +298,10 @@ static lr_status prepare_all(lr_session *s, lr_error *error) {
       if (t->place != LR_AT_DYNAMIC) memcpy(st->view[k].stride, t->stride, sizeof t->stride);
     }
     LR_TRY(lr_session_go_on(s, "plan", i, error)); /* packing weights takes its time */
-    if (st->nothing) st->kernel = "view";
-    else if (!st->dynamic && !lr_on_device(st) && !lr_makes_nothing(st)) LR_TRY(lr_plan_prepare(s, st, &p->arena, error));
+    if (st->nothing)
+      st->kernel = "view";
+    else if (!st->dynamic && !lr_on_device(st) && !lr_makes_nothing(st))
+      LR_TRY(lr_plan_prepare(s, st, &p->arena, error));
   }
   return LR_OK;
 }

@@ -29,7 +29,7 @@ struct job {
   void (*body)(void *context, int32_t i, int32_t thread);
   void *context;
   int32_t n;
-  lr_float_mode mode;   /* the caller's: results must not depend on who computes them */
+  lr_float_mode mode; /* the caller's: results must not depend on who computes them */
   const struct lr_stop *stop;
   _Atomic int64_t next; /* may run past n */
 };

@@ -21,7 +21,7 @@ struct row_operand {
   int64_t outer[LR_MAX_OUTER]; /* bytes */
   int64_t step;                /* elements along the row: 0, 1, or else it is gathered */
   int32_t repeat;              /* 1 or 2: its e->period elements repeat along the row, see tmp; else 0 */
-  bool jumps;                  /* after each e->period elements along the row it goes on `jump` bytes further on */
+  bool jumps; /* after each e->period elements along the row it goes on `jump` bytes further on */
   int64_t jump;
   int32_t size;
 };
@@ -35,6 +35,6 @@ struct lr_rows {
   int64_t period; /* columns at which a run may begin and end a chunk; 1 unless short rows were joined */
   bool y_jumps;   /* as in row_operand */
   int64_t y_jump;
-  bool direct;    /* one instruction, nothing to gather: rows may be of any length */
+  bool direct; /* one instruction, nothing to gather: rows may be of any length */
   const char *kernel;
 };

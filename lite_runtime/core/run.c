@@ -20,16 +20,29 @@ static lr_status root_data(lr_session *s, const struct lr_plan_tensor *t, void *
   const void *c = NULL;
   lr_status status = LR_OK;
   switch (t->place) {
-    case LR_AT_ARENA: c = in_arena(p, t->arena_offset); break;
+    case LR_AT_ARENA:
+      c = in_arena(p, t->arena_offset);
+      break;
     case LR_AT_CONST:
       status = lr_weights_dense(s->model, t->graph, t->def_index, &c, error);
       break;
-    case LR_AT_INPUT: c = io_data(&s->io[LR_INPUT][t->io]); break;
-    case LR_AT_OUTPUT: c = io_data(&s->io[LR_OUTPUT][t->io]); break;
-    case LR_AT_STATE: c = io_data(&s->io[LR_STATE][t->io]); break;
-    case LR_AT_PLAN: c = t->value; break;
-    case LR_AT_DYNAMIC: c = t->buffer; break;
-    case LR_AT_NOWHERE: break;
+    case LR_AT_INPUT:
+      c = io_data(&s->io[LR_INPUT][t->io]);
+      break;
+    case LR_AT_OUTPUT:
+      c = io_data(&s->io[LR_OUTPUT][t->io]);
+      break;
+    case LR_AT_STATE:
+      c = io_data(&s->io[LR_STATE][t->io]);
+      break;
+    case LR_AT_PLAN:
+      c = t->value;
+      break;
+    case LR_AT_DYNAMIC:
+      c = t->buffer;
+      break;
+    case LR_AT_NOWHERE:
+      break;
   }
   *data = (void *)(uintptr_t)c;
   return status;
@@ -39,8 +52,10 @@ static lr_status resolve_view(lr_session *s, int32_t tensor, struct lr_view *v, 
   const struct lr_plan_tensor *t = &s->plan.tensor[tensor];
   static char empty[LR_ALIGN]; /* tensors without elements have an address too: NULL means absent */
   LR_TRY(root_data(s, &s->plan.tensor[t->root], &v->data, error));
-  if (!v->data) v->data = empty;
-  else v->data = (char *)v->data + t->offset * (int64_t)lr_dtype_size(t->type.dtype);
+  if (!v->data)
+    v->data = empty;
+  else
+    v->data = (char *)v->data + t->offset * (int64_t)lr_dtype_size(t->type.dtype);
   return LR_OK;
 }
 
@@ -61,7 +76,8 @@ static lr_status check_io(lr_session *s, lr_error *error) {
   for (int32_t role = LR_INPUT; role <= LR_OUTPUT; role++)
     for (int32_t i = 0; i < s->n_io[role]; i++) {
       struct lr_io *io = &s->io[role][i];
-      if (!lr_type_known(&io->type)) continue; /* an output that depends on values: checked when it is there */
+      if (!lr_type_known(&io->type))
+        continue; /* an output that depends on values: checked when it is there */
       size_t bytes = lr_type_bytes(&io->type);
       if (!io->bound) {
         if (io->capacity < bytes) s->plan.resolved = false;
@@ -77,7 +93,8 @@ static lr_status check_io(lr_session *s, lr_error *error) {
 }
 
 /* ---- steps whose shapes depend on values ---- */
-static lr_status dynamic_output(lr_session *s, struct lr_plan_tensor *t, const struct lr_type *type, lr_error *error) {
+static lr_status dynamic_output(lr_session *s, struct lr_plan_tensor *t, const struct lr_type *type,
+                                lr_error *error) {
   t->type = *type;
   lr_dense_strides(type, t->stride);
   size_t bytes = lr_type_bytes(type);
@@ -115,7 +132,8 @@ static lr_status prepare_dynamic(lr_session *s, struct lr_plan_step *st, lr_erro
   LR_TRY(lr_plan_infer(s, st, type, value, type + st->n_in, error));
   for (int32_t i = 0; i < st->n_out; i++) {
     if (!lr_type_known(&type[st->n_in + i]))
-      return lr_fail(error, LR_ERR_UNSUPPORTED, "%s '%s': the shape of output %d cannot be found even at run time",
+      return lr_fail(error, LR_ERR_UNSUPPORTED,
+                     "%s '%s': the shape of output %d cannot be found even at run time",
                      lr_op_name(st->node->op), st->node->name, i);
     LR_TRY(dynamic_output(s, &p->tensor[st->out[i]], &type[st->n_in + i], error));
     LR_TRY(set_view(s, st->out[i], &st->view[st->n_in + i], error));
@@ -141,8 +159,10 @@ static lr_status refresh_inputs(lr_session *s, struct lr_plan_step *st, lr_error
 
 /* ---- steps ---- */
 static lr_status run_step(lr_session *s, struct lr_plan_step *st, lr_error *error) {
-  if (st->dynamic) LR_TRY(prepare_dynamic(s, st, error));
-  else LR_TRY(refresh_inputs(s, st, error));
+  if (st->dynamic)
+    LR_TRY(prepare_dynamic(s, st, error));
+  else
+    LR_TRY(refresh_inputs(s, st, error));
   if (st->nothing || lr_makes_nothing(st)) return LR_OK;
   if (lr_on_device(st)) {
     lr_error e = {""};
@@ -151,9 +171,18 @@ static lr_status run_step(lr_session *s, struct lr_plan_step *st, lr_error *erro
                             st->device->name, e.message)
                   : LR_OK;
   }
-  struct lr_run r = {.model = s->model, .node = st->node, .in = st->view, .out = st->view + st->n_in, .n_in = st->n_in,
-                     .n_out = st->n_out, .slot = st->slot, .params = st->params, .scratch = st->scratch,
-                     .pool = s->pool, .custom = st->custom, .error = error};
+  struct lr_run r = {.model = s->model,
+                     .node = st->node,
+                     .in = st->view,
+                     .out = st->view + st->n_in,
+                     .n_in = st->n_in,
+                     .n_out = st->n_out,
+                     .slot = st->slot,
+                     .params = st->params,
+                     .scratch = st->scratch,
+                     .pool = s->pool,
+                     .custom = st->custom,
+                     .error = error};
   const struct lr_stop *outer = lr_stop_watch(&s->stop);
   lr_status status = st->impl->run(&r);
   lr_stop_watch(outer);
@@ -177,13 +206,18 @@ static bool all_finite(const struct lr_view *v) {
       for (int64_t i = 0; i < n; i++)
         if ((((const uint16_t *)v->data)[i] & 0x7c00) == 0x7c00) return false;
       return true;
-    default: return true;
+    default:
+      return true;
   }
 }
 
 static void describe(const lr_session *s, const struct lr_plan_step *st, int32_t index, lr_step *out) {
-  *out = (lr_step){.index = index, .node = st->node->name, .op = lr_op_name(st->node->op),
-                   .device = st->device ? st->device->name : "cpu", .kernel = st->kernel, .reason = st->reason,
+  *out = (lr_step){.index = index,
+                   .node = st->node->name,
+                   .op = lr_op_name(st->node->op),
+                   .device = st->device ? st->device->name : "cpu",
+                   .kernel = st->kernel,
+                   .reason = st->reason,
                    .n_outputs = st->n_out < 8 ? st->n_out : 8};
   for (int32_t k = 0; k < out->n_outputs; k++) {
     const struct lr_plan_tensor *t = &s->plan.tensor[st->out[k]];
@@ -243,14 +277,17 @@ static lr_status copy_outputs(lr_session *s, lr_error *error) {
     if (!io->copied) continue;
     io->type = s->plan.tensor[io->tensor].type;
     size_t bytes = lr_type_bytes(&io->type);
-    if (!io->bound) LR_TRY(lr_io_own(s, io, bytes, error));
+    if (!io->bound)
+      LR_TRY(lr_io_own(s, io, bytes, error));
     else if (io->bound_bytes < bytes)
-      return lr_fail(error, LR_ERR_ARGUMENT, "output '%s': the bound buffer has %zu bytes, this run's result has %zu",
-                     io->def->name, io->bound_bytes, bytes);
+      return lr_fail(error, LR_ERR_ARGUMENT,
+                     "output '%s': the bound buffer has %zu bytes, this run's result has %zu", io->def->name,
+                     io->bound_bytes, bytes);
     struct lr_view src;
     LR_TRY(set_view(s, io->tensor, &src, error));
     assert(lr_view_dense(&src));
-    if (bytes) memmove(io_data(io), src.data, bytes); /* the caller may have bound one buffer to an input and an output */
+    /* may overlap: the caller may have bound one buffer to an input and an output */
+    if (bytes) memmove(io_data(io), src.data, bytes);
   }
   return LR_OK;
 }
@@ -264,7 +301,8 @@ static lr_status update_states(lr_session *s, lr_error *error) {
       LR_TRY(set_view(s, io->def->state_source, &src, error));
       assert(lr_view_dense(&src));
       const struct lr_type *t = &s->plan.tensor[io->def->state_source].type;
-      if (!pass && (t->dtype != io->type.dtype || t->rank != io->type.rank || memcmp(t->dim, io->type.dim, sizeof(lr_dim) * (size_t)t->rank))) {
+      if (!pass && (t->dtype != io->type.dtype || t->rank != io->type.rank ||
+                    memcmp(t->dim, io->type.dim, sizeof(lr_dim) * (size_t)t->rank))) {
         char a[96], b[96];
         return lr_fail(error, LR_ERR_VALUE, "state '%s' is %s, its new value is %s", io->def->name,
                        lr_type_text(&io->type, a, sizeof a), lr_type_text(t, b, sizeof b));

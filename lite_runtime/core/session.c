@@ -4,8 +4,10 @@
 lr_status lr_session_alloc(lr_session *s, size_t bytes, const char *what, void **p, lr_error *error) {
   *p = NULL;
   if (s->limit && (bytes > s->limit || s->held > s->limit - bytes))
-    return lr_fail(error, LR_ERR_MEMORY, "session: %s needs %zu bytes and %llu are held, the limit is %llu; raise memory_limit "
-                   "or use smaller inputs", what, bytes, (unsigned long long)s->held, (unsigned long long)s->limit);
+    return lr_fail(error, LR_ERR_MEMORY,
+                   "session: %s needs %zu bytes and %llu are held, the limit is %llu; raise memory_limit "
+                   "or use smaller inputs",
+                   what, bytes, (unsigned long long)s->held, (unsigned long long)s->limit);
   if (!(*p = lr_alloc(&s->alloc, bytes ? bytes : 1, LR_ALIGN)))
     return lr_fail(error, LR_ERR_MEMORY, "session: out of memory: %s needs %zu bytes", what, bytes);
   s->held += bytes;
@@ -54,14 +56,16 @@ static lr_status open_io(lr_session *s, lr_error *error) {
 }
 
 static lr_status copy_list(lr_session *s, const void *from, size_t bytes, void **to, lr_error *error) {
-  if (!(*to = lr_alloc(&s->alloc, bytes + 1, LR_ALIGN))) return lr_fail(error, LR_ERR_MEMORY, "session: out of memory");
+  if (!(*to = lr_alloc(&s->alloc, bytes + 1, LR_ALIGN)))
+    return lr_fail(error, LR_ERR_MEMORY, "session: out of memory");
   if (bytes) memcpy(*to, from, bytes);
   return LR_OK;
 }
 
 static lr_status set_options(lr_session *s, const lr_session_options *o, lr_error *error) {
   if (o->n_customs < 0 || o->n_devices < 0 || (o->n_customs && !o->customs) || (o->n_devices && !o->devices))
-    return lr_fail(error, LR_ERR_ARGUMENT, "session: customs or devices are NULL or their number is negative");
+    return lr_fail(error, LR_ERR_ARGUMENT,
+                   "session: customs or devices are NULL or their number is negative");
   for (int32_t i = 0; i < o->n_customs; i++)
     if (!o->customs[i].name || !o->customs[i].infer || !o->customs[i].run)
       return lr_fail(error, LR_ERR_ARGUMENT, "session: custom operator %d needs name, infer and run", i);
@@ -83,7 +87,8 @@ static lr_status set_options(lr_session *s, const lr_session_options *o, lr_erro
   return lr_pool_open(&p, &s->pool, error);
 }
 
-lr_status lr_session_open(lr_model *model, const lr_session_options *options, lr_session **session, lr_error *error) {
+lr_status lr_session_open(lr_model *model, const lr_session_options *options, lr_session **session,
+                          lr_error *error) {
   if (!model || !session) return lr_fail(error, LR_ERR_ARGUMENT, "session: model or session pointer is NULL");
   lr_session_options o = {0};
   if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
@@ -95,15 +100,18 @@ lr_status lr_session_open(lr_model *model, const lr_session_options *options, lr
   lr_model_retain(s->model = model);
   lr_status status = set_options(s, &o, error);
   if (!status) status = open_io(s, error);
-  if (status) lr_session_close(s);
-  else *session = s;
+  if (status)
+    lr_session_close(s);
+  else
+    *session = s;
   return status;
 }
 
 void lr_session_destroy(lr_session *s) {
   lr_plan_clear(s);
   for (int role = 0; role < 3; role++) {
-    for (int32_t i = 0; s->io[role] && i < s->n_io[role]; i++) lr_session_free(s, s->io[role][i].own, s->io[role][i].capacity);
+    for (int32_t i = 0; s->io[role] && i < s->n_io[role]; i++)
+      lr_session_free(s, s->io[role][i].own, s->io[role][i].capacity);
     lr_free(&s->alloc, s->io[role]);
   }
   lr_free(&s->alloc, s->symbols);
@@ -124,7 +132,8 @@ static struct lr_io *find_io(lr_session *s, lr_role role, int32_t index, const c
     return NULL;
   }
   if (index >= 0 && index < s->n_io[role]) return &s->io[role][index];
-  lr_fail(error, LR_ERR_ARGUMENT, "%s: index %d, but the model has %d %s", what, index, s->n_io[role], names[role]);
+  lr_fail(error, LR_ERR_ARGUMENT, "%s: index %d, but the model has %d %s", what, index, s->n_io[role],
+          names[role]);
   return NULL;
 }
 
@@ -140,8 +149,9 @@ static lr_status resize(lr_session *s, struct lr_io *io, int32_t rank, const int
   if (!fits) {
     for (int32_t i = 0; dims && i < rank && i < LR_MAX_RANK; i++) want.dim[i] = dims[i];
     if (rank < 0 || rank > LR_MAX_RANK || !dims) want.rank = 0;
-    return lr_fail(error, LR_ERR_ARGUMENT, "input '%s': the shape %s (rank %d) does not fit the model's %s", io->def->name,
-                   lr_type_text(&want, a, sizeof a), rank, lr_type_text(declared, b, sizeof b));
+    return lr_fail(error, LR_ERR_ARGUMENT, "input '%s': the shape %s (rank %d) does not fit the model's %s",
+                   io->def->name, lr_type_text(&want, a, sizeof a), rank,
+                   lr_type_text(declared, b, sizeof b));
   }
   if (!lr_type_check(&want))
     return lr_fail(error, LR_ERR_ARGUMENT, "input '%s': the shape %s is too large", io->def->name,
@@ -153,7 +163,8 @@ static lr_status resize(lr_session *s, struct lr_io *io, int32_t rank, const int
   return LR_OK;
 }
 
-lr_status lr_session_resize(lr_session *s, int32_t index, int32_t rank, const int64_t *dims, lr_error *error) {
+lr_status lr_session_resize(lr_session *s, int32_t index, int32_t rank, const int64_t *dims,
+                            lr_error *error) {
   struct lr_io *io = find_io(s, LR_INPUT, index, "resize", error);
   if (!io) return LR_ERR_ARGUMENT;
   LR_TRY(lr_session_enter(s, "resize", error));
@@ -182,8 +193,10 @@ static lr_status size_states(lr_session *s, lr_error *error) {
     }
     char text[96];
     if (!lr_type_check(&t) || !lr_type_known(&t))
-      return lr_fail(error, LR_ERR_UNSUPPORTED, "state '%s': its size %s is not known from the inputs' shapes; convert the model "
-                     "with fixed dims", io->def->name, lr_type_text(&t, text, sizeof text));
+      return lr_fail(error, LR_ERR_UNSUPPORTED,
+                     "state '%s': its size %s is not known from the inputs' shapes; convert the model "
+                     "with fixed dims",
+                     io->def->name, lr_type_text(&t, text, sizeof text));
     if (io->own && !memcmp(t.dim, io->type.dim, sizeof(lr_dim) * (size_t)t.rank)) continue;
     io->type = t;
     LR_TRY(lr_io_own(s, io, lr_type_bytes(&t), error));
@@ -198,7 +211,8 @@ lr_status lr_session_plan_now(lr_session *s, lr_error *error) {
     const struct lr_io *io = &s->io[LR_INPUT][i];
     char text[96];
     if (!lr_type_known(&io->type))
-      return lr_fail(error, LR_ERR_ARGUMENT, "input '%s': its shape %s is not complete; call resize with the sizes first",
+      return lr_fail(error, LR_ERR_ARGUMENT,
+                     "input '%s': its shape %s is not complete; call resize with the sizes first",
                      io->def->name, lr_type_text(&io->type, text, sizeof text));
   }
   bind_symbols(s);
@@ -217,9 +231,12 @@ lr_status lr_session_plan(lr_session *s, lr_error *error) {
 }
 
 /* ---- buffers ---- */
-static lr_status bind(lr_session *s, lr_role role, struct lr_io *io, void *data, size_t bytes, lr_error *error) {
-  if (role == LR_STATE) return lr_fail(error, LR_ERR_ARGUMENT, "bind: states live in the session; read and write them "
-                                       "through lr_session_tensor");
+static lr_status bind(lr_session *s, lr_role role, struct lr_io *io, void *data, size_t bytes,
+                      lr_error *error) {
+  if (role == LR_STATE)
+    return lr_fail(error, LR_ERR_ARGUMENT,
+                   "bind: states live in the session; read and write them "
+                   "through lr_session_tensor");
   size_t element = lr_dtype_size(io->def->type.dtype);
   if ((uintptr_t)data % element)
     return lr_fail(error, LR_ERR_ARGUMENT, "bind '%s': the address is not a multiple of the element size %zu",
@@ -231,14 +248,16 @@ static lr_status bind(lr_session *s, lr_role role, struct lr_io *io, void *data,
   return LR_OK;
 }
 
-lr_status lr_session_bind(lr_session *s, lr_role role, int32_t index, void *data, size_t bytes, lr_error *error) {
+lr_status lr_session_bind(lr_session *s, lr_role role, int32_t index, void *data, size_t bytes,
+                          lr_error *error) {
   struct lr_io *io = find_io(s, role, index, "bind", error);
   if (!io) return LR_ERR_ARGUMENT;
   LR_TRY(lr_session_enter(s, "bind", error));
   return lr_session_leave(s, bind(s, role, io, data, bytes, error), error);
 }
 
-static lr_status get_tensor(lr_session *s, lr_role role, struct lr_io *io, lr_tensor *tensor, lr_error *error) {
+static lr_status get_tensor(lr_session *s, lr_role role, struct lr_io *io, lr_tensor *tensor,
+                            lr_error *error) {
   lr_tensor t = {.dtype = io->type.dtype, .rank = io->type.rank};
   memcpy(t.dims, io->type.dim, sizeof t.dims);
   bool sized = lr_type_known(&io->type) && (role != LR_OUTPUT || s->plan.ready);

@@ -13,14 +13,14 @@
 #include "pool.h"
 
 enum lr_place {
-  LR_AT_NOWHERE,  /* not used by any step */
-  LR_AT_ARENA,    /* temp, in the plan's arena */
-  LR_AT_CONST,    /* in the file */
-  LR_AT_INPUT,    /* the caller's or the session's buffer of input `io` */
-  LR_AT_OUTPUT,   /* the caller's or the session's buffer of output `io` */
-  LR_AT_STATE,    /* the session's state `io` */
-  LR_AT_PLAN,     /* computed at plan time; `data` is in the plan */
-  LR_AT_DYNAMIC   /* shape depends on values: own buffer, sized in each run */
+  LR_AT_NOWHERE, /* not used by any step */
+  LR_AT_ARENA,   /* temp, in the plan's arena */
+  LR_AT_CONST,   /* in the file */
+  LR_AT_INPUT,   /* the caller's or the session's buffer of input `io` */
+  LR_AT_OUTPUT,  /* the caller's or the session's buffer of output `io` */
+  LR_AT_STATE,   /* the session's state `io` */
+  LR_AT_PLAN,    /* computed at plan time; `data` is in the plan */
+  LR_AT_DYNAMIC  /* shape depends on values: own buffer, sized in each run */
 };
 
 struct lr_plan_tensor {
@@ -33,25 +33,25 @@ struct lr_plan_tensor {
   const void *value; /* data when it is known at plan time, else NULL */
   bool made;         /* has a producer step */
   /* memory.c */
-  int32_t root;      /* the tensor whose memory this is a part of; itself when it has its own */
-  int64_t offset;    /* in elements, from root's start */
+  int32_t root;   /* the tensor whose memory this is a part of; itself when it has its own */
+  int64_t offset; /* in elements, from root's start */
   int64_t stride[LR_MAX_RANK];
-  int32_t producer;  /* step, -1 none */
+  int32_t producer;    /* step, -1 none */
   int32_t first, last; /* steps of its life; of a root: of all that lie in it */
-  bool viewed;       /* others lie in it */
-  bool apart;        /* never a view but dense: becomes a state, which it must not overlap */
+  bool viewed;         /* others lie in it */
+  bool apart;          /* never a view but dense: becomes a state, which it must not overlap */
   size_t arena_offset;
-  void *buffer;      /* LR_AT_DYNAMIC: own memory */
+  void *buffer; /* LR_AT_DYNAMIC: own memory */
   size_t capacity;
 };
 
 struct lr_plan_step {
   const struct lr_subgraph *graph;
   const struct lr_node *node;
-  const struct lr_impl *impl;     /* NULL: on a device */
+  const struct lr_impl *impl; /* NULL: on a device */
   int32_t n_in, n_out;
-  int32_t *in, *out;              /* plan tensors; in[] may be -1 */
-  struct lr_view *view;           /* n_in, then n_out */
+  int32_t *in, *out;    /* plan tensors; in[] may be -1 */
+  struct lr_view *view; /* n_in, then n_out */
   void *slot, *params, *scratch;
   size_t scratch_bytes, scratch_offset;
   const char *kernel;
@@ -71,23 +71,23 @@ struct lr_plan {
   int32_t n_tensors, max_tensors, n_steps, max_steps;
   struct lr_plan_tensor *tensor;
   struct lr_plan_step *step;
-  int32_t *out;          /* tensor of each graph output */
-  void *memory;          /* activations and scratch */
+  int32_t *out; /* tensor of each graph output */
+  void *memory; /* activations and scratch */
   size_t bytes;
   bool ready;
-  bool resolved;         /* views have their addresses */
+  bool resolved; /* views have their addresses */
 };
 
 /* An input, output or state of the session. */
 struct lr_io {
   const struct lr_graph_tensor *def;
-  int32_t tensor;       /* index in the main subgraph, which is also that in the plan */
-  struct lr_type type;  /* input: as resized; output: of the plan or the last run */
-  void *bound;          /* the caller's memory */
+  int32_t tensor;      /* index in the main subgraph, which is also that in the plan */
+  struct lr_type type; /* input: as resized; output: of the plan or the last run */
+  void *bound;         /* the caller's memory */
   size_t bound_bytes;
   void *own;
   size_t capacity;
-  bool copied;          /* output: copied at the end of the run, because its tensor lives elsewhere */
+  bool copied; /* output: copied at the end of the run, because its tensor lives elsewhere */
 };
 
 struct lr_session {
@@ -102,7 +102,7 @@ struct lr_session {
   int32_t n_devices;
   struct lr_io *io[3]; /* by lr_role */
   int32_t n_io[3];
-  int64_t *symbols;    /* values that the input shapes give them, -1 unknown */
+  int64_t *symbols; /* values that the input shapes give them, -1 unknown */
   struct lr_plan plan;
   struct lr_stop stop; /* of the run or plan that is under way */
   atomic_int use;      /* LR_IN_USE, LR_CLOSING */

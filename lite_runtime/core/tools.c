@@ -8,9 +8,7 @@
 
 uint64_t lr_tool_hash(const void *data, size_t bytes) { return lr_hash64(data, bytes); }
 
-int32_t lr_tool_has_op(int32_t op) {
-  return op >= 0 && op < LR_OP_LIMIT && lr_ops[op];
-}
+int32_t lr_tool_has_op(int32_t op) { return op >= 0 && op < LR_OP_LIMIT && lr_ops[op]; }
 
 /* One node in memory of its own. */
 struct call {

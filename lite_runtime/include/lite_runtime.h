@@ -53,8 +53,21 @@ typedef struct lr_error {
 
 /* Codes as in the file. */
 typedef enum lr_dtype {
-  LR_F32 = 1, LR_F16 = 2, LR_BF16 = 3, LR_F64 = 4, LR_I8 = 5, LR_U8 = 6, LR_I16 = 7, LR_U16 = 8, LR_I32 = 9, LR_U32 = 10,
-  LR_I64 = 11, LR_U64 = 12, LR_BOOL = 13, LR_I4 = 14, LR_U4 = 15
+  LR_F32 = 1,
+  LR_F16 = 2,
+  LR_BF16 = 3,
+  LR_F64 = 4,
+  LR_I8 = 5,
+  LR_U8 = 6,
+  LR_I16 = 7,
+  LR_U16 = 8,
+  LR_I32 = 9,
+  LR_U32 = 10,
+  LR_I64 = 11,
+  LR_U64 = 12,
+  LR_BOOL = 13,
+  LR_I4 = 14,
+  LR_U4 = 15
 } lr_dtype;
 
 #define LR_MAX_RANK 8
@@ -70,9 +83,9 @@ typedef struct lr_tensor_info {
 
 /* A dense row-major tensor in memory. */
 typedef struct lr_tensor {
-  void *data;       /* NULL while a shape is not known yet, and while the memory that is bound is too small */
+  void *data; /* NULL while a shape is not known yet, and while the memory that is bound is too small */
   size_t bytes;
-  int32_t dtype;    /* lr_dtype */
+  int32_t dtype; /* lr_dtype */
   int32_t rank;
   int64_t dims[8];
 } lr_tensor;
@@ -89,14 +102,15 @@ typedef struct lr_allocator {
   void *user;
 } lr_allocator;
 
-#define LR_VERIFY_DEFAULT 0 /* graph always; weights at load up to 256 MB, above that at first use */
-#define LR_VERIFY_NONE 1    /* do not check the hashes of weights */
+#define LR_VERIFY_DEFAULT 0         /* graph always; weights at load up to 256 MB, above that at first use */
+#define LR_VERIFY_NONE 1            /* do not check the hashes of weights */
 #define LR_CPU_PORTABLE 0x80000000u /* cpu_mask: use no instruction set extension at all (plain C kernels) */
 
 typedef struct lr_model_options {
   size_t size;
-  uint32_t verify;               /* LR_VERIFY_* */
-  uint32_t cpu_mask;             /* instruction sets that may be used (bits of spec: lr_cpu_name); 0: all that the CPU has */
+  uint32_t verify; /* LR_VERIFY_* */
+  uint32_t
+      cpu_mask; /* instruction sets that may be used (bits of spec: lr_cpu_name); 0: all that the CPU has */
   const lr_allocator *allocator; /* copied; NULL: malloc */
   void (*log)(void *user, const char *message);
   void *log_user;
@@ -114,22 +128,24 @@ LR_API const char *lr_cpu_name(uint32_t bit);
 LR_API uint32_t lr_cpu_features(void);
 
 /* Opens a model from a file, which is mapped and must not change while the model is open. */
-LR_API lr_status lr_model_open(const char *path, const lr_model_options *options, lr_model **model, lr_error *error);
+LR_API lr_status lr_model_open(const char *path, const lr_model_options *options, lr_model **model,
+                               lr_error *error);
 /* Opens a model from memory that the caller keeps alive and unchanged until the model and its sessions are closed. Any
  * alignment; a start that is not 64-byte aligned costs a copy of the weights. */
-LR_API lr_status lr_model_open_memory(const void *data, size_t bytes, const lr_model_options *options, lr_model **model,
-                                      lr_error *error);
+LR_API lr_status lr_model_open_memory(const void *data, size_t bytes, const lr_model_options *options,
+                                      lr_model **model, lr_error *error);
 /* Opens `bytes` bytes at `offset` of an open file (any alignment); the descriptor may be closed afterwards. */
 LR_API lr_status lr_model_open_fd(int fd, uint64_t offset, uint64_t bytes, const lr_model_options *options,
                                   lr_model **model, lr_error *error);
 /* Opens a model of `bytes` bytes through a callback, for example to decrypt; the model is copied into memory. */
-LR_API lr_status lr_model_open_reader(lr_read_fn read, void *user, uint64_t bytes, const lr_model_options *options,
-                                      lr_model **model, lr_error *error);
+LR_API lr_status lr_model_open_reader(lr_read_fn read, void *user, uint64_t bytes,
+                                      const lr_model_options *options, lr_model **model, lr_error *error);
 LR_API void lr_model_close(lr_model *model); /* NULL is allowed */
 
 /* Number of inputs, outputs or states, and the facts of one. */
 LR_API int32_t lr_model_count(const lr_model *model, lr_role role);
-LR_API lr_status lr_model_info(const lr_model *model, lr_role role, int32_t index, lr_tensor_info *info, lr_error *error);
+LR_API lr_status lr_model_info(const lr_model *model, lr_role role, int32_t index, lr_tensor_info *info,
+                               lr_error *error);
 /* Name of a symbolic dim (dims[i] == -2 - k), or NULL. */
 LR_API const char *lr_model_symbol(const lr_model *model, int32_t k);
 /* Entry i of the source model's metadata; returns 0 past the end. */
@@ -139,10 +155,12 @@ LR_API int32_t lr_model_metadata(const lr_model *model, int32_t i, const char **
 typedef void (*lr_parallel_fn)(void *user, void (*body)(void *context, int32_t i), void *context, int32_t n);
 typedef struct lr_pool_options {
   size_t size;
-  int32_t threads;             /* threads that work, the caller included: 1 to 256; 0: one a core */
-  lr_parallel_fn parallel_for; /* the app's own threads instead of ours; then `threads` says how many they are */
+  int32_t threads; /* threads that work, the caller included: 1 to 256; 0: one a core */
+  lr_parallel_fn
+      parallel_for; /* the app's own threads instead of ours; then `threads` says how many they are */
   void *user;
-  const lr_allocator *allocator; /* copied; NULL: malloc. The system takes the threads' stacks from elsewhere */
+  const lr_allocator
+      *allocator; /* copied; NULL: malloc. The system takes the threads' stacks from elsewhere */
 } lr_pool_options;
 /* LR_ERR_MEMORY when the system gives fewer threads than wanted; then none is left running. */
 LR_API lr_status lr_pool_open(const lr_pool_options *options, lr_pool **pool, lr_error *error);
@@ -154,7 +172,8 @@ typedef struct lr_step {
   const char *node;   /* name of the node */
   const char *op;     /* operator */
   const char *device; /* "cpu" or a device's name */
-  const char *kernel; /* kernel that ran, "" when the operator has just one way; "view" when there was nothing to do */
+  const char *
+      kernel; /* kernel that ran, "" when the operator has just one way; "view" when there was nothing to do */
   const char *reason; /* why a delegate's node runs on the cpu, else "" */
   uint64_t ns;        /* wall time; 0 when listed by lr_session_step */
   int32_t n_outputs;
@@ -166,24 +185,25 @@ typedef struct lr_step {
  * run gets dense tensors and fills outputs' data. Both return LR_OK or a status with a message. */
 typedef struct lr_custom {
   const char *name;
-  lr_status (*infer)(void *user, const void *data, size_t bytes, const lr_tensor *in, int32_t n_in, lr_tensor *out,
-                     int32_t n_out, lr_error *error);
-  lr_status (*run)(void *user, const void *data, size_t bytes, const lr_tensor *in, int32_t n_in, lr_tensor *out,
-                   int32_t n_out, lr_error *error);
+  lr_status (*infer)(void *user, const void *data, size_t bytes, const lr_tensor *in, int32_t n_in,
+                     lr_tensor *out, int32_t n_out, lr_error *error);
+  lr_status (*run)(void *user, const void *data, size_t bytes, const lr_tensor *in, int32_t n_in,
+                   lr_tensor *out, int32_t n_out, lr_error *error);
   void *user;
 } lr_custom;
 
 typedef struct lr_session_options {
   size_t size;
-  int32_t threads;               /* without pool: a private pool of that many; 0: one a core */
+  int32_t threads; /* without pool: a private pool of that many; 0: one a core */
   lr_pool *pool;
   uint64_t memory_limit;         /* bytes of activations, scratch and state; 0: no limit */
   const lr_allocator *allocator; /* NULL: the model's */
   const lr_custom *customs;      /* copied */
   int32_t n_customs;
-  uint32_t keep_all;             /* 1: every tensor keeps its own memory until the next run (for comparing layers) */
-  uint32_t require_devices;      /* 1: a delegate node that no device takes is an error, not a fallback */
-  const struct lr_device *const *devices; /* accelerators in order of preference (core/device.h); the CPU is implied */
+  uint32_t keep_all; /* 1: every tensor keeps its own memory until the next run (for comparing layers) */
+  uint32_t require_devices; /* 1: a delegate node that no device takes is an error, not a fallback */
+  const struct lr_device *const
+      *devices; /* accelerators in order of preference (core/device.h); the CPU is implied */
   int32_t n_devices;
 } lr_session_options;
 LR_API lr_status lr_session_open(lr_model *model, const lr_session_options *options, lr_session **session,
@@ -194,7 +214,8 @@ LR_API lr_status lr_session_open(lr_model *model, const lr_session_options *opti
 LR_API void lr_session_close(lr_session *session);
 
 /* Gives input `index` a shape. Takes effect at the next lr_session_plan or lr_session_run. */
-LR_API lr_status lr_session_resize(lr_session *session, int32_t index, int32_t rank, const int64_t *dims, lr_error *error);
+LR_API lr_status lr_session_resize(lr_session *session, int32_t index, int32_t rank, const int64_t *dims,
+                                   lr_error *error);
 /* Plans memory and kernels for the current shapes now (run does it by itself when needed). After it, tensors have data. */
 LR_API lr_status lr_session_plan(lr_session *session, lr_error *error);
 /* Uses the caller's memory (at least 1-byte aligned for 8-bit types, else aligned to the element) for an input or output,
@@ -203,14 +224,15 @@ LR_API lr_status lr_session_bind(lr_session *session, lr_role role, int32_t inde
                                  lr_error *error);
 /* Where an input is to be written, an output read, a state read or written. Outputs whose shape depends on values have it
  * after a run. Pointers live until the next resize, bind, plan or close. */
-LR_API lr_status lr_session_tensor(lr_session *session, lr_role role, int32_t index, lr_tensor *tensor, lr_error *error);
+LR_API lr_status lr_session_tensor(lr_session *session, lr_role role, int32_t index, lr_tensor *tensor,
+                                   lr_error *error);
 
 typedef struct lr_run_options {
   size_t size;
   uint64_t timeout_ns; /* 0: none; when it passes, the run ends with LR_ERR_CANCELLED */
   void (*on_step)(void *user, const lr_step *step); /* after each step that was not cancelled */
   void *user;
-  uint32_t trap_nan;   /* 1: stop with LR_ERR_VALUE at the first step that makes a NaN or Inf, and name it */
+  uint32_t trap_nan; /* 1: stop with LR_ERR_VALUE at the first step that makes a NaN or Inf, and name it */
 } lr_run_options;
 /* After a failure outputs hold anything; states hold what they held before the run, and the next run is as good as any. */
 LR_API lr_status lr_session_run(lr_session *session, const lr_run_options *options, lr_error *error);

@@ -49,8 +49,8 @@ static lr_status get_weights(const struct lr_bind *b, int32_t input, const struc
 }
 
 static lr_status no_memory(const struct lr_bind *b) {
-  return lr_fail(b->error, LR_ERR_MEMORY, "%s '%.150s': out of memory for its weights", lr_op_name(b->node->op),
-                 b->node->name);
+  return lr_fail(b->error, LR_ERR_MEMORY, "%s '%.150s': out of memory for its weights",
+                 lr_op_name(b->node->op), b->node->name);
 }
 
 /* Bias of each group, when b is constant or absent. */

@@ -17,18 +17,20 @@ struct lr_conv {
   struct lr_pack pack; /* one group (depthwise: all of it) */
   struct lr_image x, y;
   struct lr_axis axis[2];
-  int64_t groups; /* matrices that are packed: 1 when depthwise */
-  int64_t mult;   /* depthwise: output channels of each input channel */
+  int64_t groups;       /* matrices that are packed: 1 when depthwise */
+  int64_t mult;         /* depthwise: output channels of each input channel */
   int64_t rows_at_once; /* depthwise: of y in one kernel call */
-  int64_t x_ring, y_ring; /* depthwise: row i of x or y lies at i % ring in memory; INT64_MAX: all rows are there */
+  int64_t x_ring,
+      y_ring;     /* depthwise: row i of x or y lies at i % ring in memory; INT64_MAX: all rows are there */
   int64_t taps_w; /* of the product: 1 when the taps of a row are taken as one long one */
-  size_t edge_at; /* then, in a thread's scratch: copies of what windows across the left or right border see */
+  size_t
+      edge_at; /* then, in a thread's scratch: copies of what windows across the left or right border see */
   int32_t x_zero;
-  int64_t from_bytes, group_bytes, bias_bytes; /* of one group: source, packed, bias */
-  const void *outside;                         /* a pixel of padding */
-  const void *packed, *bias;                   /* from the slot, or NULL */
+  int64_t from_bytes, group_bytes, bias_bytes;      /* of one group: source, packed, bias */
+  const void *outside;                              /* a pixel of padding */
+  const void *packed, *bias;                        /* from the slot, or NULL */
   size_t packed_at, bias_at, threads_at, shared_at; /* in the scratch; the last: behind that of the threads */
-  const struct lr_winograd *winograd;          /* when it computes so: conv_winograd.c */
+  const struct lr_winograd *winograd;               /* when it computes so: conv_winograd.c */
 };
 
 /* Shared by the two ways. */

@@ -6,4 +6,5 @@
  * types to be filled; on entry dtype 0 or the declared type, which the result must agree with and which
  * stands when there is no infer. */
 lr_status lr_custom_infer(const struct lr_custom *custom, const struct lr_node *node,
-                          const lr_allocator *alloc, const struct lr_type *in, struct lr_type *out, lr_error *error);
+                          const lr_allocator *alloc, const struct lr_type *in, struct lr_type *out,
+                          lr_error *error);

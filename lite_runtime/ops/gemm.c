@@ -222,7 +222,8 @@ void lr_gemm_rows(const struct lr_gemm_run *r, int64_t row, int64_t rows, char *
   const struct lr_gemm *g = r->gemm;
   for (int64_t col = 0; col < g->cols; col += g->col_block)
     for (int64_t i = 0; i < rows; i += g->row_block) {
-      struct block b = {.row = row + i, .rows = min64(g->row_block, rows - i), .col = col, .scratch = scratch};
+      struct block b = {
+          .row = row + i, .rows = min64(g->row_block, rows - i), .col = col, .scratch = scratch};
       struct lr_gemm_problem p = {.row = b.row};
       r->problem(r, &p);
       compute(r, &p, &b);
@@ -286,7 +287,8 @@ int64_t lr_gemm_pack_evenly(const void *user, int64_t m) { return m * *(const in
 
 void lr_gemm_pack(struct lr_pool *pool, const struct lr_pack *k, int64_t n, const void *from,
                   int64_t (*at)(const void *user, int64_t m), const void *user, void *to, int64_t to_step) {
-  uint64_t few = PACK_BYTES / (lr_pack_panel_bytes(k) + 1) + 1, panels = few < PACK_PANELS ? few : PACK_PANELS;
+  uint64_t few = PACK_BYTES / (lr_pack_panel_bytes(k) + 1) + 1,
+           panels = few < PACK_PANELS ? few : PACK_PANELS;
   int64_t blocks = (int64_t)((lr_pack_panels(k) + panels - 1) / panels);
   struct pack p = {k, from, at, user, to, to_step, blocks, 0, panels};
   lr_parallel_wide(pool, n * p.blocks, &p.first, pack_some, &p);

@@ -145,7 +145,7 @@ static void taps_of(const struct lr_resize_attrs *a, float x, int64_t in, int64_
   if (a->mode == LR_RESIZE_MODE_NEAREST) {
     from[0] = clamp(nearest(a->nearest, at), in);
   } else if (a->mode == LR_RESIZE_MODE_LINEAR) {
-    at = at < 0 ? 0 : at > (double)(in - 1) ? (double)(in - 1) : at;
+    at = at<0 ? 0 : at>(double)(in - 1) ? (double)(in - 1) : at;
     from[0] = (int64_t)at;
     from[1] = clamp(from[0] + 1, in);
     w[1] = (float)(at - (double)from[0]);

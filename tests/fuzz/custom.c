@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static lr_status infer(void *user, const void *data, size_t bytes, const lr_tensor *in, int32_t n_in, lr_tensor *out,
-                       int32_t n_out, lr_error *error) {
+static lr_status infer(void *user, const void *data, size_t bytes, const lr_tensor *in, int32_t n_in,
+                       lr_tensor *out, int32_t n_out, lr_error *error) {
   for (int32_t i = 0; i < n_out && n_in; i++) {
     out[i].dtype = in[0].dtype;
     out[i].rank = in[0].rank;
@@ -13,8 +13,8 @@ static lr_status infer(void *user, const void *data, size_t bytes, const lr_tens
   return LR_OK;
 }
 
-static lr_status run(void *user, const void *data, size_t bytes, const lr_tensor *in, int32_t n_in, lr_tensor *out,
-                     int32_t n_out, lr_error *error) {
+static lr_status run(void *user, const void *data, size_t bytes, const lr_tensor *in, int32_t n_in,
+                     lr_tensor *out, int32_t n_out, lr_error *error) {
   for (int32_t i = 0; i < n_out && n_in; i++) {
     float *y = out[i].data;
     memcpy(y, in[0].data, out[i].bytes);

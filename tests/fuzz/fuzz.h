@@ -34,7 +34,7 @@ struct layout {
   uint64_t hash_at, graph_bytes;
   struct section {
     uint64_t offset, bytes, hashes_at;
-  } * section;
+  } *section;
   size_t n_sections;
 };
 /* Any bytes; of a file that the runtime accepts all of it. */

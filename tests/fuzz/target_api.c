@@ -124,7 +124,8 @@ static void call(struct calls *c) {
     lr_session_close(s);
     c->session[i] = NULL;
   }
-  if (what == 4 && !c->pool && lr_pool_open(&(lr_pool_options){.size = sizeof(lr_pool_options), .threads = 2}, &c->pool, NULL))
+  if (what == 4 && !c->pool &&
+      lr_pool_open(&(lr_pool_options){.size = sizeof(lr_pool_options), .threads = 2}, &c->pool, NULL))
     c->pool = NULL;
   if (what == 5) {
     lr_pool_close(c->pool);
@@ -151,7 +152,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 /* ---- the models ---- */
-static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+static int by_name(const struct dirent **a, const struct dirent **b) {
+  return strcmp((*a)->d_name, (*b)->d_name);
+}
 
 static void load(const char *folder, const char *name) {
   char path[1024];

@@ -24,7 +24,8 @@ static void look(lr_model *m) {
     for (int32_t i = 0; i < lr_model_count(m, role); i++) {
       lr_tensor_info info;
       lr_error error;
-      if (lr_model_info(m, role, i, &info, &error) || !info.name || info.rank < 0 || info.rank > LR_MAX_RANK) abort();
+      if (lr_model_info(m, role, i, &info, &error) || !info.name || info.rank < 0 || info.rank > LR_MAX_RANK)
+        abort();
       for (int32_t d = 0; d < info.rank; d++)
         if (info.dims[d] < -1 && !lr_model_symbol(m, (int32_t)(-2 - info.dims[d]))) abort();
     }

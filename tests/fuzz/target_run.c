@@ -7,7 +7,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static const struct drive_options options = {.memory_limit = (uint64_t)64 << 20, .timeout_ns = 1000000000u, .threads = 1};
+  static const struct drive_options options = {
+      .memory_limit = (uint64_t)64 << 20, .timeout_ns = 1000000000u, .threads = 1};
   static const struct inputs inputs[] = {{4, 0}, {8, 1}, {0, 5}};
   struct file f = new_file(size);
   memcpy(f.data, data, size);

@@ -72,7 +72,8 @@ static void walk_vector(struct layout *l, const struct bytes *p, const struct fi
   }
 }
 
-static void walk_field(struct layout *l, const struct bytes *p, const struct field *f, uint64_t at, int depth) {
+static void walk_field(struct layout *l, const struct bytes *p, const struct field *f, uint64_t at,
+                       int depth) {
   int name = f->table * 64 + f->id;
   if (f->kind == STRUCT && !f->vector) {
     for (int i = 0; i < 2; i++)

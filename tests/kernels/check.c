@@ -99,13 +99,15 @@ size_t check_size(int32_t dtype) {
   return size[dtype];
 }
 
-#define INTEGERS(X)                                                                      \
-  X(T_I8, int8_t, -128, 127)                                                             \
-  X(T_U8, uint8_t, 0, 255)                                                               \
-  X(T_I16, int16_t, -32768, 32767) X(T_U16, uint16_t, 0, 65535)                          \
-      X(T_I32, int32_t, -2147483648.0, 2147483647.0) X(T_U32, uint32_t, 0, 4294967295.0) \
-          X(T_I64, int64_t, -9223372036854775808.0, 9223372036854774784.0)               \
-              X(T_U64, uint64_t, 0, 18446744073709549568.0) X(T_BOOL, uint8_t, 0, 1)
+#define INTEGERS(X)                                                \
+  X(T_I8, int8_t, -128, 127)                                       \
+  X(T_U8, uint8_t, 0, 255)                                         \
+  X(T_I16, int16_t, -32768, 32767)                                 \
+  X(T_U16, uint16_t, 0, 65535)                                     \
+  X(T_I32, int32_t, -2147483648.0, 2147483647.0)                   \
+  X(T_U32, uint32_t, 0, 4294967295.0)                              \
+  X(T_I64, int64_t, -9223372036854775808.0, 9223372036854774784.0) \
+  X(T_U64, uint64_t, 0, 18446744073709549568.0) X(T_BOOL, uint8_t, 0, 1)
 
 double check_get(int32_t dtype, const void *p, size_t i) {
   switch (dtype) {
@@ -136,9 +138,9 @@ void check_put(int32_t dtype, void *p, size_t i, double v) {
     case T_F64:
       ((double *)p)[i] = v;
       break;
-#define X(code, type, low, high)                                                             \
-  case code:                                                                                 \
-    ((type *)p)[i] = (type)(v != v ? 0 : v < (low) ? (low) : v > (high) ? (high) : rint(v)); \
+#define X(code, type, low, high)                                                         \
+  case code:                                                                             \
+    ((type *)p)[i] = (type)(v != v ? 0 : v<(low) ? (low) : v>(high) ? (high) : rint(v)); \
     break;
       INTEGERS(X)
 #undef X

@@ -90,9 +90,7 @@ static void compare(const struct work *w, const struct kind *t, const struct sum
                  w->ks, w->kc, ((const int32_t *)w->y)[at], (int32_t)s->exact);
     return;
   }
-  double want = s->value < (double)w->lo   ? (double)w->lo
-                : s->value > (double)w->hi ? (double)w->hi
-                                           : s->value;
+  double want = s->value<(double)w->lo ? (double)w->lo : s->value>(double) w->hi ? (double)w->hi : s->value;
   double got = (double)((const float *)w->y)[at];
   if (!check_near(got, want, s->size * (double)(n + 2) * 0x1p-24)) /* the bound of a sum in any order */
     check_fail("row %zu of %zu, column %zu of %zu, ks %zu, kc %zu: %g, not %g", r, w->rows, j, w->cols, w->ks,
@@ -170,7 +168,8 @@ static void dwconv_case(const struct lr_kernel *k, const struct kind *t, size_t 
 /* Square windows on neighbouring pixels of an image, as kernels may find out from the pointers: columns of pixels are `step` apart
  * from one window to the next, and unless they are even, rows are after `line` windows. One column and one row of the image are
  * padding, which is the same pixel everywhere. */
-static void point_at_image(struct work *w, const struct kind *t, size_t edge, size_t step, size_t channels, bool even) {
+static void point_at_image(struct work *w, const struct kind *t, size_t edge, size_t step, size_t channels,
+                           bool even) {
   size_t line = even ? w->rows : 1 + check_random((uint32_t)w->rows), lines = (w->rows + line - 1) / line;
   size_t width = (line - 1) * step + edge, height = (lines - 1) * step + edge, size = check_size(t->x);
   size_t bare = even ? height : check_random((uint32_t)height);
@@ -191,14 +190,16 @@ static void dwconv_image_case(const struct lr_kernel *k, const struct kind *t, s
   struct work w = {.ks = edge * edge, .kc = 1, .rows = 1 + check_random(16)};
   w.cols = 1 + check_random((i % 4 ? 3 : 6) * (uint32_t)k->nr);
   set_up(&w, t, k, 1);
-  size_t channels = first + w.cols + check_random(3), x_step = even ? step * channels : 0, a_step = even ? 0 : w.ks;
+  size_t channels = first + w.cols + check_random(3), x_step = even ? step * channels : 0,
+         a_step = even ? 0 : w.ks;
   w.a = check_alloc(w.ks * (even ? 1 : w.rows) * sizeof(void *), sizeof(void *));
   point_at_image(&w, t, edge, step, channels, even);
   if (t->floats)
-    ((lr_f32_dwconv_fn *)k->fn)(w.rows, w.cols, w.ks, first, 1, w.a, a_step, x_step, w.packed, w.bias, w.y, w.stride,
-                                w.lo, w.hi);
+    ((lr_f32_dwconv_fn *)k->fn)(w.rows, w.cols, w.ks, first, 1, w.a, a_step, x_step, w.packed, w.bias, w.y,
+                                w.stride, w.lo, w.hi);
   else
-    ((lr_qs8_dwconv_fn *)k->fn)(w.rows, w.cols, w.ks, first, 1, w.a, a_step, x_step, w.packed, w.bias, w.y, w.stride);
+    ((lr_qs8_dwconv_fn *)k->fn)(w.rows, w.cols, w.ks, first, 1, w.a, a_step, x_step, w.packed, w.bias, w.y,
+                                w.stride);
   for (size_t r = 0; r < w.rows; r++)
     for (size_t j = 0; j < w.cols; j++) {
       struct sum s = start(t, w.bias, j);

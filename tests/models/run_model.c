@@ -87,10 +87,14 @@ static int run_script(lr_session *s, const lr_model *m, FILE *script) {
   struct feed *feeds = calloc((size_t)n + 1, sizeof *feeds);
   int bad = !feeds;
   while (!bad && fgets(line, sizeof line, script)) {
-    if (!strncmp(line, "input ", 6)) bad = command_input(s, feeds, n, line + 6, &e);
-    else if (!strncmp(line, "run ", 4)) bad = command_run(s, m, feeds, line + 4, &e);
-    else if (!strncmp(line, "reset", 5)) lr_session_reset_state(s);
-    else bad = fail("a line of the script is none of input, run, reset", NULL);
+    if (!strncmp(line, "input ", 6))
+      bad = command_input(s, feeds, n, line + 6, &e);
+    else if (!strncmp(line, "run ", 4))
+      bad = command_run(s, m, feeds, line + 4, &e);
+    else if (!strncmp(line, "reset", 5))
+      lr_session_reset_state(s);
+    else
+      bad = fail("a line of the script is none of input, run, reset", NULL);
   }
   free(feeds);
   return bad;
@@ -111,14 +115,20 @@ int main(int argc, char **argv) {
   lr_error e;
   lr_model *model = NULL;
   lr_session *session = NULL;
-  lr_model_options of_model = {.size = sizeof of_model, .cpu_mask = argc > 4 ? (uint32_t)strtoul(argv[4], NULL, 0) : 0};
-  lr_session_options options = {.size = sizeof options, .threads = argc > 3 ? (int32_t)strtol(argv[3], NULL, 10) : 1};
+  lr_model_options of_model = {.size = sizeof of_model,
+                               .cpu_mask = argc > 4 ? (uint32_t)strtoul(argv[4], NULL, 0) : 0};
+  lr_session_options options = {.size = sizeof options,
+                                .threads = argc > 3 ? (int32_t)strtol(argv[3], NULL, 10) : 1};
   FILE *script = fopen(argv[2], "r");
   int bad = 1;
-  if (!script) fail(argv[2], NULL);
-  else if (lr_model_open(argv[1], &of_model, &model, &e)) fail("open", &e);
-  else if (lr_session_open(model, &options, &session, &e)) fail("session", &e);
-  else bad = run_script(session, model, script);
+  if (!script)
+    fail(argv[2], NULL);
+  else if (lr_model_open(argv[1], &of_model, &model, &e))
+    fail("open", &e);
+  else if (lr_session_open(model, &options, &session, &e))
+    fail("session", &e);
+  else
+    bad = run_script(session, model, script);
   lr_session_close(session);
   lr_model_close(model);
   if (script) fclose(script);

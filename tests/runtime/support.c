@@ -86,7 +86,8 @@ lr_status run_and_compare(lr_session *s, const struct io_run *run, const lr_run_
     if (y->role != LR_OUTPUT) continue;
     if ((status = lr_session_tensor(s, LR_OUTPUT, y->index, &t, error))) return status;
     if (same(y, &t)) continue;
-    if (error) snprintf(error->message, sizeof error->message, "output %d differs from the reference", y->index);
+    if (error)
+      snprintf(error->message, sizeof error->message, "output %d differs from the reference", y->index);
     return LR_ERR_VALUE;
   }
   return LR_OK;

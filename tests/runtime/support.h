@@ -10,24 +10,24 @@
 extern int test_failed; /* set by CHECK */
 extern const char *test_dir;
 
-#define CHECK(condition, ...)                                        \
-  do {                                                               \
-    if (!(condition)) {                                              \
-      printf("%s:%d: %s: ", __FILE__, __LINE__, #condition);         \
-      printf(__VA_ARGS__);                                           \
-      printf("\n");                                                  \
-      test_failed = 1;                                               \
-      return;                                                        \
-    }                                                                \
+#define CHECK(condition, ...)                                \
+  do {                                                       \
+    if (!(condition)) {                                      \
+      printf("%s:%d: %s: ", __FILE__, __LINE__, #condition); \
+      printf(__VA_ARGS__);                                   \
+      printf("\n");                                          \
+      test_failed = 1;                                       \
+      return;                                                \
+    }                                                        \
   } while (0)
 #define OK(call) CHECK((call) == LR_OK, "%s", error.message)
 /* The call must fail with this status and a sentence that contains `words`. */
-#define FAILS(call, want, words)                                                                          \
-  do {                                                                                                    \
-    error.message[0] = 0;                                                                                 \
-    lr_status got_ = (call);                                                                              \
-    CHECK(got_ == (want) && strstr(error.message, words), "status %d (%s), message '%s'", (int)got_,      \
-          lr_status_string(got_), error.message);                                                         \
+#define FAILS(call, want, words)                                                                     \
+  do {                                                                                               \
+    error.message[0] = 0;                                                                            \
+    lr_status got_ = (call);                                                                         \
+    CHECK(got_ == (want) && strstr(error.message, words), "status %d (%s), message '%s'", (int)got_, \
+          lr_status_string(got_), error.message);                                                    \
   } while (0)
 
 /* A file of the test directory in memory. */

@@ -46,7 +46,9 @@ TEST(from_descriptor_at_any_offset) {
     int fd = mkstemp(path);
     CHECK(fd >= 0, "mkstemp");
     unlink(path);
-    CHECK(pwrite(fd, b.data, b.size, (off_t)offsets[i]) == (ssize_t)b.size && !ftruncate(fd, (off_t)(offsets[i] + b.size + 99)), "write");
+    CHECK(pwrite(fd, b.data, b.size, (off_t)offsets[i]) == (ssize_t)b.size &&
+              !ftruncate(fd, (off_t)(offsets[i] + b.size + 99)),
+          "write");
     lr_model *m = NULL;
     OK(lr_model_open_fd(fd, offsets[i], b.size, NULL, &m, &error));
     close(fd);
@@ -92,7 +94,9 @@ TEST(bad_files) {
   FAILS(lr_model_open_memory(b.data, 0, NULL, &m, &error), LR_ERR_MODEL, "");
   FAILS(lr_model_open_memory(b.data, 7, NULL, &m, &error), LR_ERR_MODEL, "");
   FAILS(lr_model_open_memory(b.data, b.size - 1, NULL, &m, &error), LR_ERR_MODEL, "truncated");
-  FAILS(lr_model_open_memory("ONNX-like bytes that are no model at all, but long enough to be looked at", 64, NULL, &m, &error), LR_ERR_MODEL, "not a");
+  FAILS(lr_model_open_memory("ONNX-like bytes that are no model at all, but long enough to be looked at", 64,
+                             NULL, &m, &error),
+        LR_ERR_MODEL, "not a");
   b.data[b.size - 1] ^= 1; /* the last weight */
   FAILS(lr_model_open_memory(b.data, b.size, NULL, &m, &error), LR_ERR_MODEL, "damaged");
   lr_model_options o = {.size = sizeof o, .verify = LR_VERIFY_NONE};
@@ -113,22 +117,29 @@ TEST(facts) {
   lr_model *m = NULL;
   OK(open_model("convnet", &m, &error));
   lr_tensor_info info;
-  CHECK(lr_model_count(m, LR_INPUT) == 1 && lr_model_count(m, LR_OUTPUT) == 1 && lr_model_count(m, LR_STATE) == 0, "counts");
+  CHECK(lr_model_count(m, LR_INPUT) == 1 && lr_model_count(m, LR_OUTPUT) == 1 &&
+            lr_model_count(m, LR_STATE) == 0,
+        "counts");
   OK(lr_model_info(m, LR_INPUT, 0, &info, &error));
-  CHECK(!strcmp(info.name, "x") && info.dtype == LR_F32 && info.rank == 4 && info.dims[1] == 3 && info.dims[2] <= -2, "%s", info.name);
+  CHECK(!strcmp(info.name, "x") && info.dtype == LR_F32 && info.rank == 4 && info.dims[1] == 3 &&
+            info.dims[2] <= -2,
+        "%s", info.name);
   CHECK(!strcmp(lr_model_symbol(m, (int32_t)(-2 - info.dims[2])), "height"), "symbol");
   CHECK(!lr_model_symbol(m, 1000) && !lr_model_symbol(m, -1), "no such symbol");
   FAILS(lr_model_info(m, LR_INPUT, 1, &info, &error), LR_ERR_ARGUMENT, "");
   const char *key, *value;
-  CHECK(lr_model_metadata(m, 0, &key, &value) && !strcmp(key, "author") && !strcmp(value, "test"), "metadata");
+  CHECK(lr_model_metadata(m, 0, &key, &value) && !strcmp(key, "author") && !strcmp(value, "test"),
+        "metadata");
   CHECK(!lr_model_metadata(m, 99, &key, &value), "no such entry");
   lr_model_close(m);
 }
 
 int main(int argc, char **argv) {
-  static const struct test tests[] = {
-      {"from_path", from_path}, {"from_memory_at_any_alignment", from_memory_at_any_alignment},
-      {"from_descriptor_at_any_offset", from_descriptor_at_any_offset}, {"from_callback", from_callback},
-      {"bad_files", bad_files}, {"facts", facts}};
+  static const struct test tests[] = {{"from_path", from_path},
+                                      {"from_memory_at_any_alignment", from_memory_at_any_alignment},
+                                      {"from_descriptor_at_any_offset", from_descriptor_at_any_offset},
+                                      {"from_callback", from_callback},
+                                      {"bad_files", bad_files},
+                                      {"facts", facts}};
   return run_tests(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }

@@ -72,7 +72,8 @@ static void share(int callers, struct count *count) {
   }
   for (int i = 0; i < callers; i++) pthread_join(c[i].thread, NULL);
   lr_pool_close(pool);
-  for (int i = 0; i < callers; i++) CHECK(c[i].ok, "caller %d: tiles left out, done twice, or under one number", i);
+  for (int i = 0; i < callers; i++)
+    CHECK(c[i].ok, "caller %d: tiles left out, done twice, or under one number", i);
 }
 
 TEST(one_caller_has_all_threads) {
@@ -90,8 +91,9 @@ TEST(callers_stand_for_workers) {
     struct count c = {.threads = threads};
     share(callers, &c);
     /* a caller that comes may find each worker about to begin a tile */
-    CHECK(c.over <= callers * (threads - 1), "%d callers share %d threads: workers began %d tiles too many, %d at once",
-          callers, threads, c.over, c.most);
+    CHECK(c.over <= callers * (threads - 1),
+          "%d callers share %d threads: workers began %d tiles too many, %d at once", callers, threads,
+          c.over, c.most);
   }
 }
 

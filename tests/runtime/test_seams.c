@@ -32,7 +32,9 @@ TEST(state_access) {
   lr_model *m = NULL;
   lr_session *s = NULL;
   OK(open_model("streaming", &m, &error));
-  CHECK(lr_model_count(m, LR_STATE) == 1 && lr_model_count(m, LR_INPUT) == 1 && lr_model_count(m, LR_OUTPUT) == 1, "roles");
+  CHECK(lr_model_count(m, LR_STATE) == 1 && lr_model_count(m, LR_INPUT) == 1 &&
+            lr_model_count(m, LR_OUTPUT) == 1,
+        "roles");
   OK(lr_session_open(m, NULL, &s, &error));
   OK(run_and_compare(s, &io.run[0], NULL, &error));
   lr_tensor t;
@@ -61,7 +63,8 @@ TEST(fused_blocks) { run_all("blocks", NULL, NULL); }
 TEST(text_of_any_length) { run_all("text", NULL, NULL); }
 TEST(views_and_concat) { run_all("views", NULL, NULL); }
 TEST(every_instruction_set) { /* plain C, then each that this CPU has with those before it */
-  static const char *const models[] = {"convnet", "streaming", "qdq_conv", "half", "values", "views", "prepacked"};
+  static const char *const models[] = {"convnet", "streaming", "qdq_conv", "half",
+                                       "values",  "views",     "prepacked"};
   uint32_t cpu = lr_cpu_features();
   for (uint32_t bit = 0; bit < 32; bit++) {
     uint32_t mask = bit ? cpu & ((1u << bit) - 1) : LR_CPU_PORTABLE;
@@ -110,8 +113,8 @@ TEST(nan_trap_names_the_step) {
 }
 
 /* ---- a custom operator: y = x * x + data[0] ---- */
-static lr_status square_infer(void *user, const void *data, size_t bytes, const lr_tensor *in, int32_t n_in, lr_tensor *out,
-                              int32_t n_out, lr_error *error) {
+static lr_status square_infer(void *user, const void *data, size_t bytes, const lr_tensor *in, int32_t n_in,
+                              lr_tensor *out, int32_t n_out, lr_error *error) {
   if (n_in != 1 || n_out != 1 || bytes != 4 || !data || in[0].dtype != LR_F32) {
     if (error) snprintf(error->message, sizeof error->message, "square: wrong use");
     return LR_ERR_ARGUMENT;
@@ -120,12 +123,13 @@ static lr_status square_infer(void *user, const void *data, size_t bytes, const 
   out[0] = in[0];
   return LR_OK;
 }
-static lr_status square_run(void *user, const void *data, size_t bytes, const lr_tensor *in, int32_t n_in, lr_tensor *out,
-                            int32_t n_out, lr_error *error) {
+static lr_status square_run(void *user, const void *data, size_t bytes, const lr_tensor *in, int32_t n_in,
+                            lr_tensor *out, int32_t n_out, lr_error *error) {
   float plus;
   (void)bytes, (void)n_in, (void)n_out, (void)error;
   memcpy(&plus, data, 4);
-  for (size_t i = 0; i < in[0].bytes / 4; i++) ((float *)out[0].data)[i] = ((float *)in[0].data)[i] * ((float *)in[0].data)[i] + plus;
+  for (size_t i = 0; i < in[0].bytes / 4; i++)
+    ((float *)out[0].data)[i] = ((float *)in[0].data)[i] * ((float *)in[0].data)[i] + plus;
   (*(int *)user)++;
   return LR_OK;
 }
@@ -156,7 +160,8 @@ TEST(two_encodings_of_a_weight) {
   struct io_file io = read_io("prepacked");
   OK(open_model("prepacked", &m, &error));
   int packed = 0;
-  for (int32_t i = 0; i < m->subgraphs[0].n_tensors; i++) packed += m->subgraphs[0].tensors[i].n_encodings == 2;
+  for (int32_t i = 0; i < m->subgraphs[0].n_tensors; i++)
+    packed += m->subgraphs[0].tensors[i].n_encodings == 2;
   CHECK(packed == 1, "%d weights with two encodings", packed);
   lr_model_options o = {.size = sizeof o, .cpu_mask = LR_CPU_PORTABLE};
   lr_model_close(m);
@@ -169,8 +174,9 @@ TEST(two_encodings_of_a_weight) {
   OK(lr_session_open(plain, NULL, &s, &error));
   OK(run_and_compare(s, &io.run[0], NULL, &error));
   size_t packed_bytes = 2 * 8 * 20 * sizeof(float); /* two panels of 8 channels */
-  CHECK(lr_weights_bytes(plain) == lr_weights_bytes(m) + packed_bytes, "packed again? %d bytes with the packed encoding, %d without",
-        (int)lr_weights_bytes(m), (int)lr_weights_bytes(plain));
+  CHECK(lr_weights_bytes(plain) == lr_weights_bytes(m) + packed_bytes,
+        "packed again? %d bytes with the packed encoding, %d without", (int)lr_weights_bytes(m),
+        (int)lr_weights_bytes(plain));
   lr_session_close(s);
   lr_model_close(m);
   lr_model_close(plain);
@@ -186,16 +192,19 @@ static void twice(const struct lr_type *in, void *const *x, const struct lr_type
   }
 }
 
-static lr_status open_delegate(const struct lr_device *device, bool require, lr_model **m, lr_session **s, lr_error *error) {
+static lr_status open_delegate(const struct lr_device *device, bool require, lr_model **m, lr_session **s,
+                               lr_error *error) {
   lr_status status = open_model("delegate", m, error);
-  lr_session_options o = {.size = sizeof o, .devices = &device, .n_devices = device ? 1 : 0, .require_devices = require};
+  lr_session_options o = {
+      .size = sizeof o, .devices = &device, .n_devices = device ? 1 : 0, .require_devices = require};
   return status ? status : lr_session_open(*m, &o, s, error);
 }
 
 static int steps_on(lr_session *s, const char *device, const char *reason) {
   int n = 0;
   lr_step step;
-  for (int i = 0; lr_session_step(s, i, &step); i++) n += !strcmp(step.device, device) && strstr(step.reason, reason);
+  for (int i = 0; lr_session_step(s, i, &step); i++)
+    n += !strcmp(step.device, device) && strstr(step.reason, reason);
   return n;
 }
 
@@ -209,9 +218,11 @@ TEST(delegate_on_the_device) {
   OK(open_delegate(&fake.device, true, &m, &s, &error));
   for (int i = 0; i < 4; i++) OK(run_and_compare(s, &io.run[i % io.n], NULL, &error));
   CHECK(steps_on(s, "fake", "") == 1, "the delegate is not on the device");
-  CHECK(fake.calls[FAKE_SUBMIT] == 4 && fake.calls[FAKE_UPLOAD] == 4 && fake.calls[FAKE_DOWNLOAD] == 4, "copies");
+  CHECK(fake.calls[FAKE_SUBMIT] == 4 && fake.calls[FAKE_UPLOAD] == 4 && fake.calls[FAKE_DOWNLOAD] == 4,
+        "copies");
   static const enum fake_call at_run[] = {FAKE_UPLOAD, FAKE_SUBMIT, FAKE_WAIT, FAKE_DOWNLOAD};
-  for (int i = 0; i < 4; i++) { /* a failure at run time is an error, never a silent fallback, and the session lives on */
+  for (int i = 0; i < 4;
+       i++) { /* a failure at run time is an error, never a silent fallback, and the session lives on */
     fake_device_fail(&fake, at_run[i]);
     FAILS(lr_session_run(s, NULL, &error), LR_ERR_DEVICE, "fake");
     fake_device_fail(&fake, FAKE_NONE);
@@ -262,13 +273,21 @@ TEST(delegate_falls_back_and_says_why) {
 }
 
 int main(int argc, char **argv) {
-  static const struct test tests[] = {
-      {"streaming_state", streaming_state}, {"state_access", state_access}, {"int8_convolution", int8_convolution},
-      {"half_precision", half_precision}, {"shapes_from_values", shapes_from_values}, {"views_and_concat", views_and_concat},
-      {"deep_network", deep_network}, {"fused_blocks", fused_blocks}, {"text_of_any_length", text_of_any_length},
-      {"every_instruction_set", every_instruction_set}, {"values_in_tensors_are_checked", values_in_tensors_are_checked},
-      {"nan_trap_names_the_step", nan_trap_names_the_step}, {"custom_operator", custom_operator},
-      {"two_encodings_of_a_weight", two_encodings_of_a_weight}, {"delegate_on_the_device", delegate_on_the_device},
-      {"delegate_falls_back_and_says_why", delegate_falls_back_and_says_why}};
+  static const struct test tests[] = {{"streaming_state", streaming_state},
+                                      {"state_access", state_access},
+                                      {"int8_convolution", int8_convolution},
+                                      {"half_precision", half_precision},
+                                      {"shapes_from_values", shapes_from_values},
+                                      {"views_and_concat", views_and_concat},
+                                      {"deep_network", deep_network},
+                                      {"fused_blocks", fused_blocks},
+                                      {"text_of_any_length", text_of_any_length},
+                                      {"every_instruction_set", every_instruction_set},
+                                      {"values_in_tensors_are_checked", values_in_tensors_are_checked},
+                                      {"nan_trap_names_the_step", nan_trap_names_the_step},
+                                      {"custom_operator", custom_operator},
+                                      {"two_encodings_of_a_weight", two_encodings_of_a_weight},
+                                      {"delegate_on_the_device", delegate_on_the_device},
+                                      {"delegate_falls_back_and_says_why", delegate_falls_back_and_says_why}};
   return run_tests(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }

@@ -83,11 +83,13 @@ TEST(zero_copy_buffers) {
   for (int64_t i = 0; i < y->bytes / 4; i++) {
     float want;
     memcpy(&want, y->data + 4 * i, 4);
-    CHECK(out[i] - want < 1e-4f && want - out[i] < 1e-4f, "element %d: %g, %g", (int)i, (double)out[i], (double)want);
+    CHECK(out[i] - want < 1e-4f && want - out[i] < 1e-4f, "element %d: %g, %g", (int)i, (double)out[i],
+          (double)want);
   }
   OK(lr_session_bind(s, LR_OUTPUT, 0, out, (size_t)y->bytes - 4, &error));
   FAILS(lr_session_run(s, NULL, &error), LR_ERR_ARGUMENT, "bytes");
-  FAILS(lr_session_bind(s, LR_OUTPUT, 0, (char *)out + 1, (size_t)y->bytes, &error), LR_ERR_ARGUMENT, "multiple");
+  FAILS(lr_session_bind(s, LR_OUTPUT, 0, (char *)out + 1, (size_t)y->bytes, &error), LR_ERR_ARGUMENT,
+        "multiple");
   OK(lr_session_bind(s, LR_OUTPUT, 0, NULL, 0, &error));
   OK(lr_session_bind(s, LR_INPUT, 0, NULL, 0, &error));
   OK(run_and_compare(s, &io.run[0], NULL, &error));
@@ -209,7 +211,8 @@ TEST(profile_and_cancel) {
   lr_step step;
   int n = 0;
   while (lr_session_step(s, n, &step)) n++;
-  CHECK(w.steps == n && n > 1 && w.ns > 0 && strstr(w.names, "conv:lr_f32_"), "%d steps, %d listed: %s", w.steps, n, w.names);
+  CHECK(w.steps == n && n > 1 && w.ns > 0 && strstr(w.names, "conv:lr_f32_"), "%d steps, %d listed: %s",
+        w.steps, n, w.names);
   w.stop = s;
   FAILS(lr_session_run(s, &o, &error), LR_ERR_CANCELLED, "cancelled");
   w.stop = NULL;
@@ -222,10 +225,12 @@ TEST(profile_and_cancel) {
 }
 
 int main(int argc, char **argv) {
-  static const struct test tests[] = {
-      {"resize_there_and_back", resize_there_and_back}, {"no_allocation_in_a_run", no_allocation_in_a_run},
-      {"zero_copy_buffers", zero_copy_buffers}, {"sessions_share_model_and_pool", sessions_share_model_and_pool},
-      {"threads_do_not_change_bits", threads_do_not_change_bits}, {"bad_thread_counts", bad_thread_counts},
-      {"profile_and_cancel", profile_and_cancel}};
+  static const struct test tests[] = {{"resize_there_and_back", resize_there_and_back},
+                                      {"no_allocation_in_a_run", no_allocation_in_a_run},
+                                      {"zero_copy_buffers", zero_copy_buffers},
+                                      {"sessions_share_model_and_pool", sessions_share_model_and_pool},
+                                      {"threads_do_not_change_bits", threads_do_not_change_bits},
+                                      {"bad_thread_counts", bad_thread_counts},
+                                      {"profile_and_cancel", profile_and_cancel}};
   return run_tests(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }

@@ -36,8 +36,7 @@ static const struct shape cast_shapes[] = {{1, 4096, 1, 1, LR_CODE_F16 * 256 + L
                                            {1, 4096, 1, 1, LR_CODE_I64 * 256 + LR_CODE_I32}};
 
 enum family { GEMM, DWCONV, POOL, WSUM, ROW, REDUCE, INT, BOOL, FLOAT, CAST, FAMILIES };
-#define LIST(shapes) \
-  { shapes, sizeof shapes / sizeof shapes[0] }
+#define LIST(shapes) {shapes, sizeof shapes / sizeof shapes[0]}
 static const struct {
   const struct shape *shape;
   size_t n;
