@@ -85,7 +85,9 @@ def _prove(result: Result, model: onnx.ModelProto, given: dict[str, Any], graph:
 
     result.report = prove(model, result.data, timeout=timeout, build=build, progress=tell, **given)
     if result.report.verdict == "failed" and not force:
-        raise ProofError(f"convert: {result.report.sentence()}", result.report)
+        advice = "" if settings.weights == "f32" else \
+            "; f16 weights are not exact enough for this model: convert it without them, or write it with force"
+        raise ProofError(f"convert: {result.report.sentence()}{advice}", result.report)
 
 
 __all__ = ["DEFAULTS", "Result", "convert", "convert_model"]

@@ -35,9 +35,10 @@ class Clock:
             raise TimeLimit
         return left
 
-    def call(self, function: Callable[[], T], stop: Callable[[], object] | None = None) -> T:
+    def call(self, function: Callable[[], T], stop: Callable[[], object] | None = None, native: bool = False) -> T:
         """Calls the function, but returns (with TimeLimit) when the time is over, after asking it to stop. What cannot
-        be stopped ends in its own time, in a thread that does not keep the process alive."""
+        be stopped ends in its own time: in a thread that does not keep the process alive, or (native: C++ that must not
+        be left behind when the process ends) in one that does."""
         result: list[T] = []
         failure: list[BaseException] = []
 
@@ -47,12 +48,15 @@ class Clock:
             except BaseException as e:
                 failure.append(e)
 
-        thread = threading.Thread(target=work, daemon=True)
+        left = self.remaining()
+        thread = threading.Thread(target=work, daemon=not native)
         thread.start()
-        thread.join(self.remaining())
-        if thread.is_alive():
-            if stop:
+        try:
+            thread.join(left)
+        finally:  # also when the user interrupts
+            if thread.is_alive() and stop:
                 stop()
+        if thread.is_alive():
             raise TimeLimit
         if failure:
             raise failure[0]
@@ -87,7 +91,8 @@ class OnnxRuntime:
                                             "ALL": levels.ORT_ENABLE_ALL}[level]
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         data = model.SerializeToString()
-        self.session = clock.call(lambda: ort.InferenceSession(data, options, providers=["CPUExecutionProvider"]))
+        self.session = clock.call(lambda: ort.InferenceSession(data, options, providers=["CPUExecutionProvider"]),
+                                  native=True)
         self.outputs = [o.name for o in self.session.get_outputs()]
         self.ort = ort
 
@@ -106,7 +111,7 @@ class OnnxRuntime:
         def stop() -> None:
             options.terminate = True
 
-        values = clock.call(lambda: self.session.run(self.outputs, feeds, options), stop)
+        values = clock.call(lambda: self.session.run(self.outputs, feeds, options), stop, native=True)
         return dict(zip(self.outputs, values, strict=True))
 
 
@@ -115,10 +120,21 @@ class Evaluator:
 
     def __init__(self, model: onnx.ModelProto, clock: Clock) -> None:
         from onnx.reference import ReferenceEvaluator
+        from onnx.reference.op_run import OpRun
 
+        class BatchNormalization(OpRun):
+            """As opsets 9 to 13 define inference, where onnx's evaluator (1.23) computes the statistics of training."""
+
+            def _run(self, x: Any, scale: Any, bias: Any, mean: Any, var: Any, epsilon: float = 1e-5, **_: Any) -> Any:
+                shape = (1, -1, *[1] * (x.ndim - 2))
+                s, b, m, v = (a.reshape(shape) for a in (scale, bias, mean, var))
+                return ((s * (x - m) / np.sqrt(v + np.asarray(epsilon, x.dtype)) + b).astype(x.dtype),)
+
+        opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
+        ours = [BatchNormalization] if opset < 14 else []
         self.name = f"onnx.reference {onnx.__version__}"
         self.outputs = [o.name for o in model.graph.output]
-        self.evaluator = clock.call(lambda: ReferenceEvaluator(model))
+        self.evaluator = clock.call(lambda: ReferenceEvaluator(model, new_ops=ours))
 
     def twin(self, clock: Clock) -> Reference | None:
         return None

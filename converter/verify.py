@@ -56,7 +56,8 @@ class Report:
         if self.verdict == "failed":
             bad = [r.sentence() for r in self.results if not r.ok]
             text = "; ".join(bad) or self.reason
-            return f"wrong result: {text}" + (f"; {self.culprit.sentence()}" if self.culprit else "")
+            against = f" against {self.reference}" if self.reference else ""
+            return f"wrong result{against}: {text}" + (f"; {self.culprit.sentence()}" if self.culprit else "")
         cosines = [r.value for r in self.results if r.kind == "cosine"]
         what = f"cosine {min(cosines):.6f}" if cosines else f"largest error {self.error:.2g}"
         text = f"{what} against {self.reference}, {self.seconds:.1f} s"

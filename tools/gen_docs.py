@@ -2,10 +2,13 @@
 """Writes docs/ops.md from spec/. A test proves that the committed file is current.
 
 usage: gen_docs.py [--check]      --check: exit code 1 when the file is not current
+
+Needs the package installed with [convert] (tools/test.py makes .venv-test with it).
 """
 from __future__ import annotations
 
 import sys
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,7 +19,9 @@ from spec.postops import POSTOPS  # noqa: E402
 
 HEAD = """# Operators
 
-Made by `tools/gen_docs.py` from `spec/`; do not edit. What each ONNX operator becomes: `lite-opt check model.onnx`.
+Made by `tools/gen_docs.py` from `spec/` and the frontend; do not edit. First the operators of ONNX that can be
+converted, then those of `.lrm` files, which they become. `lite-opt check model.onnx` says whether a model uses them
+in a way (attributes, types, ranks) that is supported, and all that is not.
 
 Inputs: `b?` may be absent, `x*` stands for one or more. Attributes are 32-bit words in the file, in this order. "post":
 the node may carry a post-op program, whose operands are the inputs after the operator's own. Images are channels-last.
@@ -40,8 +45,19 @@ def operator(o: Op) -> str:
     return "\n".join(lines)
 
 
+REFUSED = {"Loop", "Scan"}  # known, to be refused in a sentence of their own
+
+
+def onnx_operators() -> str:
+    """The operators that the frontend imports, wrapped; needs the package installed with [convert]."""
+    from lite_runtime.converter.frontend import OPS as IMPORTED
+
+    return textwrap.fill(", ".join(sorted(set(IMPORTED) - REFUSED)), 118)
+
+
 def text() -> str:
-    out = [HEAD, *(operator(o) for o in OPS.values())]
+    out = [HEAD, "## Operators of ONNX", "", onnx_operators(), "", "## Operators of .lrm files", ""]
+    out += [operator(o) for o in OPS.values()]
     out += ["## Post-ops", "", "Opcodes of post-op programs (encoding: `spec/postops.py`); a, b, c are the sources.",
             "", "| code | name | sources | result | dtypes |", "|---|---|---|---|---|"]
     for p in POSTOPS.values():

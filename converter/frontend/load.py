@@ -80,6 +80,8 @@ def _parse(data: bytes, where: str) -> onnx.ModelProto:
     for magic, what in _OTHER_FORMATS:
         if data.startswith(magic):
             raise ConvertError(f"{where}: is {what}")
+    if data[4:7] == b"LRM":
+        raise ConvertError(f"{where}: is an .lrm file, so it is converted already; give the ONNX model")
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)

@@ -268,7 +268,7 @@ class Session:
                 if a.shape != port.shape:
                     self._resize(port, a.shape)
                 held.append(a)
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, IndexError):
             self._check_names(feeds)
             raise
         if len(feeds) != len(held):

@@ -80,6 +80,13 @@ def test_no_verify(folder, tmp_path):
     assert p.returncode == 0 and "not proven" in p.stdout
 
 
+@pytest.mark.parametrize("seconds", [1e-4, 1e-2])
+def test_a_proof_that_runs_out_of_time(folder, tmp_path, seconds):
+    """What onnxruntime is doing then must not bring the process down when it ends."""
+    p = lite_opt("convert", folder / "add.onnx", "-o", tmp_path / "a.lrm", "--timeout", seconds)
+    assert p.returncode == 0 and p.stderr == "" and (tmp_path / "a.lrm").exists()
+
+
 def test_bad_paths(folder, tmp_path):
     model = folder / "add.onnx"
     fails("convert", tmp_path / "no.onnx", words="no.onnx")

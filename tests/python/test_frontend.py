@@ -64,6 +64,7 @@ def words(model: onnx.ModelProto, **options: Any) -> str:
     (b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
     (b"PK\x03\x04....", "zip archive"),
     (b"<!DOCTYPE html>", "HTML"),
+    (b"\x20\x00\x00\x00LRM0....", "converted already"),
 ])
 def test_bytes_that_are_no_model(data: bytes, what: str, tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"

@@ -139,7 +139,7 @@ def test_sizes_that_do_not_fit_together(add):
     assert s.run(arrays(3))["y"].shape == (3, 3)
 
 
-@pytest.mark.parametrize("feeds", [None, 3, [], "ab"])
+@pytest.mark.parametrize("feeds", [None, 3, [], "ab", np.ones((2, 3), np.float32)], ids=lambda x: type(x).__name__)
 def test_feeds_of_the_wrong_type(add, feeds):
     with pytest.raises(lite_runtime.ArgumentTypeError, match="give a dict"):
         Session(add).run(feeds)
