@@ -55,17 +55,8 @@ lr_status lr_plan_fold(lr_session *s, struct lr_plan_step *st, lr_error *error) 
   if (!nothing) LR_TRY(lr_plan_prepare(s, st, &p->arena, error));
   void *scratch = NULL;
   if (st->scratch_bytes) LR_TRY(lr_session_alloc(s, st->scratch_bytes, "scratch", &scratch, error));
-  struct lr_run r = {.model = s->model,
-                     .node = st->node,
-                     .in = st->view,
-                     .out = st->view + st->n_in,
-                     .n_in = st->n_in,
-                     .n_out = st->n_out,
-                     .slot = st->slot,
-                     .params = st->params,
-                     .scratch = scratch,
-                     .pool = s->pool,
-                     .error = error};
+  st->scratch = scratch;
+  struct lr_run r = lr_plan_call(s, st, error);
   lr_status status = nothing ? LR_OK : st->impl->run(&r);
   lr_session_free(s, scratch, st->scratch_bytes);
   for (int32_t i = 0; i < st->n_out && !status; i++) {

@@ -16,8 +16,6 @@ struct lr_infer {
 };
 /* `<op> '<name>': <message>` */
 lr_status lr_infer_fail(const struct lr_infer *c, lr_status s, const char *format, ...) LR_PRINTF(3, 4);
-/* Reads element i of a known i32/i64 input. */
-int64_t lr_infer_int(const struct lr_infer *c, int32_t input, int64_t i);
 /* Broadcasts b into a (numpy rules) on lr_dim: false when they clash. Unknown against 1 or n: n when n > 1, else unknown. */
 bool lr_broadcast(struct lr_type *a, const struct lr_type *b);
 /* Sets y->dtype to the result of the program when it starts with `acc` in register 0 (0 for none: elementwise). Checks types,

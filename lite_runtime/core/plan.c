@@ -80,6 +80,21 @@ lr_status lr_plan_prepare(lr_session *s, struct lr_plan_step *step, struct lr_ar
   return LR_OK;
 }
 
+struct lr_run lr_plan_call(const lr_session *s, const struct lr_plan_step *st, lr_error *error) {
+  return (struct lr_run){.model = s->model,
+                         .node = st->node,
+                         .in = st->view,
+                         .out = st->view + st->n_in,
+                         .n_in = st->n_in,
+                         .n_out = st->n_out,
+                         .slot = st->slot,
+                         .params = st->params,
+                         .scratch = st->scratch,
+                         .pool = s->pool,
+                         .custom = st->custom,
+                         .error = error};
+}
+
 /* ---- tensors ---- */
 static lr_status add_tensor(lr_session *s, const struct lr_subgraph *g, int32_t index, int32_t *at,
                             lr_error *error) {

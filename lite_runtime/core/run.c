@@ -171,18 +171,7 @@ static lr_status run_step(lr_session *s, struct lr_plan_step *st, lr_error *erro
                             st->device->name, e.message)
                   : LR_OK;
   }
-  struct lr_run r = {.model = s->model,
-                     .node = st->node,
-                     .in = st->view,
-                     .out = st->view + st->n_in,
-                     .n_in = st->n_in,
-                     .n_out = st->n_out,
-                     .slot = st->slot,
-                     .params = st->params,
-                     .scratch = st->scratch,
-                     .pool = s->pool,
-                     .custom = st->custom,
-                     .error = error};
+  struct lr_run r = lr_plan_call(s, st, error);
   const struct lr_stop *outer = lr_stop_watch(&s->stop);
   lr_status status = st->impl->run(&r);
   lr_stop_watch(outer);

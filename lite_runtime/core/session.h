@@ -134,6 +134,8 @@ lr_status lr_plan_infer(const lr_session *s, const struct lr_plan_step *step, co
                         const void *const *value, struct lr_type *out, lr_error *error);
 /* Calls bind and prepare of a step whose types, strides are set; params come from `arena`. */
 lr_status lr_plan_prepare(lr_session *s, struct lr_plan_step *step, struct lr_arena *arena, lr_error *error);
+/* What the implementation of a prepared step gets; the step's views have their data, and its scratch is set. */
+struct lr_run lr_plan_call(const lr_session *s, const struct lr_plan_step *step, lr_error *error);
 
 /* Views, in-place steps and strides, before prepare; then, when scratch sizes are known, addresses in the arena. */
 lr_status lr_memory_plan(lr_session *s, lr_error *error);

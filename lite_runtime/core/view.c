@@ -44,15 +44,3 @@ lr_status lr_run_fail(const struct lr_run *r, lr_status s, const char *format, .
   va_end(args);
   return s;
 }
-
-int64_t lr_infer_int(const struct lr_infer *c, int32_t input, int64_t i) {
-  const void *v = c->value[input]; /* any alignment: it may lie in a file */
-  if (c->in[input].dtype == LR_I32) {
-    int32_t x;
-    memcpy(&x, (const char *)v + i * 4, sizeof x);
-    return x;
-  }
-  int64_t x;
-  memcpy(&x, (const char *)v + i * 8, sizeof x);
-  return x;
-}

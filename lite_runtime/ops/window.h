@@ -41,13 +41,6 @@ struct lr_pixel {
   int64_t n, h, w;
 };
 struct lr_pixel lr_pixel_at(int64_t row, int64_t h, int64_t w);
-static inline void lr_pixel_next(struct lr_pixel *p, int64_t h, int64_t w) {
-  if (++p->w < w) return;
-  p->w = 0;
-  if (++p->h < h) return;
-  p->h = 0;
-  p->n++;
-}
 
 /* "h" or "w" */
 const char *lr_axis_name(int32_t axis);
