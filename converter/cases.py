@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from .. import CancelledError, Error, Session
-from .feeds import Port, kinds, make, sizes
+from .feeds import Port, kinds, make, nudged, sizes
 from .measure import LIMITS, Result, judge, tensor_error
 from .reference import Clock, Feeds, Reference, TimeLimit, first_line
 
@@ -26,7 +26,8 @@ OTHER_SIZES = 3  # tried for the case of another size
 class Case:
     """Inputs of one or (with states) several runs in a row, and what the reference gives for them.
 
-    noise: how far the reference is from itself when it computes in another order, by the measure of `tensor_error`.
+    noise: how far the reference is from itself when it computes in another order, and when the inputs move by one
+    rounding, by the measure of `tensor_error`.
     dull: a float output is zero, or nearly so, everywhere: equal zeros prove little.
     """
 
@@ -114,8 +115,8 @@ class Cases:
     """Finds inputs on which the reference runs and is exact itself.
 
     Some are useless for a proof: where a reference's own rounding is larger than the limit (sigmoids of white noise
-    that all end near zero) nobody can be compared with it. So each case is computed twice, in another order, and those
-    that differ little are preferred.
+    that all end near zero, logarithms of differences) nobody can be compared with it. So each case is computed again, in
+    another order and on inputs that differ by one rounding, and those that change little are preferred.
     """
 
     def __init__(self, source: Source, session: Session, reference: Reference, precision: str, seed: int,
@@ -193,15 +194,20 @@ class Cases:
             case = Case(shapes, kind, steps, self.source.expect(self.reference, steps, self.clock))
             case.dull = any(_is_dull(out[n]) for out in case.expected for n in self.source.outputs)
             if self.twin:
-                other = self.source.expect(self.twin, steps, self.clock)
-                case.noise = max((_difference(a[n], b[n]) for a, b in zip(case.expected, other, strict=True)
-                                  for n in self.source.outputs), default=0.0)
+                case.noise = max(self._distance(case, self.twin, steps),
+                                 self._distance(case, self.reference, [nudged(s, seed) for s in steps]))
             return case
         except TimeLimit:
             raise
         except Exception as e:  # whatever the reference raises on sizes or values that do not fit the model
             self.why = self.why or first_line(e)
             return None
+
+    def _distance(self, case: Case, reference: Reference, steps: list[Feeds]) -> float:
+        """How far a reference is on these inputs from what is expected of the case."""
+        other = self.source.expect(reference, steps, self.clock)
+        return max((_difference(a[n], b[n]) for a, b in zip(case.expected, other, strict=True)
+                    for n in self.source.outputs), default=0.0)
 
 
 def _is_dull(a: np.ndarray) -> bool:

@@ -87,6 +87,17 @@ def make(ports: list[Port], shapes: Mapping[str, tuple[int, ...]], seed: int, ki
     return {p.name: _fill(rng, p, shapes[p.name], kind) for p in ports}
 
 
+def nudged(feeds: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
+    """The same inputs with each float32 or float64 moved to the next number up or down, at random.
+
+    What a model makes of them is as far from what it makes of the others as rounding alone may bring two right answers
+    (one rounding of a float16 is coarser than the arithmetic, so those stay).
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    return {n: np.asarray(np.nextafter(x, np.where(rng.random(x.shape) < 0.5, -np.inf, np.inf).astype(x.dtype)))
+            if x.dtype in (np.float32, np.float64) else x for n, x in feeds.items()}
+
+
 def _fill(rng: np.random.Generator, p: Port, shape: tuple[int, ...], kind: str) -> np.ndarray:
     name = p.name.lower()
     if kind == "strokes" and _is_image(p):

@@ -120,6 +120,18 @@ def test_weak(model_of):
     assert report.verdict == "weak" and "'y' hardly depends" in report.sentence()
 
 
+def test_rounded_inputs_hide_an_error(model_of):
+    """Where one rounding of the inputs changes the result, two right answers may differ: nothing is proven or refuted."""
+    def steep(factor):
+        return model_of([helper.make_node("Mul", ["x", "k"], ["m"]), helper.make_node("Sin", ["m"], ["y"])],
+                        {"x": [40]}, {"y": [40]}, {"k": np.array(factor, np.float32)})
+
+    for factor, verdict in ((2.0, "failed"), (3e6, "not proven")):
+        model, other = steep(factor), steep(np.nextafter(np.float32(factor), np.float32(9e9)) if factor > 9 else 2.001)
+        report = verify.prove(model, lite_runtime.convert(other, verify=False))
+        assert report.verdict == verdict and ("differs from itself" in report.sentence()) == (verdict == "not proven")
+
+
 def test_time_limit(cnn_model):
     data = lite_runtime.convert(cnn_model, verify=False)
     report = verify.prove(cnn_model, data, timeout=1e-6)
