@@ -101,7 +101,7 @@ def _expand(n: Node, w: Walk) -> Elements | None:
 
 def _reduce(n: Node, w: Walk) -> Elements | None:
     x = w.get(n.arg(0))
-    if x is None or not n.attrs.get("axes", 0) or not all(isinstance(e, int) for e in x):
+    if x is None or len(n.inputs) > 1 or not n.attrs.get("axes", 0) or not all(isinstance(e, int) for e in x):
         return None
     f: dict[str, Callable[[list[int]], int]] = {"sum": sum, "prod": lambda e: int(np.prod(e, dtype=object)), "max": max,
                                                 "min": min}

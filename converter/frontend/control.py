@@ -35,17 +35,8 @@ def constant_of_shape(c: Context) -> Value:
 
 @onnx_op("Range")
 def range_(c: Context) -> Value:
-    given = [c.const(i) for i in range(3)]
-    if any(a is None or a.size != 1 or a.dtype != given[0].dtype for a in given):
-        raise c.refuse("start, limit and delta must be scalars of one dtype")
-    start, limit, delta = (a.reshape(())[()] for a in given)
-    if not np.isfinite([start, limit, delta]).all() or delta == 0:
-        raise c.refuse(f"a range from {start} to {limit} by {delta} is not possible")
-    n = max(int(np.ceil((float(limit) - float(start)) / float(delta))), 0)
-    if n > 2**20:
-        raise c.refuse(f"a range of {n} elements is too large; at most {2**20} are supported")
-    steps = np.arange(n).astype(given[0].dtype)
-    return c.graph.const((start + steps * delta).astype(given[0].dtype))
+    scalars = [c.as_scalar(c.input(i), name) for i, name in enumerate(("start", "limit", "delta"))]
+    return c.add("range", *scalars)
 
 
 @onnx_op("Identity")

@@ -15,7 +15,11 @@ _NEAREST = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 @onnx_op("Upsample")
 def upsample(c: Context) -> Value:
     x = c.input(0)
-    if c.opset < 9:
+    if "height_scale" in c.schema.attributes:  # opset 1
+        if x.rank != 4:
+            raise c.refuse(f"an input of rank {x.rank} is not supported in opset 1, rank 4 is")
+        scales = c.graph.const(np.array([1, 1, c.attr("height_scale"), c.attr("width_scale")], np.float32))
+    elif c.opset < 9:
         scales = c.graph.const(np.array(c.attr("scales"), np.float32))
     else:
         scales = c.input(1)
