@@ -30,9 +30,9 @@ struct lr_attr {
   uint32_t missing; /* default */
 };
 struct lr_op {
-  char inputs[28]; /* "x w b?" */
-  char outputs[4];
+  char inputs[48]; /* "x w b?" */
   int8_t n_own; /* -1: variadic */
+  int8_t n_out; /* -1: one or more */
   bool post;    /* may carry a program */
   uint8_t n_attrs;
   const struct lr_attr *attrs;
