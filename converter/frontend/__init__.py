@@ -18,6 +18,7 @@ from . import (  # noqa: F401  (fill OPS)
     elementwise,
     images,
     indices,
+    integers,
     matmul,
     norm,
     quant,

@@ -36,7 +36,9 @@ def constant_of_shape(c: Context) -> Value:
 @onnx_op("Range")
 def range_(c: Context) -> Value:
     scalars = [c.as_scalar(c.input(i), name) for i, name in enumerate(("start", "limit", "delta"))]
-    return c.add("range", *scalars)
+    if scalars[0].dtype != "f16":
+        return c.add("range", *scalars)
+    return c.cast(c.add("range", *(c.cast(v, "f32") for v in scalars)), "f16")
 
 
 @onnx_op("Identity")

@@ -82,7 +82,7 @@ def window(c: Context, n: int, kernel: Sequence[int | None]) -> Window:
                   pads[n:], _AUTO_PAD[mode])
 
 
-def _kernel(c: Context, w: Value, n: int) -> list[int | None]:
+def kernel_of(c: Context, w: Value, n: int) -> list[int | None]:
     """The kernel's sizes, from the weights or the attribute, which must agree."""
     if w.rank != n + 2:
         raise c.refuse(f"the weights have rank {w.rank}, rank {n + 2} is needed")
@@ -97,7 +97,7 @@ def _kernel(c: Context, w: Value, n: int) -> list[int | None]:
 def conv(c: Context) -> Value:
     x, n = _image(c)
     w = c.input(1)
-    view = window(c, n, _kernel(c, w, n))
+    view = window(c, n, kernel_of(c, w, n))
     groups = c.attr_int("group", 1, 1)
     image, weights = c.channels_last(x), c.transpose(w, (0, *range(2, n + 2), 1))
     if n == 3:
@@ -109,7 +109,7 @@ def conv(c: Context) -> Value:
 def conv_transpose(c: Context) -> Value:
     x, n = _image(c)
     w = c.input(1)
-    view = _transposed_window(c, x, _kernel(c, w, n), n)
+    view = _transposed_window(c, x, kernel_of(c, w, n), n)
     groups = c.attr_int("group", 1, 1)
     image, weights = c.channels_last(x), _transposed_weights(c, w, groups)
     if n == 3:
