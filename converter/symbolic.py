@@ -179,7 +179,7 @@ def refined(node: Node, axis: int) -> Dim:
     """What shape arithmetic says about a size of the output of a node whose shape is computed; None: nothing."""
     if node.op not in ("reshape", "expand", "resize"):
         return None
-    x, vector = node.arg(0), node.inputs[-1]
+    x, vector = node.arg(0), node.opt(2 if node.op == "resize" else 1)
     wanted = elements(vector) if vector is not None and vector.dtype == "i64" else None
     if wanted is None or axis >= len(wanted):
         return None

@@ -129,7 +129,9 @@ def _pad(put: Put, n: Node) -> Turned | None:
 
 def _resize(put: Put, n: Node) -> Turned | None:
     x = n.arg(0)
-    return [put.x(x), *(put.vector(v, list(last(x.rank))) for v in n.inputs[1:])], {}
+    order = list(last(x.rank))
+    both = order + [a + x.rank for a in order]
+    return [put.x(x), *(put.vector(v, both if i == 3 else order) for i, v in enumerate(n.inputs[1:], 1))], {}
 
 
 def _expand(put: Put, n: Node) -> Turned | None:
