@@ -87,8 +87,8 @@ def _diagonal(c: Context, value: Value, labels: str, label: str) -> tuple[Value,
     j = labels.index(label, i + 1)
     n = value.shape[i]
     if not isinstance(n, int) or value.shape[j] != n:
-        raise c.refuse(f"label '{label}' is there twice with sizes {value.shape[i]} and {value.shape[j]}; a diagonal needs "
-                       "equal, known sizes")
+        raise c.refuse(f"label '{label}' is there twice with sizes {value.shape[i]} and {value.shape[j]}; a "
+                       "diagonal needs equal, known sizes")
     rest = [a for a in range(value.rank) if a not in (i, j)]
     x = c.add("transpose", value, perm=(i, j, *rest))
     flat = c.reshape(x, [n * n, *(Part(2 + k) for k in range(len(rest)))])

@@ -39,7 +39,8 @@ def _binary(op: str) -> Callable[[Context], Value]:
 
 
 def _broadcast(c: Context) -> tuple[Value, Value]:
-    """Both inputs. Before opset 7 they have one shape, or the second is said to lie along axes of the first, from `axis` on
+    """Both inputs. Before opset 7 they have one shape, or the second is said to lie along axes of the first, from
+    `axis` on
     (the last ones where it is not given)."""
     a, b = c.input(0), c.input(1)
     if "broadcast" not in c.schema.attributes:
@@ -47,8 +48,8 @@ def _broadcast(c: Context) -> tuple[Value, Value]:
     if not c.attr("broadcast"):
         if a.rank != b.rank or any(isinstance(x, int) and isinstance(y, int) and x != y
                                    for x, y in zip(a.shape, b.shape, strict=True)):
-            raise c.refuse(f"its inputs have shapes {list(a.shape)} and {list(b.shape)}, which must be equal before opset "
-                           "7 unless broadcast is 1", "export with opset 7 or newer")
+            raise c.refuse(f"its inputs have shapes {list(a.shape)} and {list(b.shape)}, which must be equal before "
+                           "opset 7 unless broadcast is 1", "export with opset 7 or newer")
         return a, b
     axis = c.attr("axis")
     if axis is None or not b.rank:

@@ -1,4 +1,5 @@
-"""Convolutions and pools: channels last inside, transposes around them. Volumes are computed from images: see volumes.py."""
+"""Convolutions and pools: channels last inside, transposes around them. Volumes are computed from images: see
+volumes.py."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -78,8 +79,8 @@ def window(c: Context, n: int, kernel: Sequence[int | None]) -> Window:
     """The window that the attributes describe."""
     mode = _auto_pad(c)
     pads = ints(c, "pads", 2 * n, 0, 0, MAX_PAD) if mode in ("NOTSET", "") else [0] * 2 * n
-    return Window(list(kernel), ints(c, "strides", n, 1, 1, MAX_STEP), ints(c, "dilations", n, 1, 1, MAX_STEP), pads[:n],
-                  pads[n:], _AUTO_PAD[mode])
+    strides, dilations = (ints(c, name, n, 1, 1, MAX_STEP) for name in ("strides", "dilations"))
+    return Window(list(kernel), strides, dilations, pads[:n], pads[n:], _AUTO_PAD[mode])
 
 
 def kernel_of(c: Context, w: Value, n: int) -> list[int | None]:
@@ -178,7 +179,8 @@ def pool(c: Context) -> Result:
     x, n = _image(c)
     view = window(c, n, ints(c, "kernel_shape", n, 1, 1, MAX_KERNEL))
     if c.op == "AveragePool":
-        return c.channels_first(_pool(c, "avg_pool", x, view, count_include_pad=int(bool(c.attr("count_include_pad", 0)))))
+        divisor = int(bool(c.attr("count_include_pad", 0)))
+        return c.channels_first(_pool(c, "avg_pool", x, view, count_include_pad=divisor))
     y = c.channels_first(_pool(c, "max_pool", x, view))
     if len(c.out_names) < 2 or not c.out_names[1]:
         return y
@@ -195,7 +197,8 @@ def lp_pool(c: Context) -> Value:
     p = float(c.attr("p", 2.0))
     view = window(c, n, ints(c, "kernel_shape", n, 1, 1, MAX_KERNEL))
     power = c.add("mul", x, x) if p == 2 else c.add("pow", c.add("abs", x), c.scalar(p, x.dtype))
-    total = c.add("transpose", _pool(c, "avg_pool", power, view, count_include_pad=2), perm=(0, n + 1, *range(1, n + 1)))
+    total = _pool(c, "avg_pool", power, view, count_include_pad=2)
+    total = c.add("transpose", total, perm=(0, n + 1, *range(1, n + 1)))
     return c.add("sqrt", total) if p == 2 else c.add("pow", total, c.scalar(1 / p, x.dtype))
 
 
@@ -210,13 +213,14 @@ def global_lp_pool(c: Context) -> Value:
 
 @onnx_op("LRN")
 def lrn(c: Context) -> Value:
-    """x / (bias + alpha / size * sum of squares over `size` neighbouring channels)^beta; the channels are the rows of a pool."""
+    """x / (bias + alpha / size * sum of squares over `size` neighbouring channels)^beta; the channels are the rows
+    of a pool."""
     x, size = c.input(0), c.attr_int("size", 1, 1, MAX_KERNEL)
     if x.rank < 2:
         raise c.refuse(f"an input of rank {x.rank} is not supported")
     alpha, beta, bias = (c.attr(name) for name in ("alpha", "beta", "bias"))
     squares = c.add("mul", x, x)
-    flat = squares if x.rank == 3 else c.reshape(squares, [Part(0), Part(1), -1]) if x.rank > 3 else c.unsqueeze(squares, [2])
+    flat = c.reshape(squares, [Part(0), Part(1), -1]) if x.rank > 3 else c.unsqueeze(squares, list(range(x.rank, 3)))
     before = (size - 1) // 2
     mean = c.add("avg_pool", flat, kernel_w=size, pad_left=before, pad_right=size - 1 - before, count_include_pad=2)
     mean = mean if x.rank == 3 else c.reshape(mean, [Part(i) for i in range(x.rank)], of=x)

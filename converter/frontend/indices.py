@@ -1,6 +1,8 @@
 """Operators that find, sort and count elements, and masks made of positions."""
 from __future__ import annotations
 
+from typing import Any
+
 from ...spec.dtypes import DTYPES
 from ..ir import Value
 from .context import Context, Part, Result, onnx_op
@@ -17,7 +19,8 @@ def arg_reduce(c: Context) -> Value:
 @onnx_op("CumSum", "CumProd")
 def cumulative(c: Context) -> Value:
     x, axis = c.input(0), c.input(1)
-    attrs = {"kind": c.op[3:].lower(), "exclusive": int(bool(c.attr("exclusive"))), "reverse": int(bool(c.attr("reverse")))}
+    attrs: dict[str, Any] = {name: int(bool(c.attr(name))) for name in ("exclusive", "reverse")}
+    attrs["kind"] = c.op[3:].lower()
     if axis.const is None:
         return c.add("cumulative", x, c.ints_value(1), **attrs)
     (axis,) = c.resolve_axes(c.const_ints(1), x.rank)
@@ -52,7 +55,7 @@ def non_zero(c: Context) -> Value:
 def compress(c: Context) -> Value:
     x, condition, axis = c.input(0), c.input(1), c.attr("axis")
     if condition.rank != 1 or condition.dtype != "bool":
-        raise c.refuse(f"the condition has dtype {condition.dtype} and rank {condition.rank}, a vector of bool is needed")
+        raise c.refuse(f"the condition has dtype {condition.dtype} and rank {condition.rank}, a bool vector is needed")
     if axis is None:
         x, axis = c.reshape(x, [-1]) if x.rank != 1 else x, 0
     index = c.add("squeeze", true_indices(c, condition), axes=1)
@@ -138,8 +141,8 @@ def reverse_sequence(c: Context) -> Value:
     x, lengths = c.input(0), c.cast(c.input(1), "i64")
     time, batch = (c.resolve_axis(c.attr(f"{name}_axis"), x.rank) for name in ("time", "batch"))
     if {time, batch} != {0, 1} or lengths.rank != 1:
-        raise c.refuse(f"time_axis {time}, batch_axis {batch} and lengths of rank {lengths.rank} are not supported; the "
-                       "axes must be 0 and 1 and the lengths a vector")
+        raise c.refuse(f"time_axis {time}, batch_axis {batch} and lengths of rank {lengths.rank} are not supported; "
+                       "the axes must be 0 and 1 and the lengths a vector")
     swap = (1, 0, *range(2, x.rank))
     rows = c.add("transpose", x, perm=swap) if batch else x
     length, t = c.unsqueeze(lengths, [1]), positions(c, x, time)

@@ -2,9 +2,9 @@
 
     sum (x - zx) (w - zw) = sum x w - zx sum w - zw sum x + n zx zw
 
-The operators know zero points that are constant and one for a tensor; the others are put in by these sums, in i32 that wraps,
-as everything here does. Requantisation is ONNX's and onnxruntime's: saturate(round_half_even(sum * (sx sw / sy)) + zy), the
-factor and the product in f32.
+The operators know zero points that are constant and one for a tensor; the others are put in by these sums, in i32 that
+wraps, as everything here does. Requantisation is ONNX's and onnxruntime's: saturate(round_half_even(sum * f) + zy) with
+f = sx sw / sy, factor and product in f32.
 """
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ def product(c: Context, a: Value, b: Value, za: Value | None, zb: Value | None) 
 
 
 def _vector(c: Context, z: Value, column: int) -> Value:
-    """A zero point as i32 that broadcasts to [... M N]: one number, one per row or per column, or with batch dims as given."""
+    """A zero point as i32 that broadcasts to [... M N]: one number, one per row or per column, or with batch dims as
+    given."""
     z = c.cast(z, "i32")
     if z.rank == 1 and z.shape[0] != 1 and not column:
         return c.unsqueeze(z, [1])
@@ -103,7 +104,7 @@ def convolution(c: Context, x: Value, w: Value, zx: Value | None, zw: Value | No
     if known_w is not None:
         return y
     if groups != 1:
-        raise c.refuse("zero points of the weights that differ by channel or are computed are not supported with groups",
+        raise c.refuse("with groups, zero points of weights that differ by channel or are computed are not supported",
                        "quantise the weights symmetrically")
     total = c.add("conv", image, c.graph.const(np.ones((1, *taps), np.int8)), None, x_zero=zero_x, **view.attrs())
     if moving is not None:
@@ -119,7 +120,8 @@ def _padded(c: Context, image: Value, view: Window, value: Value) -> tuple[Value
     if not any(view.begin + view.end):
         return image, view
     pads = [0, *view.begin, 0, 0, *view.end, 0]
-    return c.add("pad", image, c.ints_const(pads), value), Window(view.kernel, view.stride, view.dilation, [0] * n, [0] * n)
+    bare = Window(view.kernel, view.stride, view.dilation, [0] * n, [0] * n)
+    return c.add("pad", image, c.ints_const(pads), value), bare
 
 
 def _signed(c: Context, w: Value) -> tuple[Value, int]:
@@ -157,8 +159,8 @@ def qlinear_conv(c: Context) -> Value:
     if bias is not None and bias.dtype != "i32":
         raise c.refuse(f"the bias has dtype {bias.dtype}, i32 is needed")
     y = convolution(c, x, w, c.as_scalar(zx, "a zero point"), zw, bias)
-    z = _requantized(c, y, [c.as_scalar(sx, "a scale"), sw, c.as_scalar(sy, "a scale")], c.as_scalar(zy, "a zero point"))
-    return c.channels_first(z)
+    sx, sy = (c.as_scalar(s, "a scale") for s in (sx, sy))
+    return c.channels_first(_requantized(c, y, [sx, sw, sy], c.as_scalar(zy, "a zero point")))
 
 
 @onnx_op("QLinearMatMul")

@@ -128,12 +128,21 @@ def lp_norm(c: Context) -> Value:
     return c.add("div", x, c.add("select", zero, c.scalar(1, x.dtype), norm))
 
 
+def _rounded_softmax(c: Context, x: Value, axis: int) -> Value:
+    """ONNX defines Softmax by its function body, each step of which is rounded to f16."""
+    along = {"axes": 1 << axis, "keep_dims": 1}
+    e = c.add("exp", c.add("sub", x, c.add("reduce", x, kind="max", **along)))
+    return c.add("div", e, c.add("reduce", e, kind="sum", **along))
+
+
 @onnx_op("Softmax", "LogSoftmax")
 def softmax(c: Context) -> Value:
     x, attrs = c.input(0), {"log": 1} if c.op == "LogSoftmax" else {}
     if x.rank == 0:
         raise c.refuse("a scalar has no axis")
     axis = c.axis(x.rank)
+    if x.dtype == "f16" and c.op == "Softmax" and c.opset >= 13:
+        return _rounded_softmax(c, x, axis)
     # before opset 13 the input is seen as a matrix: the axes before `axis`, and the rest
     if c.opset >= 13 or all(d == 1 for d in x.shape[axis + 1:]):
         return c.add("softmax", x, axis=axis, **attrs)

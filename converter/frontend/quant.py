@@ -37,7 +37,8 @@ def _spread(c: Context, v: Value, x: Value) -> Value:
     axis, block = c.axis(x.rank, 1), c.attr("block_size")
     size, blocks = x.shape[axis], v.shape[axis] if v.rank == x.rank else None
     if not isinstance(size, int) or not isinstance(blocks, int) or block < 1 or -(-size // block) != blocks:
-        raise c.refuse(f"scales of shape {list(v.shape)} do not fit blocks of {block} along axis {axis} of {list(x.shape)}")
+        raise c.refuse(f"scales of shape {list(v.shape)} do not fit blocks of {block} along axis {axis} of "
+                       f"{list(x.shape)}")
     times = [1] * (v.rank + 1)
     times[axis + 1] = block
     whole = c.reshape(c.add("tile", c.unsqueeze(v, [axis + 1]), c.ints_const(times)),

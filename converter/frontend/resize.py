@@ -76,9 +76,10 @@ def _roi(c: Context, x: Value, axes: list[int]) -> Value:
     if roi.shape != (2 * n,):
         raise c.refuse(f"roi has shape {list(roi.shape)}, {2 * n} numbers are needed")
     place = {axis: k for k, axis in enumerate(axes)}
-    order = [place.get(i, 2 * n) for i in range(x.rank)] + [n + place[i] if i in place else 2 * n + 1 for i in range(x.rank)]
+    starts = [place.get(i, 2 * n) for i in range(x.rank)]
+    ends = [n + place[i] if i in place else 2 * n + 1 for i in range(x.rank)]
     padded = c.add("concat", roi, c.graph.const(np.array([0, 1], np.float32)), axis=0)
-    return c.add("gather", padded, c.ints_const(order), axis=0)
+    return c.add("gather", padded, c.ints_const(starts + ends), axis=0)
 
 
 def _one_of(c: Context, name: str, known: tuple[str, ...]) -> str:
@@ -101,7 +102,8 @@ def _nearest_10(c: Context) -> str:
 def _all_axes(c: Context, x: Value, scales: Value | None, sizes: Value | None,
               axes: list[int]) -> tuple[Value | None, Value | None]:
     """Scales or sizes of some axes, completed for the others."""
-    if any(v is not None and (v.rank != 1 or isinstance(v.shape[0], int) and v.shape[0] != len(axes)) for v in (scales, sizes)):
+    if any(v.rank != 1 or isinstance(v.shape[0], int) and v.shape[0] != len(axes)
+           for v in (scales, sizes) if v is not None):
         raise c.refuse(f"{len(axes)} scales or sizes are needed, one for each of the axes {axes}")
     sizes = None if sizes is None else c.cast(sizes, "i64")
     if axes == list(range(x.rank)):

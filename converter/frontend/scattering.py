@@ -44,13 +44,14 @@ def scatter_nd(c: Context) -> Value:
 
 @onnx_op("TensorScatter")
 def tensor_scatter(c: Context) -> Value:
-    """Writes update [B, ..., S, ...] into past [B, ..., L, ...] along an axis, for each batch from its own place on; circular:
+    """Writes update [B, ..., S, ...] into past [B, ..., L, ...] along an axis, for each batch from its own place on;
+    circular:
     places are taken modulo L."""
     past, update = c.input(0), c.input(1)
     axis, mode = c.axis(past.rank, -2), c.attr("mode")
     if axis == 0 or update.rank != past.rank or mode not in ("linear", "circular"):
-        raise c.refuse(f"axis {axis}, mode '{mode}' and an update of rank {update.rank} for an input of rank {past.rank} are "
-                       "not supported")
+        raise c.refuse(f"axis {axis}, mode '{mode}' and an update of rank {update.rank} for rank {past.rank} are not "
+                       "supported")
     place = c.unsqueeze(positions(c, update, axis), [0])  # [1, S]
     if c.opt(2) is not None:
         place = c.add("add", place, c.unsqueeze(c.cast(c.input(2), "i64"), [1]))

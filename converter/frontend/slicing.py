@@ -65,7 +65,8 @@ def pad(c: Context) -> Value:
     if mode not in ("constant", "reflect", "edge", "wrap"):
         raise c.refuse(f"mode '{mode}' is not one of constant, reflect, edge, wrap")
     if c.opset < 11:
-        pads, value, axes = c.ints_const(c.attr("paddings" if c.opset < 2 else "pads")), c.scalar(c.attr("value"), x.dtype), None
+        pads, axes = c.ints_const(c.attr("paddings" if c.opset < 2 else "pads")), None
+        value = c.scalar(c.attr("value"), x.dtype)
     else:
         (pads, axes), value = _pads(c, x.rank), c.opt(2)
         if value is not None:

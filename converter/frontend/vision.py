@@ -18,8 +18,8 @@ def _floats(c: Context, v: Value, what: str) -> Value:
 def non_max_suppression(c: Context) -> Value:
     most = c.ints_value(2) if c.opt(2) is not None else c.ints_const([0])
     limits = [None if c.opt(i) is None else c.as_scalar(c.input(i), "a threshold") for i in (3, 4)]
-    found = c.add("non_max_suppression", c.input(0), c.input(1), most, *limits, center=int(bool(c.attr("center_point_box"))),
-                  n_outputs=2)
+    center = int(bool(c.attr("center_point_box")))
+    found = c.add("non_max_suppression", c.input(0), c.input(1), most, *limits, center=center, n_outputs=2)
     return first(c, *found)
 
 
@@ -28,13 +28,14 @@ def roi_align(c: Context) -> Value:
     x, rois, batch = c.input(0), c.input(1), c.input(2)
     mode, coordinates = c.attr("mode"), c.attr("coordinate_transformation_mode", "output_half_pixel")
     if mode not in ("avg", "max") or coordinates not in ("half_pixel", "output_half_pixel"):
-        raise c.refuse(f"mode '{mode}' with '{coordinates}' is not supported; avg and max, half_pixel and output_half_pixel are")
+        raise c.refuse(f"mode '{mode}' with '{coordinates}' is not supported",
+                       "avg and max, half_pixel and output_half_pixel are")
     if x.rank != 4:
         raise c.refuse(f"an input of rank {x.rank} is not supported; rank 4 is")
-    y = c.add("roi_align", c.channels_last(_floats(c, x, "an input")), _floats(c, rois, "rois"), c.cast(batch, "i64"), mode=mode,
-              half_pixel=int(coordinates == "half_pixel"), height=c.attr_int("output_height", 1, 1, 4096),
-              width=c.attr_int("output_width", 1, 1, 4096), sampling=c.attr_int("sampling_ratio", 0, 0, 4096),
-              scale=c.attr("spatial_scale"))
+    image, boxes = c.channels_last(_floats(c, x, "an input")), _floats(c, rois, "rois")
+    y = c.add("roi_align", image, boxes, c.cast(batch, "i64"), mode=mode, half_pixel=int(coordinates == "half_pixel"),
+              height=c.attr_int("output_height", 1, 1, 4096), width=c.attr_int("output_width", 1, 1, 4096),
+              sampling=c.attr_int("sampling_ratio", 0, 0, 4096), scale=c.attr("spatial_scale"))
     return _back(c, y, x.dtype)
 
 
@@ -48,10 +49,11 @@ def grid_sample(c: Context) -> Value:
     x, grid = c.input(0), c.input(1)
     mode, padding = c.attr("mode").removeprefix("bi"), c.attr("padding_mode")
     if mode not in ("linear", "nearest", "cubic") or padding not in ("zeros", "border", "reflection"):
-        raise c.refuse(f"mode '{c.attr('mode')}' with padding '{padding}' is not supported; linear, nearest and cubic, zeros, "
-                       "border and reflection are")
-    y = c.add("grid_sample", c.channels_last(_floats(c, x, "an input")), _floats(c, grid, "a grid"), mode=mode, padding=padding,
-              align_corners=int(bool(c.attr("align_corners"))))
+        raise c.refuse(f"mode '{c.attr('mode')}' with padding '{padding}' is not supported",
+                       "linear, nearest and cubic, zeros, border and reflection are")
+    image, points = c.channels_last(_floats(c, x, "an input")), _floats(c, grid, "a grid")
+    corners = int(bool(c.attr("align_corners")))
+    y = c.add("grid_sample", image, points, mode=mode, padding=padding, align_corners=corners)
     return _back(c, y, x.dtype)
 
 
@@ -61,7 +63,8 @@ def col2im(c: Context) -> Value:
     n = image.shape[0]
     if not isinstance(n, int):
         raise c.refuse("the number of axes of the image is not known", "export image_shape with a fixed length")
-    vectors = (ints(c, "strides", n, 1, 1, 65536), ints(c, "dilations", n, 1, 1, 65536), ints(c, "pads", 2 * n, 0, 0, 65536))
+    vectors = (ints(c, "strides", n, 1, 1, MAX_KERNEL), ints(c, "dilations", n, 1, 1, MAX_KERNEL),
+               ints(c, "pads", 2 * n, 0, 0, MAX_KERNEL))
     y = c.add("col2im", _floats(c, x, "an input"), image, block, *map(c.ints_const, vectors))
     return c.cast(y, x.dtype)
 
@@ -76,9 +79,9 @@ def deform_conv(c: Context) -> Value:
     view, groups = window(c, 2, kernel), c.attr_int("group", 1, 1)
     if (c.attr("kernel_shape") or kernel) != kernel or max(kernel) > MAX_KERNEL:
         raise c.refuse(f"kernel_shape is {c.attr('kernel_shape')}, the weights have shape {list(w.shape)}")
-    columns = c.add("deform_columns", c.channels_last(_floats(c, x, "an input")), c.channels_last(_floats(c, offset, "offsets")),
-                    None if mask is None else c.channels_last(_floats(c, mask, "a mask")), groups=groups,
-                    offset_groups=c.attr_int("offset_group", 1, 1), **view.attrs(kernel=True))
+    images = [None if v is None else c.channels_last(_floats(c, v, "an input")) for v in (x, offset, mask)]
+    columns = c.add("deform_columns", *images, groups=groups, offset_groups=c.attr_int("offset_group", 1, 1),
+                    **view.attrs(kernel=True))
     flat = c.transpose(_floats(c, w, "weights"), (0, 2, 3, 1))
     flat = c.reshape_const(flat, [o, 1, 1, per_group * kernel[0] * kernel[1]]) if flat.const is not None else \
         c.reshape(flat, [o, 1, 1, per_group * kernel[0] * kernel[1]])

@@ -80,7 +80,7 @@ def conv_transpose(c: Context, x: Value, w: Value, bias: Value | None, window: W
         raise c.refuse("a transposed convolution of a volume of open depth is not supported", "fix it with --dim")
     out = (size - 1) * window.stride[0] + (depth - 1) * window.dilation[0] + 1 + window.output_pad[0] \
         - window.begin[0] - window.end[0]
-    stacked = c.add("concat", *(c.unsqueeze(p, [1]) for p in parts), axis=1) if depth > 1 else c.unsqueeze(parts[0], [1])
+    stacked = c.add("concat", *(c.unsqueeze(p, [1]) for p in parts), axis=1)
     moved = c.add("transpose", stacked, perm=(0, 3, 4, 5, 1, 2))  # [N H W O K D]
     columns = c.reshape(moved, [Part(0), -1, size])
     vectors = [[out], [depth], [window.stride[0]], [window.dilation[0]],

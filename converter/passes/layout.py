@@ -173,8 +173,8 @@ def _reshape(put: Put, n: Node) -> Turned | None:
 
 TURNS: dict[str, Turn] = {
     **dict.fromkeys(POSTOPS, _elementwise), "concat": _axis, "split": _axis, "softmax": _axis, "gather": _gather,
-    "reduce": _reduce, "slice": _slice, "pad": _pad, "resize": _resize, "expand": _expand, "tile": _tile, "squeeze": _squeeze,
-    "unsqueeze": _squeeze, "reshape": _reshape,
+    "reduce": _reduce, "slice": _slice, "pad": _pad, "resize": _resize, "expand": _expand, "tile": _tile,
+    "squeeze": _squeeze, "unsqueeze": _squeeze, "reshape": _reshape,
 }
 
 

@@ -12,7 +12,8 @@ lr_status lr_infer_arg_reduce(struct lr_infer *c) {
   if (!lr_order_has(x->dtype))
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s, which has no order here", lr_dtype_name(x->dtype));
   if (a->kind >= LR_ARG_REDUCE_KIND_LIMIT)
-    return lr_infer_fail(c, LR_ERR_MODEL, "kind is %u, but must be below %d", a->kind, LR_ARG_REDUCE_KIND_LIMIT);
+    return lr_infer_fail(c, LR_ERR_MODEL, "kind is %u, but must be below %d", a->kind,
+                         LR_ARG_REDUCE_KIND_LIMIT);
   if (x->dim[a->axis] == 0)
     return lr_infer_fail(c, LR_ERR_VALUE, "axis %d of x has size 0, so there is no element to find", a->axis);
   *y = (struct lr_type){.dtype = LR_I64};

@@ -6,9 +6,10 @@ lr_status lr_infer_bit_cast(struct lr_infer *c) {
   LR_TRY(lr_move_input(c, 0));
   int32_t to = a->to < 256 ? (int32_t)a->to : 0;
   if (to == LR_I4 || to == LR_U4 || to == LR_BOOL || lr_dtype_size(to) != lr_dtype_size(c->in[0].dtype))
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED,
-                         "%s cannot be taken as %s; elements must be of one size, and not every byte is a bool",
-                         lr_dtype_name(c->in[0].dtype), lr_dtype_name(to));
+    return lr_infer_fail(
+        c, LR_ERR_UNSUPPORTED,
+        "%s cannot be taken as %s; elements must be of one size, and not every byte is a bool",
+        lr_dtype_name(c->in[0].dtype), lr_dtype_name(to));
   c->out[0] = c->in[0];
   c->out[0].dtype = to;
   return LR_OK;

@@ -5,7 +5,8 @@ enum { MAX_AXES = LR_MAX_RANK - 2, MAX_STEP = 65536 };
 
 struct params {
   int32_t n;
-  int64_t image[MAX_AXES], block[MAX_AXES], stride[MAX_AXES], dilation[MAX_AXES], begin[MAX_AXES], places[MAX_AXES];
+  int64_t image[MAX_AXES], block[MAX_AXES], stride[MAX_AXES], dilation[MAX_AXES], begin[MAX_AXES],
+      places[MAX_AXES];
   int64_t blocks, all_places, pixels;
 };
 
@@ -20,8 +21,8 @@ static const char *read(const struct lr_ints v[5], struct params *p) {
     int64_t size = p->image[i] = lr_ints_at(&v[0], i), k = p->block[i] = lr_ints_at(&v[1], i);
     int64_t s = p->stride[i] = lr_ints_at(&v[2], i), d = p->dilation[i] = lr_ints_at(&v[3], i);
     int64_t begin = p->begin[i] = lr_ints_at(&v[4], i), end = lr_ints_at(&v[4], n + i);
-    if (size < 0 || size > INT32_MAX || k < 1 || k > MAX_STEP || s < 1 || s > MAX_STEP || d < 1 || d > MAX_STEP ||
-        begin < 0 || begin > MAX_STEP || end < 0 || end > MAX_STEP)
+    if (size < 0 || size > INT32_MAX || k < 1 || k > MAX_STEP || s < 1 || s > MAX_STEP || d < 1 ||
+        d > MAX_STEP || begin < 0 || begin > MAX_STEP || end < 0 || end > MAX_STEP)
       return "a size, stride, dilation or pad is out of range";
     int64_t room = size + begin + end - ((k - 1) * d + 1);
     if (room < 0) return "a block is larger than the padded image";
@@ -29,7 +30,8 @@ static const char *read(const struct lr_ints v[5], struct params *p) {
     p->blocks *= k;
     p->pixels *= size;
     p->all_places *= p->places[i];
-    if (p->blocks > INT32_MAX || p->pixels > INT32_MAX || p->all_places > INT32_MAX) return "the image is too large";
+    if (p->blocks > INT32_MAX || p->pixels > INT32_MAX || p->all_places > INT32_MAX)
+      return "the image is too large";
   }
   return NULL;
 }
@@ -42,13 +44,15 @@ lr_status lr_infer_col2im(struct lr_infer *c) {
   bool known = true;
   if (x->dtype != LR_F32)
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; it must be f32", lr_dtype_name(x->dtype));
-  if (x->rank != 3) return lr_infer_fail(c, LR_ERR_MODEL, "x has rank %d, but must be [N C*block L]", x->rank);
+  if (x->rank != 3)
+    return lr_infer_fail(c, LR_ERR_MODEL, "x has rank %d, but must be [N C*block L]", x->rank);
   for (int32_t i = 0; i < 5; i++) {
     LR_TRY(lr_ints_infer(c, 1 + i, names[i], &v[i]));
     known &= lr_ints_known(&v[i]);
   }
   if (v[0].n < 0 || v[0].n > MAX_AXES)
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "the number of the image's axes is not known or more than %d", MAX_AXES);
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "the number of the image's axes is not known or more than %d",
+                         MAX_AXES);
   c->out[0] = (struct lr_type){.dtype = x->dtype, .rank = 2 + (int32_t)v[0].n, .dim = {x->dim[0], -1}};
   for (int32_t i = 0; i < v[0].n; i++) c->out[0].dim[2 + i] = -1;
   if (!known) return LR_OK;
@@ -103,8 +107,8 @@ static lr_status run(struct lr_run *r) {
   for (int32_t i = 0; i < 5; i++) v[i] = lr_ints_view(r->in, r->n_in, 1 + i, NULL);
   const char *wrong = read(v, &j.p);
   int64_t channels = y->dim[0] * y->dim[1];
-  bool fits = !wrong && x->dim[1] == y->dim[1] * j.p.blocks && x->dim[2] == j.p.all_places && channels <= INT32_MAX &&
-              lr_view_count(y) == channels * j.p.pixels;
+  bool fits = !wrong && x->dim[1] == y->dim[1] * j.p.blocks && x->dim[2] == j.p.all_places &&
+              channels <= INT32_MAX && lr_view_count(y) == channels * j.p.pixels;
   if (!fits) return lr_run_fail(r, LR_ERR_VALUE, "%s", wrong ? wrong : "x and the image do not fit y");
   lr_parallel(r->pool, (int32_t)channels, body, &j);
   return LR_OK;

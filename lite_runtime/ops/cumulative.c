@@ -6,7 +6,8 @@
 enum { COLUMNS = 256 };
 
 static bool has(int32_t t) {
-  return t == LR_F32 || t == LR_F64 || t == LR_F16 || t == LR_I32 || t == LR_U32 || t == LR_I64 || t == LR_U64;
+  return t == LR_F32 || t == LR_F64 || t == LR_F16 || t == LR_I32 || t == LR_U32 || t == LR_I64 ||
+         t == LR_U64;
 }
 
 lr_status lr_infer_cumulative(struct lr_infer *c) {
@@ -18,7 +19,8 @@ lr_status lr_infer_cumulative(struct lr_infer *c) {
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; use f32, f64, f16, i32, u32, i64 or u64",
                          lr_dtype_name(x->dtype));
   if (a->kind >= LR_CUMULATIVE_KIND_LIMIT)
-    return lr_infer_fail(c, LR_ERR_MODEL, "kind is %u, but must be below %d", a->kind, LR_CUMULATIVE_KIND_LIMIT);
+    return lr_infer_fail(c, LR_ERR_MODEL, "kind is %u, but must be below %d", a->kind,
+                         LR_CUMULATIVE_KIND_LIMIT);
   LR_TRY(lr_axes_infer(c, 1, x->rank, &axis, &mask));
   if (axis.dtype && axis.n != 1)
     return lr_infer_fail(c, LR_ERR_MODEL, "axis has %lld elements, but must have one", (long long)axis.n);
@@ -37,22 +39,22 @@ struct job {
 };
 
 /* Columns col..col+n-1 of one outer. SUM: how elements are added (integers wrap). f16 is added up in f32. */
-#define SCAN(type, acc_type, load, store)                                                     \
-  {                                                                                           \
-    acc_type acc[COLUMNS];                                                                    \
-    const type *x = (const type *)j->x + base;                                                \
-    type *y = (type *)j->y + base;                                                            \
-    for (int64_t i = 0; i < n; i++) acc[i] = (acc_type)(prod ? 1 : 0);                        \
-    for (int64_t k = 0; k < j->at.n; k++) {                                                   \
-      if (k % 4096 == 4095 && lr_stopped()) return;                                           \
-      int64_t at = (j->a->reverse ? j->at.n - 1 - k : k) * j->at.inner;                       \
-      for (int64_t i = 0; i < n; i++) {                                                       \
-        acc_type v = load(x[at + i]), next = prod ? acc[i] * v : acc[i] + v;                  \
-        y[at + i] = store(j->a->exclusive ? acc[i] : next);                                   \
-        acc[i] = next;                                                                        \
-      }                                                                                       \
-    }                                                                                         \
-  }                                                                                           \
+#define SCAN(type, acc_type, load, store)                                    \
+  {                                                                          \
+    acc_type acc[COLUMNS];                                                   \
+    const type *x = (const type *)j->x + base;                               \
+    type *y = (type *)j->y + base;                                           \
+    for (int64_t i = 0; i < n; i++) acc[i] = (acc_type)(prod ? 1 : 0);       \
+    for (int64_t k = 0; k < j->at.n; k++) {                                  \
+      if (k % 4096 == 4095 && lr_stopped()) return;                          \
+      int64_t at = (j->a->reverse ? j->at.n - 1 - k : k) * j->at.inner;      \
+      for (int64_t i = 0; i < n; i++) {                                      \
+        acc_type v = load(x[at + i]), next = prod ? acc[i] * v : acc[i] + v; \
+        y[at + i] = store(j->a->exclusive ? acc[i] : next);                  \
+        acc[i] = next;                                                       \
+      }                                                                      \
+    }                                                                        \
+  }                                                                          \
   break
 #define SAME(v) (v)
 

@@ -27,9 +27,9 @@ static lr_status check_moves(const struct lr_infer *c, int32_t i, const char *na
   }
   char text[2][200];
   return fits ? LR_OK
-              : lr_infer_fail(c, LR_ERR_MODEL, "%s is %s; for y %s it must be f32 with %lld numbers a pixel", name,
-                              lr_type_text(t, text[0], sizeof text[0]), lr_type_text(y, text[1], sizeof text[1]),
-                              (long long)last);
+              : lr_infer_fail(c, LR_ERR_MODEL, "%s is %s; for y %s it must be f32 with %lld numbers a pixel",
+                              name, lr_type_text(t, text[0], sizeof text[0]),
+                              lr_type_text(y, text[1], sizeof text[1]), (long long)last);
 }
 
 lr_status lr_infer_deform_columns(struct lr_infer *c) {
@@ -42,11 +42,12 @@ lr_status lr_infer_deform_columns(struct lr_infer *c) {
   if (x->rank != 4) return lr_infer_fail(c, LR_ERR_MODEL, "x has rank %d, but must be [N H W C]", x->rank);
   LR_TRY(lr_window_check(c, &w));
   if (a->kernel_h < 1 || a->kernel_h > MAX_KERNEL || a->kernel_w < 1 || a->kernel_w > MAX_KERNEL)
-    return lr_infer_fail(c, LR_ERR_MODEL, "the kernel is %d x %d; sizes must be 1 to %d", a->kernel_h, a->kernel_w,
-                         MAX_KERNEL);
+    return lr_infer_fail(c, LR_ERR_MODEL, "the kernel is %d x %d; sizes must be 1 to %d", a->kernel_h,
+                         a->kernel_w, MAX_KERNEL);
   lr_dim channels = x->dim[3];
   if (channels < 0)
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "the number of x's channels is not known; give it a fixed size");
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED,
+                         "the number of x's channels is not known; give it a fixed size");
   if (a->groups < 1 || a->offset_groups < 1 || channels % a->groups || channels % a->offset_groups)
     return lr_infer_fail(c, LR_ERR_MODEL, "%lld channels cannot be cut into %d groups and %d offset groups",
                          (long long)channels, a->groups, a->offset_groups);
@@ -69,7 +70,8 @@ struct job {
 };
 
 /* n channels of the image at a place between pixels, times k; pixels outside are 0. */
-static void sample(const struct lr_view *x, const float *image, float v, float u, float k, int64_t n, float *y) {
+static void sample(const struct lr_view *x, const float *image, float v, float u, float k, int64_t n,
+                   float *y) {
   int64_t h = x->dim[1], w = x->dim[2], c = x->dim[3];
   for (int64_t i = 0; i < n; i++) y[i] = 0;
   if (!(v > -1 && v < (float)h && u > -1 && u < (float)w)) return;
@@ -97,8 +99,10 @@ static void pixel(const struct job *j, int64_t p) {
       for (int64_t c = g * per_group, len; c < (g + 1) * per_group; c += len, y += len) {
         int64_t o = c / per_offset, end = (o + 1) * per_offset, at = (p * a->offset_groups + o) * taps + t;
         len = (end < (g + 1) * per_group ? end : (g + 1) * per_group) - c;
-        float v = (float)(oy * a->stride_h - a->pad_top + t / a->kernel_w * a->dilation_h) + j->offset[at * 2];
-        float u = (float)(ox * a->stride_w - a->pad_left + t % a->kernel_w * a->dilation_w) + j->offset[at * 2 + 1];
+        float v =
+            (float)(oy * a->stride_h - a->pad_top + t / a->kernel_w * a->dilation_h) + j->offset[at * 2];
+        float u =
+            (float)(ox * a->stride_w - a->pad_left + t % a->kernel_w * a->dilation_w) + j->offset[at * 2 + 1];
         sample(j->x, image + c, v, u, j->mask ? j->mask[at] : 1, len, y);
       }
 }

@@ -10,7 +10,8 @@ lr_status lr_infer_det(struct lr_infer *c) {
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; use f32 or f64", lr_dtype_name(x->dtype));
   lr_dim m = x->rank < 2 ? 0 : x->dim[x->rank - 1];
   if (x->rank < 2 || !lr_dim_unify(&m, x->dim[x->rank - 2]))
-    return lr_infer_fail(c, LR_ERR_MODEL, "x is %s, but must be square matrices", lr_type_text(x, text, sizeof text));
+    return lr_infer_fail(c, LR_ERR_MODEL, "x is %s, but must be square matrices",
+                         lr_type_text(x, text, sizeof text));
   c->out[0] = *x;
   c->out[0].rank = x->rank - 2;
   return LR_OK;

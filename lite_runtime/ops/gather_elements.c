@@ -10,8 +10,8 @@ lr_status lr_infer_gather_elements(struct lr_infer *c) {
   LR_TRY(lr_move_axis(c, axis, x->rank));
   LR_TRY(lr_indices_infer(c, 1));
   if (idx->rank != x->rank)
-    return lr_infer_fail(c, LR_ERR_MODEL, "indices have rank %d, x has rank %d; they must be equal", idx->rank,
-                         x->rank);
+    return lr_infer_fail(c, LR_ERR_MODEL, "indices have rank %d, x has rank %d; they must be equal",
+                         idx->rank, x->rank);
   for (int32_t i = 0; i < x->rank; i++)
     if (i != axis && x->dim[i] >= 0 && idx->dim[i] > x->dim[i])
       return lr_infer_fail(c, LR_ERR_MODEL, "indices have size %lld along axis %d, x has only %lld",

@@ -11,23 +11,26 @@ lr_status lr_infer_gather_nd(struct lr_infer *c) {
   LR_TRY(lr_indices_infer(c, 1));
   lr_dim k = idx->rank ? idx->dim[idx->rank - 1] : -1;
   if (b < 0 || idx->rank < 1 || b >= idx->rank || b > x->rank)
-    return lr_infer_fail(c, LR_ERR_MODEL, "batch_dims is %d, but x has rank %d and indices rank %d", b, x->rank,
-                         idx->rank);
+    return lr_infer_fail(c, LR_ERR_MODEL, "batch_dims is %d, but x has rank %d and indices rank %d", b,
+                         x->rank, idx->rank);
   if (k < 0)
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED,
-                         "the last size of indices is not known, so the rank of y is not; give it a fixed size");
+    return lr_infer_fail(
+        c, LR_ERR_UNSUPPORTED,
+        "the last size of indices is not known, so the rank of y is not; give it a fixed size");
   if (k > x->rank - b)
-    return lr_infer_fail(c, LR_ERR_MODEL, "indices have %lld coordinates, but x has only %d dims behind the batch",
+    return lr_infer_fail(c, LR_ERR_MODEL,
+                         "indices have %lld coordinates, but x has only %d dims behind the batch",
                          (long long)k, x->rank - b);
   int32_t rank = idx->rank - 1 + x->rank - b - (int32_t)k;
   if (rank > LR_MAX_RANK)
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "y would have rank %d; at most %d is supported", rank, LR_MAX_RANK);
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "y would have rank %d; at most %d is supported", rank,
+                         LR_MAX_RANK);
   *y = (struct lr_type){.dtype = x->dtype, .rank = idx->rank - 1};
   memcpy(y->dim, idx->dim, sizeof(lr_dim) * (size_t)y->rank);
   for (int32_t i = 0; i < b; i++)
     if (!lr_dim_unify(&y->dim[i], x->dim[i]))
-      return lr_infer_fail(c, LR_ERR_MODEL, "batch dim %d is %lld in x and %lld in indices", i, (long long)x->dim[i],
-                           (long long)idx->dim[i]);
+      return lr_infer_fail(c, LR_ERR_MODEL, "batch dim %d is %lld in x and %lld in indices", i,
+                           (long long)x->dim[i], (long long)idx->dim[i]);
   for (int32_t i = b + (int32_t)k; i < x->rank; i++) y->dim[y->rank++] = x->dim[i];
   return lr_move_output(c, 0);
 }
@@ -35,7 +38,7 @@ lr_status lr_infer_gather_nd(struct lr_infer *c) {
 struct job {
   const struct lr_view *x, *idx;
   char *y;
-  int32_t batch, k; /* batch dims, coordinates */
+  int32_t batch, k;   /* batch dims, coordinates */
   int64_t batch_rows; /* of indices in one batch */
   int64_t rows, each;
   size_t block; /* bytes */
@@ -55,7 +58,8 @@ static int64_t slice_of(const struct job *j, int64_t row) {
 static void body(void *context, int32_t task, int32_t thread) {
   const struct job *j = context;
   for (int64_t row = task * j->each; row < (task + 1) * j->each && row < j->rows && !lr_stopped(); row++)
-    memcpy(j->y + (size_t)row * j->block, (const char *)j->x->data + (size_t)slice_of(j, row) * j->block, j->block);
+    memcpy(j->y + (size_t)row * j->block, (const char *)j->x->data + (size_t)slice_of(j, row) * j->block,
+           j->block);
 }
 
 static lr_status run(struct lr_run *r) {
@@ -69,11 +73,13 @@ static lr_status run(struct lr_run *r) {
   for (int32_t i = j.batch + j.k; i < x->rank; i++) j.block *= (size_t)x->dim[i];
   bool fits = (size_t)j.rows * j.block == (size_t)lr_view_count(y) * lr_dtype_size(y->dtype);
   for (int32_t i = 0; i < j.batch; i++) fits &= x->dim[i] == idx->dim[i];
-  if (!fits) return lr_run_fail(r, LR_ERR_VALUE, "the batch dims of x and indices differ, or y has another size");
+  if (!fits)
+    return lr_run_fail(r, LR_ERR_VALUE, "the batch dims of x and indices differ, or y has another size");
   for (int64_t row = 0; row < j.rows; row++) {
     if (row % 65536 == 65535 && lr_stopped()) return LR_OK;
     int64_t bad = -1 - slice_of(&j, row);
-    if (bad >= 0) return lr_index_fail(r, idx, row * j.k + bad, j.batch + (int32_t)bad, x->dim[j.batch + bad]);
+    if (bad >= 0)
+      return lr_index_fail(r, idx, row * j.k + bad, j.batch + (int32_t)bad, x->dim[j.batch + bad]);
   }
   if (!j.rows || !j.block) return LR_OK;
   j.each = TASK_BYTES / (int64_t)(j.block + 8) + 1;

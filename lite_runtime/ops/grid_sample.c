@@ -11,18 +11,19 @@ lr_status lr_infer_grid_sample(struct lr_infer *c) {
   const struct lr_type *x = &c->in[0], *grid = &c->in[1];
   struct lr_type *y = &c->out[0];
   if (x->dtype != LR_F32 || grid->dtype != LR_F32)
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s and grid %s; both must be f32", lr_dtype_name(x->dtype),
-                         lr_dtype_name(grid->dtype));
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s and grid %s; both must be f32",
+                         lr_dtype_name(x->dtype), lr_dtype_name(grid->dtype));
   if (a->mode >= LR_GRID_SAMPLE_MODE_LIMIT || a->padding >= LR_GRID_SAMPLE_PADDING_LIMIT)
     return lr_infer_fail(c, LR_ERR_MODEL, "mode is %u and padding %u", a->mode, a->padding);
   int32_t n = x->rank - 2;
   lr_dim axes = n, batch = x->rank ? x->dim[0] : 0;
   if ((n != 2 && n != 3) || grid->rank != x->rank || !lr_dim_unify(&axes, grid->dim[grid->rank - 1]) ||
       !lr_dim_unify(&batch, grid->dim[0]))
-    return lr_infer_fail(c, LR_ERR_MODEL,
-                         "x of rank %d and grid of rank %d do not fit: images [N H W C] need [N ... 2], [N D H W C] need "
-                         "[N ... 3]",
-                         x->rank, grid->rank);
+    return lr_infer_fail(
+        c, LR_ERR_MODEL,
+        "x of rank %d and grid of rank %d do not fit: images [N H W C] need [N ... 2], [N D H W C] need "
+        "[N ... 3]",
+        x->rank, grid->rank);
   *y = *x;
   y->dim[0] = batch;
   for (int32_t i = 0; i < n; i++) y->dim[1 + i] = grid->dim[1 + i];
@@ -68,7 +69,8 @@ static void make_taps(const struct lr_grid_sample_attrs *a, float v, int64_t siz
   float n = (float)size;
   v = a->align_corners ? (v + 1) / 2 * (n - 1) : ((v + 1) * n - 1) / 2;
   if (a->mode == LR_GRID_SAMPLE_MODE_NEAREST) v = rintf(v);
-  if (a->padding == LR_GRID_SAMPLE_PADDING_BORDER)
+  if (a->padding == LR_GRID_SAMPLE_PADDING_BORDER &&
+      a->mode != LR_GRID_SAMPLE_MODE_CUBIC) /* its pixels are clamped alone */
     v = v < 0 ? 0 : v > n - 1 ? n - 1 : v;
   else if (a->padding == LR_GRID_SAMPLE_PADDING_REFLECTION)
     v = a->align_corners ? reflect(v, 0, n - 1) : reflect(v, -0.5f, n - 0.5f);
@@ -131,8 +133,9 @@ static lr_status run(struct lr_run *r) {
   struct job j = {r->node->attrs, x, grid, y->data, x->rank - 2};
   j.points = lr_view_count(grid) / j.n;
   if (grid->dim[grid->rank - 1] != j.n || grid->dim[0] != x->dim[0])
-    return lr_run_fail(r, LR_ERR_VALUE, "grid has %lld coordinates for %lld images, x has %d axes and %lld images",
-                       (long long)grid->dim[grid->rank - 1], (long long)grid->dim[0], j.n, (long long)x->dim[0]);
+    return lr_run_fail(
+        r, LR_ERR_VALUE, "grid has %lld coordinates for %lld images, x has %d axes and %lld images",
+        (long long)grid->dim[grid->rank - 1], (long long)grid->dim[0], j.n, (long long)x->dim[0]);
   for (int32_t i = 0; i < j.n; i++)
     if (x->dim[1 + i] < 1 || x->dim[1 + i] > INT32_MAX / 4)
       return lr_run_fail(r, LR_ERR_VALUE, "axis %d of x has size %lld; there is nothing to sample", 1 + i,

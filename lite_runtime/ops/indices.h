@@ -5,7 +5,8 @@
 /* Fails unless input i of the node holds indices. */
 static inline lr_status lr_indices_infer(const struct lr_infer *c, int32_t i) {
   if (c->in[i].dtype == LR_I64 || c->in[i].dtype == LR_I32) return LR_OK;
-  return lr_infer_fail(c, LR_ERR_MODEL, "indices are %s, but must be i64 or i32", lr_dtype_name(c->in[i].dtype));
+  return lr_infer_fail(c, LR_ERR_MODEL, "indices are %s, but must be i64 or i32",
+                       lr_dtype_name(c->in[i].dtype));
 }
 
 static inline int64_t lr_index(const struct lr_view *v, int64_t i) {
@@ -27,10 +28,10 @@ static inline int64_t lr_index_in(const struct lr_view *v, int64_t at, int64_t s
 }
 
 /* The VALUE error about the first element of indices that is out of range for an axis. */
-static inline lr_status lr_index_fail(const struct lr_run *r, const struct lr_view *v, int64_t at, int32_t axis,
-                                      int64_t size) {
-  return lr_run_fail(r, LR_ERR_VALUE,
-                     "indices[%lld] is %lld, but axis %d of x has size %lld; indices must be in [-%lld, %lld)",
-                     (long long)at, (long long)lr_index(v, at), axis, (long long)size, (long long)size,
-                     (long long)size);
+static inline lr_status lr_index_fail(const struct lr_run *r, const struct lr_view *v, int64_t at,
+                                      int32_t axis, int64_t size) {
+  return lr_run_fail(
+      r, LR_ERR_VALUE,
+      "indices[%lld] is %lld, but axis %d of x has size %lld; indices must be in [-%lld, %lld)",
+      (long long)at, (long long)lr_index(v, at), axis, (long long)size, (long long)size, (long long)size);
 }

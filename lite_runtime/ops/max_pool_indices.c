@@ -34,7 +34,8 @@ struct job {
 };
 
 /* Of `n` channels from c on: pixels of the window in order, a later one only when it is larger. */
-static void window(const struct job *j, int64_t image, int64_t h, int64_t w, int64_t c, int64_t n, int64_t *to) {
+static void window(const struct job *j, int64_t image, int64_t h, int64_t w, int64_t c, int64_t n,
+                   int64_t *to) {
   const struct lr_axis *ah = &j->axis[0], *aw = &j->axis[1];
   int64_t h0, h1, w0, w1, size = (int64_t)lr_dtype_size(j->x->dtype);
   uint64_t best[PIECE] = {0}, keys[PIECE];
@@ -43,7 +44,8 @@ static void window(const struct job *j, int64_t image, int64_t h, int64_t w, int
   for (int64_t i = 0; i < n; i++) to[i] = 0;
   for (int64_t i = h0; i < h1; i++)
     for (int64_t k = w0; k < w1; k++) {
-      int64_t row = h * ah->stride - ah->begin + i * ah->dilation, col = w * aw->stride - aw->begin + k * aw->dilation;
+      int64_t row = h * ah->stride - ah->begin + i * ah->dilation,
+              col = w * aw->stride - aw->begin + k * aw->dilation;
       int64_t at = image * j->image.n_stride + row * j->image.h_stride + col * j->image.w_stride + c;
       int64_t place = j->a->column_major ? col * ah->in + row : row * aw->in + col;
       lr_order_keys(j->x->dtype, false, n, (const char *)j->x->data + at * size, 1, keys);

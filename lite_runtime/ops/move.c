@@ -90,13 +90,15 @@ static int64_t axes_mask(const struct lr_ints *v, int32_t rank, uint32_t *mask) 
 
 #define BAD_AXIS "axes[%lld] is %lld, which is out of range or there twice; the rank is %d"
 
-lr_status lr_axes_infer(const struct lr_infer *c, int32_t i, int32_t rank, struct lr_ints *v, uint32_t *mask) {
+lr_status lr_axes_infer(const struct lr_infer *c, int32_t i, int32_t rank, struct lr_ints *v,
+                        uint32_t *mask) {
   *mask = 0;
   LR_TRY(lr_ints_infer(c, i, "axes", v));
   if (!v->data) return LR_OK;
   int64_t bad = axes_mask(v, rank, mask);
-  return bad < 0 ? LR_OK
-                 : lr_infer_fail(c, LR_ERR_VALUE, BAD_AXIS, (long long)bad, (long long)lr_ints_at(v, bad), rank);
+  return bad < 0
+             ? LR_OK
+             : lr_infer_fail(c, LR_ERR_VALUE, BAD_AXIS, (long long)bad, (long long)lr_ints_at(v, bad), rank);
 }
 
 lr_status lr_axes_run(const struct lr_run *r, int32_t i, int32_t rank, uint32_t *mask) {
@@ -104,8 +106,9 @@ lr_status lr_axes_run(const struct lr_run *r, int32_t i, int32_t rank, uint32_t 
   *mask = 0;
   if (!v.dtype) return LR_OK;
   int64_t bad = axes_mask(&v, rank, mask);
-  return bad < 0 ? LR_OK
-                 : lr_run_fail(r, LR_ERR_VALUE, BAD_AXIS, (long long)bad, (long long)lr_ints_at(&v, bad), rank);
+  return bad < 0
+             ? LR_OK
+             : lr_run_fail(r, LR_ERR_VALUE, BAD_AXIS, (long long)bad, (long long)lr_ints_at(&v, bad), rank);
 }
 
 void lr_view_strides(struct lr_view *v) {

@@ -14,11 +14,13 @@ lr_status lr_infer_non_max_suppression(struct lr_infer *c) {
               lr_dim_unify(&batch, boxes->dim[0]) && lr_dim_unify(&batch, scores->dim[0]) &&
               lr_dim_unify(&n, boxes->dim[1]) && lr_dim_unify(&n, scores->dim[2]);
   if (!fits)
-    return lr_infer_fail(c, LR_ERR_MODEL, "boxes must be [B N 4] and scores [B C N]; they have ranks %d and %d",
-                         boxes->rank, scores->rank);
+    return lr_infer_fail(c, LR_ERR_MODEL,
+                         "boxes must be [B N 4] and scores [B C N]; they have ranks %d and %d", boxes->rank,
+                         scores->rank);
   LR_TRY(lr_ints_infer(c, 2, "max_output", &most));
   if (most.n >= 0 && most.n != 1)
-    return lr_infer_fail(c, LR_ERR_MODEL, "max_output has %lld elements, but must have one", (long long)most.n);
+    return lr_infer_fail(c, LR_ERR_MODEL, "max_output has %lld elements, but must have one",
+                         (long long)most.n);
   for (int32_t i = 3; i < 5; i++)
     if (lr_infer_has(c, i) && (c->in[i].dtype != LR_F32 || c->in[i].rank))
       return lr_infer_fail(c, LR_ERR_MODEL, "a threshold is not a f32 scalar");
@@ -119,10 +121,10 @@ static lr_status run(struct lr_run *r) {
   if (r->in[4].data) memcpy(&j.score, r->in[4].data, sizeof j.score);
   int64_t k = most.n == 1 ? lr_ints_at(&most, 0) : 0;
   j.most = k < 0 ? 0 : k < j.n ? k : j.n;
-  if (boxes->dim[2] != 4 || boxes->dim[0] != scores->dim[0] || scores->dim[2] != j.n || tasks * j.most != y->dim[0] ||
-      tasks > INT32_MAX)
-    return lr_run_fail(r, LR_ERR_VALUE, "boxes, scores and max_output %lld do not give the %lld rows of y", (long long)k,
-                       (long long)y->dim[0]);
+  if (boxes->dim[2] != 4 || boxes->dim[0] != scores->dim[0] || scores->dim[2] != j.n ||
+      tasks * j.most != y->dim[0] || tasks > INT32_MAX)
+    return lr_run_fail(r, LR_ERR_VALUE, "boxes, scores and max_output %lld do not give the %lld rows of y",
+                       (long long)k, (long long)y->dim[0]);
   j.heaps = (struct lr_entry *)(void *)(j.found + tasks);
   lr_parallel(r->pool, (int32_t)tasks, body, &j);
   for (int64_t t = 0; t < tasks && !lr_stopped(); t++) {

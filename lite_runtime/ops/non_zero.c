@@ -7,7 +7,8 @@ enum { PIECE = 256 };
 lr_status lr_infer_non_zero(struct lr_infer *c) {
   const struct lr_type *x = &c->in[0];
   if (!lr_order_has(x->dtype))
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s, which cannot be compared with 0", lr_dtype_name(x->dtype));
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s, which cannot be compared with 0",
+                         lr_dtype_name(x->dtype));
   if (!x->rank) return lr_infer_fail(c, LR_ERR_MODEL, "x is a scalar, which has no coordinates");
   c->out[0] = (struct lr_type){.dtype = LR_I64, .rank = 2, .dim = {x->rank, lr_dim_product(x->dim, x->rank)}};
   c->out[1] = (struct lr_type){.dtype = LR_I64, .rank = 1, .dim = {1}};

@@ -11,20 +11,20 @@ static inline uint64_t of_bits(uint64_t x, int32_t bits) {
   return x & sign ? ~x & all : x | sign;
 }
 
-#define EACH(type, key)                          \
-  for (int64_t i = 0; i < n; i++) {              \
-    type v = ((const type *)x)[i * stride];      \
-    keys[i] = key;                               \
-  }                                              \
+#define EACH(type, key)                     \
+  for (int64_t i = 0; i < n; i++) {         \
+    type v = ((const type *)x)[i * stride]; \
+    keys[i] = key;                          \
+  }                                         \
   break
 
 /* `inf`: the bits of infinity; numbers with larger ones (but for the sign) are NaN. */
-#define EACH_FLOAT(type, bits, inf)                                                               \
-  for (int64_t i = 0; i < n; i++) {                                                               \
-    type v = ((const type *)x)[i * stride];                                                       \
-    uint64_t k = of_bits(v, bits);                                                                \
-    keys[i] = (v & ~((type)1 << (bits - 1))) > (inf) ? above_all : down ? ~k - 1 : k;             \
-  }                                                                                               \
+#define EACH_FLOAT(type, bits, inf)                                                   \
+  for (int64_t i = 0; i < n; i++) {                                                   \
+    type v = ((const type *)x)[i * stride];                                           \
+    uint64_t k = of_bits(v, bits);                                                    \
+    keys[i] = (v & ~((type)1 << (bits - 1))) > (inf) ? above_all : down ? ~k - 1 : k; \
+  }                                                                                   \
   return
 
 void lr_order_keys(int32_t dtype, bool down, int64_t n, const void *x, int64_t stride, uint64_t *keys) {

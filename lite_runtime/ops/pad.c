@@ -49,8 +49,8 @@ static int64_t source(uint32_t mode, const struct pad_axis *a, int64_t i) {
 }
 
 /* The pads of axis i; given: the axes that they are of. */
-static void pads_of(const struct lr_ints *pads, const struct lr_ints *given, int32_t rank, int32_t i, int64_t *begin,
-                    int64_t *end) {
+static void pads_of(const struct lr_ints *pads, const struct lr_ints *given, int32_t rank, int32_t i,
+                    int64_t *begin, int64_t *end) {
   int64_t k = i, n = rank;
   if (given->dtype)
     for (k = 0, n = given->n; k < n; k++) {
@@ -61,7 +61,8 @@ static void pads_of(const struct lr_ints *pads, const struct lr_ints *given, int
   *end = k < n ? lr_ints_at(pads, k + n) : 0;
 }
 
-static lr_status check_inputs(const struct lr_infer *c, const struct lr_ints *pads, const struct lr_ints *given) {
+static lr_status check_inputs(const struct lr_infer *c, const struct lr_ints *pads,
+                              const struct lr_ints *given) {
   const struct lr_type *x = &c->in[0];
   uint32_t mode = ((const struct lr_pad_attrs *)c->attrs)->mode;
   char text[240];
@@ -69,8 +70,8 @@ static lr_status check_inputs(const struct lr_infer *c, const struct lr_ints *pa
     return lr_infer_fail(c, LR_ERR_MODEL, "mode is %u, but must be below %d", mode, LR_PAD_MODE_LIMIT);
   int64_t axes = given->dtype ? given->n : x->rank;
   if (pads->n >= 0 && axes >= 0 && pads->n != 2 * axes)
-    return lr_infer_fail(c, LR_ERR_MODEL, "pads has %lld elements, but %lld axes need %lld", (long long)pads->n,
-                         (long long)axes, (long long)(2 * axes));
+    return lr_infer_fail(c, LR_ERR_MODEL, "pads has %lld elements, but %lld axes need %lld",
+                         (long long)pads->n, (long long)axes, (long long)(2 * axes));
   if (!lr_infer_has(c, 2)) return LR_OK;
   const struct lr_type *v = &c->in[2];
   if (v->dtype != x->dtype || v->rank > 1 || (v->rank == 1 && v->dim[0] >= 0 && v->dim[0] != 1))

@@ -56,7 +56,8 @@ static lr_status infer(const struct lr_infer *c, bool mean) {
   if (!signature(x->dtype, mean))
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; %s are possible", lr_dtype_name(x->dtype),
                          mean ? "f32 and f16" : "f32, f16, i8 and u8");
-  if (a.divisor > 2) return lr_infer_fail(c, LR_ERR_MODEL, "count_include_pad is %u; it must be 0 to 2", a.divisor);
+  if (a.divisor > 2)
+    return lr_infer_fail(c, LR_ERR_MODEL, "count_include_pad is %u; it must be 0 to 2", a.divisor);
   LR_TRY(lr_window_check(c, &a.window));
   *y = *x;
   for (int32_t i = 1; i < x->rank - 1; i++) {
@@ -146,12 +147,11 @@ static void pixel(const struct step *c, const char *image, int64_t h, int64_t w,
   if (!n)
     fill_empty(c, y);
   else if (c->mean)
-    ((lr_f32_avgpool_fn *)c->kernel->fn)(
-        (size_t)c->y.c, (size_t)n, a,
-        c->divisor == 0   ? (float)n
-        : c->divisor == 1 ? (float)(padded_taps(ah, h) * padded_taps(aw, w))
-                          : 1.0f,
-        y);
+    ((lr_f32_avgpool_fn *)c->kernel->fn)((size_t)c->y.c, (size_t)n, a,
+                                         c->divisor == 0   ? (float)n
+                                         : c->divisor == 1 ? (float)(padded_taps(ah, h) * padded_taps(aw, w))
+                                                           : 1.0f,
+                                         y);
   else
     ((lr_f32_maxpool_fn *)c->kernel->fn)((size_t)c->y.c, (size_t)n, a, y);
 }

@@ -72,7 +72,8 @@ lr_status lr_infer_range(struct lr_infer *c) {
   bool known = true;
   char words[160];
   if (t != LR_F32 && t != LR_F64 && t != LR_I16 && t != LR_I32 && t != LR_I64)
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "start is %s; use f32, f64, i16, i32 or i64", lr_dtype_name(t));
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "start is %s; use f32, f64, i16, i32 or i64",
+                         lr_dtype_name(t));
   for (int32_t i = 0; i < 3; i++) {
     if (x[i].dtype != t || x[i].rank)
       return lr_infer_fail(c, LR_ERR_MODEL, "%s is %s, but must be a scalar %s", names[i],

@@ -17,9 +17,10 @@ static lr_status infer_unknown(const struct lr_infer *c, int64_t n) {
   if (n > x->rank)
     return lr_infer_fail(c, LR_ERR_VALUE, "it has %lld axes, but x has rank %d", (long long)n, x->rank);
   if (!a->keep_dims && n < 0)
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED,
-                         "the number of axes is not known, so the rank of y is not; keep the dims or give axes "
-                         "a fixed length");
+    return lr_infer_fail(
+        c, LR_ERR_UNSUPPORTED,
+        "the number of axes is not known, so the rank of y is not; keep the dims or give axes "
+        "a fixed length");
   y->rank = a->keep_dims ? x->rank : x->rank - (int32_t)n;
   for (int32_t i = 0; i < y->rank; i++) y->dim[i] = a->keep_dims && x->dim[i] == 1 ? 1 : -1;
   return LR_OK;

@@ -102,9 +102,10 @@ lr_status lr_infer_reshape(struct lr_infer *c) {
 static lr_status infer_unknown(const struct lr_infer *c, int64_t rank) {
   struct lr_type *y = &c->out[0];
   if (rank < 0 || rank > LR_MAX_RANK)
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED,
-                         "the number of axes is not known or does not fit x of rank %d; the rank of y must be 0 to %d",
-                         c->in[0].rank, LR_MAX_RANK);
+    return lr_infer_fail(
+        c, LR_ERR_UNSUPPORTED,
+        "the number of axes is not known or does not fit x of rank %d; the rank of y must be 0 to %d",
+        c->in[0].rank, LR_MAX_RANK);
   *y = (struct lr_type){.dtype = c->in[0].dtype, .rank = (int32_t)rank};
   for (int32_t i = 0; i < y->rank; i++) y->dim[i] = -1;
   return LR_OK;
@@ -127,10 +128,11 @@ lr_status lr_infer_squeeze(struct lr_infer *c) {
   *y = (struct lr_type){.dtype = x->dtype};
   for (int32_t i = 0; i < x->rank; i++) {
     if ((a->not_one >> i & 1) && x->dim[i] == 1)
-      return lr_infer_fail(c, LR_ERR_VALUE,
-                           "axis %d of x %s has size 1 now and would have to go too, which changes the rank of y; use "
-                           "inputs of which it has another size",
-                           i, lr_dims_text(x->rank, x->dim, text, sizeof text));
+      return lr_infer_fail(
+          c, LR_ERR_VALUE,
+          "axis %d of x %s has size 1 now and would have to go too, which changes the rank of y; use "
+          "inputs of which it has another size",
+          i, lr_dims_text(x->rank, x->dim, text, sizeof text));
     if (!(axes >> i & 1))
       y->dim[y->rank++] = x->dim[i];
     else if (x->dim[i] >= 0 && x->dim[i] != 1)

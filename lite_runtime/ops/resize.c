@@ -35,7 +35,8 @@ static int64_t size_out(const struct request *q, int32_t axis, int64_t in) {
 }
 
 /* ---- infer ---- */
-static lr_status check_request(const struct lr_infer *c, int32_t i, int32_t dtype, int32_t each, const char *name) {
+static lr_status check_request(const struct lr_infer *c, int32_t i, int32_t dtype, int32_t each,
+                               const char *name) {
   const struct lr_type *t = &c->in[i];
   int32_t n = each * c->in[0].rank;
   char text[96];
@@ -56,6 +57,14 @@ static lr_status infer_axis(const struct lr_infer *c, const struct request *q, i
     if (in < 0 && !q->sizes) return LR_OK;
   }
   *out = size_out(q, axis, in);
+  bool whole = !q->scales || q->sizes || (float)in * scale_at(q, axis) == (float)*out;
+  if (!whole &&
+      ((const struct lr_resize_attrs *)c->attrs)->coordinates == LR_RESIZE_COORDINATES_ALIGN_CORNERS)
+    return lr_infer_fail(
+        c, LR_ERR_UNSUPPORTED,
+        "axis %d has size %lld, and scales[%d] is %g: for sizes that are not whole, ONNX does not agree "
+        "with itself on what align_corners does; export with sizes",
+        axis, (long long)in, axis, (double)scale_at(q, axis));
   if (*out < 0)
     return lr_infer_fail(c, LR_ERR_VALUE, "y cannot have the size that %s[%d] gives",
                          q->sizes ? "sizes" : "scales", axis);
@@ -73,9 +82,11 @@ lr_status lr_infer_resize(struct lr_infer *c) {
   if (!lr_infer_has(c, 1) && !lr_infer_has(c, 2))
     return lr_infer_fail(c, LR_ERR_MODEL, "it has neither scales nor sizes");
   if (crop != lr_infer_has(c, 3))
-    return lr_infer_fail(c, LR_ERR_MODEL, "roi goes with the coordinates tf_crop_and_resize, and only with them");
+    return lr_infer_fail(c, LR_ERR_MODEL,
+                         "roi goes with the coordinates tf_crop_and_resize, and only with them");
   if ((a->mode != LR_RESIZE_MODE_NEAREST || crop) && x->dtype != LR_F32 && x->dtype != LR_F16)
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; all but nearest resizing without a crop is for f32 and f16",
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED,
+                         "x is %s; all but nearest resizing without a crop is for f32 and f16",
                          lr_dtype_name(x->dtype));
   if (x->dtype == LR_I4 || x->dtype == LR_U4)
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; 4-bit types cannot be resized",
@@ -118,7 +129,8 @@ static float coordinate(uint32_t mode, int64_t o, float scale, int64_t in, int64
 /* The same for tf_crop_and_resize: a part of the axis, from `start` to `end` of its length. */
 static float crop_coordinate(int64_t o, float start, float end, int64_t in, int64_t out) {
   float last = (float)(in - 1);
-  return out > 1 ? start * last + (float)o * (end - start) * last / (float)(out - 1) : 0.5f * (start + end) * last;
+  return out > 1 ? start * last + (float)o * (end - start) * last / (float)(out - 1)
+                 : 0.5f * (start + end) * last;
 }
 
 static int64_t clamp(int64_t i, int64_t in) { return i < 0 ? 0 : i >= in ? in - 1 : i; }
@@ -146,8 +158,8 @@ static void cubic(float a, float s, float *w) {
 }
 
 /* The filter of antialias: that of linear or cubic, stretched by 1 / scale (as in PIL). n taps around x. */
-static void wide_taps(const struct lr_resize_attrs *a, double x, float scale, int64_t in, int32_t n, int64_t *from,
-                      float *w) {
+static void wide_taps(const struct lr_resize_attrs *a, double x, float scale, int64_t in, int32_t n,
+                      int64_t *from, float *w) {
   double sum = 0, k = (double)a->cubic_a;
   int64_t first = (int64_t)floor(x) - n / 2 + 1;
   for (int32_t t = 0; t < n; t++) {
@@ -155,7 +167,9 @@ static void wide_taps(const struct lr_resize_attrs *a, double x, float scale, in
     if (a->mode == LR_RESIZE_MODE_LINEAR)
       v = d < 1 ? 1 - d : 0;
     else
-      v = d <= 1 ? ((k + 2) * d - (k + 3)) * d * d + 1 : d < 2 ? ((k * d - 5 * k) * d + 8 * k) * d - 4 * k : 0;
+      v = d <= 1  ? ((k + 2) * d - (k + 3)) * d * d + 1
+          : d < 2 ? ((k * d - 5 * k) * d + 8 * k) * d - 4 * k
+                  : 0;
     from[t] = clamp(first + t, in);
     if (a->exclude_outside && from[t] != first + t) v = 0;
     w[t] = (float)v;
@@ -164,8 +178,8 @@ static void wide_taps(const struct lr_resize_attrs *a, double x, float scale, in
   for (int32_t t = 0; t < n; t++) w[t] = (float)((double)w[t] / sum);
 }
 
-static void taps_of(const struct lr_resize_attrs *a, float x, float scale, int64_t in, int32_t n, int64_t *from,
-                    float *w) {
+static void taps_of(const struct lr_resize_attrs *a, float x, float scale, int64_t in, int32_t n,
+                    int64_t *from, float *w) {
   /* hostile scales make any x, and NaN; beyond the edges nothing changes any more */
   double at = x > -4 ? x : -4;
   if (at > (double)in + 4) at = (double)in + 4;
@@ -233,7 +247,8 @@ static lr_status prepare(struct lr_prepare *p) {
   if (status) return status;
   s->kernel = lr_kernel_find(LR_SIG_f32_wsum, p->bind.model->cpu);
   for (int32_t i = 0; i < x->rank; i++) /* the same size at another scale moves elements too */
-    if (x->dim[i] != y->dim[i] || crop || (by_scale && (!q.scales || scale_at(&q, i) != 1))) s->axis[s->n_axes++] = i;
+    if (x->dim[i] != y->dim[i] || crop || (by_scale && (!q.scales || scale_at(&q, i) != 1)))
+      s->axis[s->n_axes++] = i;
   sort_axes(s, x, y);
   size_t at = 0, taps = (size_t)taps_a_output(a, 1);
   for (int32_t i = 0; i < s->n_axes; i++) {
@@ -242,8 +257,9 @@ static lr_status prepare(struct lr_prepare *p) {
     float least = q.scales ? scale_at(&q, s->axis[i]) : in ? (float)out / (float)in : 1;
     s->taps[i] = taps_a_output(a, least);
     if (s->taps[i] < 0)
-      return lr_prepare_fail(p, LR_ERR_VALUE, "axis %d shrinks from %lld to %lld; with antialias that is too much",
-                             s->axis[i], (long long)in, (long long)out);
+      return lr_prepare_fail(p, LR_ERR_VALUE,
+                             "axis %d shrinks from %lld to %lld; with antialias that is too much", s->axis[i],
+                             (long long)in, (long long)out);
     size_t n = (size_t)out * (size_t)s->taps[i];
     s->from_at[i] = at;
     at += lr_align_up(n * sizeof(int64_t), LR_ALIGN);
@@ -285,12 +301,14 @@ static lr_status make_taps(const struct lr_run *r, struct lr_taps *taps) {
     int32_t n = taps_a_output(a, scale);
     if (scale == 1 && in == out && !roi) continue;
     if (n < 0 || n > s->taps[i])
-      return lr_run_fail(r, LR_ERR_VALUE, "scales[%d] is %g; with antialias that shrinks too much", axis, (double)scale);
+      return lr_run_fail(r, LR_ERR_VALUE, "scales[%d] is %g; with antialias that shrinks too much", axis,
+                         (double)scale);
     int64_t *from = (int64_t *)(void *)((char *)r->scratch + s->from_at[i]);
     float *weight = (float *)(void *)((char *)r->scratch + s->weight_at[i]);
     for (int64_t o = 0; o < out; o++)
-      taps_of(a, roi ? crop_coordinate(o, roi[axis], roi[x->rank + axis], in, out)
-                     : coordinate(a->coordinates, o, scale, in, out),
+      taps_of(a,
+              roi ? crop_coordinate(o, roi[axis], roi[x->rank + axis], in, out)
+                  : coordinate(a->coordinates, o, scale, in, out),
               scale, in, n, from + o * n, n > 1 ? weight + o * n : NULL);
     taps[axis] = (struct lr_taps){n, from, n > 1 ? weight : NULL};
   }

@@ -151,7 +151,8 @@ static void sum_rows(const struct job *j, const int64_t *at, const float *w, con
       for (int32_t t = 0; t < now; t++) {
         weight[first + t] = w[done + t];
         for (int64_t i = 0; i < n; i++)
-          chunk[first + t][i] = load(from + at[done + t] * j->axis_stride * x_size, j->x_dtype, (k + i) * j->step[1]);
+          chunk[first + t][i] =
+              load(from + at[done + t] * j->axis_stride * x_size, j->x_dtype, (k + i) * j->step[1]);
       }
       j->wsum((size_t)n, (size_t)(first + now), a, weight, chunk[0]);
     }

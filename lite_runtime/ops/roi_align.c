@@ -11,15 +11,18 @@ lr_status lr_infer_roi_align(struct lr_infer *c) {
   const struct lr_type *x = &c->in[0], *rois = &c->in[1], *batch = &c->in[2];
   lr_dim four = 4, n = rois->rank ? rois->dim[0] : 0;
   if (x->dtype != LR_F32 || rois->dtype != LR_F32 || batch->dtype != LR_I64)
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s, rois %s and batch %s; they must be f32, f32 and i64",
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED,
+                         "x is %s, rois %s and batch %s; they must be f32, f32 and i64",
                          lr_dtype_name(x->dtype), lr_dtype_name(rois->dtype), lr_dtype_name(batch->dtype));
   if (x->rank != 4 || rois->rank != 2 || batch->rank != 1 || !lr_dim_unify(&four, rois->dim[1]) ||
       !lr_dim_unify(&n, batch->dim[0]))
-    return lr_infer_fail(c, LR_ERR_MODEL, "x must be [N H W C], rois [R 4] and batch [R]; they have ranks %d, %d, %d",
-                         x->rank, rois->rank, batch->rank);
+    return lr_infer_fail(c, LR_ERR_MODEL,
+                         "x must be [N H W C], rois [R 4] and batch [R]; they have ranks %d, %d, %d", x->rank,
+                         rois->rank, batch->rank);
   if (a->mode >= LR_ROI_ALIGN_MODE_LIMIT || a->height < 1 || a->height > MAX_SIZE || a->width < 1 ||
       a->width > MAX_SIZE || a->sampling < 0 || a->sampling > MAX_SIZE)
-    return lr_infer_fail(c, LR_ERR_MODEL, "mode is %u, height %d, width %d, sampling %d; sizes must be 1 to %d", a->mode,
+    return lr_infer_fail(c, LR_ERR_MODEL,
+                         "mode is %u, height %d, width %d, sampling %d; sizes must be 1 to %d", a->mode,
                          a->height, a->width, a->sampling, MAX_SIZE);
   c->out[0] = (struct lr_type){.dtype = LR_F32, .rank = 4, .dim = {n, a->height, a->width, x->dim[3]}};
   return lr_move_output(c, 0);
@@ -32,11 +35,15 @@ struct axis {
 };
 
 static struct axis make_axis(const struct lr_roi_align_attrs *a, float from, float to, int32_t bins) {
-  float shift = a->half_pixel ? 0.5f : 0, start = from * a->scale - shift, size = to * a->scale - shift - start;
+  float shift = a->half_pixel ? 0.5f : 0, start = from * a->scale - shift,
+        size = to * a->scale - shift - start;
   if (!a->half_pixel && size < 1) size = 1;
   float adaptive = ceilf(size / (float)bins);
   return (struct axis){start, size / (float)bins,
-                       a->sampling ? a->sampling : adaptive > (float)MAX_SIZE ? -1 : adaptive > 0 ? (int32_t)adaptive : 0};
+                       a->sampling                  ? a->sampling
+                       : adaptive > (float)MAX_SIZE ? -1
+                       : adaptive > 0               ? (int32_t)adaptive
+                                                    : 0};
 }
 
 /* The two pixels around a place and their weights; weights of 0 when it lies outside. */
@@ -60,8 +67,8 @@ struct job {
 };
 
 /* Adds one sample to n channels; for the largest, ONNX takes the largest of the four weighted pixels. */
-static void add_sample(const float *image, int64_t row, int64_t n, struct pair h, struct pair w, bool max, bool first,
-                       float *y) {
+static void add_sample(const float *image, int64_t row, int64_t n, struct pair h, struct pair w, bool max,
+                       bool first, float *y) {
   const float *p[4] = {image + h.low * row + w.low * n, image + h.low * row + w.high * n,
                        image + h.high * row + w.low * n, image + h.high * row + w.high * n};
   float k[4] = {h.at_low * w.at_low, h.at_low * w.at_high, h.at_high * w.at_low, h.at_high * w.at_high};
@@ -76,8 +83,8 @@ static void add_sample(const float *image, int64_t row, int64_t n, struct pair h
     }
 }
 
-static void bin(const struct job *j, const float *image, struct axis ah, struct axis aw, int64_t oh, int64_t ow,
-                float *y) {
+static void bin(const struct job *j, const float *image, struct axis ah, struct axis aw, int64_t oh,
+                int64_t ow, float *y) {
   const struct lr_view *x = &j->r->in[0];
   bool max = j->a->mode == LR_ROI_ALIGN_MODE_MAX;
   int64_t n = x->dim[3], row = x->dim[2] * n;
@@ -102,7 +109,8 @@ static void body(void *context, int32_t roi, int32_t thread) {
   const struct lr_view *x = &j->r->in[0];
   const float *box = (const float *)j->r->in[1].data + (int64_t)roi * 4;
   int64_t batch = ((const int64_t *)j->r->in[2].data)[roi], n = x->dim[3];
-  struct axis h = make_axis(j->a, box[1], box[3], j->a->height), w = make_axis(j->a, box[0], box[2], j->a->width);
+  struct axis h = make_axis(j->a, box[1], box[3], j->a->height),
+              w = make_axis(j->a, box[0], box[2], j->a->width);
   float *y = (float *)j->r->out[0].data + (int64_t)roi * j->a->height * j->a->width * n;
   for (int64_t i = 0; i < j->a->height; i++)
     for (int64_t k = 0; k < j->a->width; k++, y += n)
@@ -113,14 +121,15 @@ static lr_status check(const struct job *j, int64_t roi) {
   const float *box = (const float *)j->r->in[1].data + roi * 4;
   int64_t batch = ((const int64_t *)j->r->in[2].data)[roi], n = j->r->in[0].dim[0];
   if (batch < 0 || batch >= n)
-    return lr_run_fail(j->r, LR_ERR_VALUE, "batch[%lld] is %lld, but x has %lld images", (long long)roi, (long long)batch,
-                       (long long)n);
+    return lr_run_fail(j->r, LR_ERR_VALUE, "batch[%lld] is %lld, but x has %lld images", (long long)roi,
+                       (long long)batch, (long long)n);
   for (int32_t i = 0; i < 4; i++)
     if (!isfinite(box[i] * j->a->scale))
       return lr_run_fail(j->r, LR_ERR_VALUE, "rois[%lld] is not finite", (long long)roi);
   if (make_axis(j->a, box[1], box[3], j->a->height).points < 0 ||
       make_axis(j->a, box[0], box[2], j->a->width).points < 0)
-    return lr_run_fail(j->r, LR_ERR_VALUE, "rois[%lld] needs more than %d points along a bin; give sampling_ratio",
+    return lr_run_fail(j->r, LR_ERR_VALUE,
+                       "rois[%lld] needs more than %d points along a bin; give sampling_ratio",
                        (long long)roi, MAX_SIZE);
   return LR_OK;
 }

@@ -12,13 +12,14 @@ static lr_status check(const struct lr_infer *c, uint32_t reduction) {
   LR_TRY(lr_move_input(c, 0));
   LR_TRY(lr_indices_infer(c, 1));
   if (c->in[2].dtype != x->dtype)
-    return lr_infer_fail(c, LR_ERR_MODEL, "updates are %s, x is %s; they must be equal", lr_dtype_name(c->in[2].dtype),
-                         lr_dtype_name(x->dtype));
+    return lr_infer_fail(c, LR_ERR_MODEL, "updates are %s, x is %s; they must be equal",
+                         lr_dtype_name(c->in[2].dtype), lr_dtype_name(x->dtype));
   if (reduction >= LR_SCATTER_ND_REDUCTION_LIMIT)
     return lr_infer_fail(c, LR_ERR_MODEL, "reduction is %u, but must be below %d", reduction,
                          LR_SCATTER_ND_REDUCTION_LIMIT);
   if (reduction && (x->dtype == LR_BOOL || x->dtype == LR_BF16))
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "it cannot combine %s; use reduction none", lr_dtype_name(x->dtype));
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "it cannot combine %s; use reduction none",
+                         lr_dtype_name(x->dtype));
   c->out[0] = *x;
   return LR_OK;
 }
@@ -29,13 +30,14 @@ lr_status lr_infer_scatter_elements(struct lr_infer *c) {
   LR_TRY(check(c, a->reduction));
   LR_TRY(lr_move_axis(c, a->axis, x->rank));
   if (idx->rank != x->rank || u->rank != x->rank)
-    return lr_infer_fail(c, LR_ERR_MODEL, "x, indices and updates have ranks %d, %d and %d; they must be equal",
-                         x->rank, idx->rank, u->rank);
+    return lr_infer_fail(c, LR_ERR_MODEL,
+                         "x, indices and updates have ranks %d, %d and %d; they must be equal", x->rank,
+                         idx->rank, u->rank);
   for (int32_t i = 0; i < x->rank; i++) {
     lr_dim d = idx->dim[i];
     if (!lr_dim_unify(&d, u->dim[i]) || (i != a->axis && x->dim[i] >= 0 && idx->dim[i] > x->dim[i]))
-      return lr_infer_fail(c, LR_ERR_MODEL, "axis %d has size %lld in x, %lld in indices and %lld in updates", i,
-                           (long long)x->dim[i], (long long)idx->dim[i], (long long)u->dim[i]);
+      return lr_infer_fail(c, LR_ERR_MODEL, "axis %d has size %lld in x, %lld in indices and %lld in updates",
+                           i, (long long)x->dim[i], (long long)idx->dim[i], (long long)u->dim[i]);
   }
   return LR_OK;
 }
@@ -62,14 +64,14 @@ lr_status lr_infer_scatter_nd(struct lr_infer *c) {
 }
 
 /* ---- combining ---- */
-#define COMBINE(type, wide, load, store, least, most)                                        \
-  for (int64_t i = 0; i < n; i++) {                                                          \
-    wide a = load(((type *)to)[i]), b = load(((const type *)from)[i]);                       \
-    ((type *)to)[i] = store(reduction == LR_SCATTER_ND_REDUCTION_ADD   ? a + b               \
-                            : reduction == LR_SCATTER_ND_REDUCTION_MUL ? a * b               \
-                            : reduction == LR_SCATTER_ND_REDUCTION_MIN ? least(a, b)         \
-                                                                       : most(a, b));        \
-  }                                                                                          \
+#define COMBINE(type, wide, load, store, least, most)                                 \
+  for (int64_t i = 0; i < n; i++) {                                                   \
+    wide a = load(((type *)to)[i]), b = load(((const type *)from)[i]);                \
+    ((type *)to)[i] = store(reduction == LR_SCATTER_ND_REDUCTION_ADD   ? a + b        \
+                            : reduction == LR_SCATTER_ND_REDUCTION_MUL ? a * b        \
+                            : reduction == LR_SCATTER_ND_REDUCTION_MIN ? least(a, b)  \
+                                                                       : most(a, b)); \
+  }                                                                                   \
   break
 #define SAME(v) (v)
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
@@ -77,15 +79,15 @@ lr_status lr_infer_scatter_nd(struct lr_infer *c) {
 #define FLEAST(a, b) ((a) < (b) || (a) != (a) ? (a) : (b)) /* NaN wins */
 #define FMOST(a, b) ((a) > (b) || (a) != (a) ? (a) : (b))
 /* Sums and products wrap: they are computed unsigned. */
-#define COMBINE_INTEGER(type, utype)                                                                    \
-  for (int64_t i = 0; i < n; i++) {                                                                     \
-    type a = ((type *)to)[i], b = ((const type *)from)[i];                                              \
-    uint64_t ua = (uint64_t)a, ub = (uint64_t)b;                                                        \
-    ((type *)to)[i] = reduction == LR_SCATTER_ND_REDUCTION_ADD   ? (type)(utype)(ua + ub)               \
-                      : reduction == LR_SCATTER_ND_REDUCTION_MUL ? (type)(utype)(ua * ub)               \
-                      : reduction == LR_SCATTER_ND_REDUCTION_MIN ? LEAST(a, b)                          \
-                                                                 : MOST(a, b);                          \
-  }                                                                                                     \
+#define COMBINE_INTEGER(type, utype)                                                      \
+  for (int64_t i = 0; i < n; i++) {                                                       \
+    type a = ((type *)to)[i], b = ((const type *)from)[i];                                \
+    uint64_t ua = (uint64_t)a, ub = (uint64_t)b;                                          \
+    ((type *)to)[i] = reduction == LR_SCATTER_ND_REDUCTION_ADD   ? (type)(utype)(ua + ub) \
+                      : reduction == LR_SCATTER_ND_REDUCTION_MUL ? (type)(utype)(ua * ub) \
+                      : reduction == LR_SCATTER_ND_REDUCTION_MIN ? LEAST(a, b)            \
+                                                                 : MOST(a, b);            \
+  }                                                                                       \
   break
 
 static void combine(int32_t dtype, uint32_t reduction, void *to, const void *from, int64_t n) {
@@ -130,8 +132,8 @@ static lr_status run_elements(struct lr_run *r) {
   for (int32_t i = x->rank - 1, k = 0; i >= 0; i--, k++) {
     step[i] = k ? step[i + 1] * x->dim[i + 1] : 1;
     if (idx->dim[i] != u->dim[i] || (i != a->axis && idx->dim[i] > x->dim[i]))
-      return lr_run_fail(r, LR_ERR_VALUE, "axis %d has size %lld in x, %lld in indices and %lld in updates", i,
-                         (long long)x->dim[i], (long long)idx->dim[i], (long long)u->dim[i]);
+      return lr_run_fail(r, LR_ERR_VALUE, "axis %d has size %lld in x, %lld in indices and %lld in updates",
+                         i, (long long)x->dim[i], (long long)idx->dim[i], (long long)u->dim[i]);
   }
   copy_x(r);
   for (int64_t e = 0; e < count; e++) {

@@ -10,8 +10,8 @@ lr_status lr_infer_tile(struct lr_infer *c) {
   LR_TRY(lr_move_input(c, 0));
   LR_TRY(lr_ints_infer(c, 1, "repeats", &repeats));
   if (repeats.n >= 0 && repeats.n != x->rank)
-    return lr_infer_fail(c, LR_ERR_MODEL, "repeats has %lld elements, but x has rank %d", (long long)repeats.n,
-                         x->rank);
+    return lr_infer_fail(c, LR_ERR_MODEL, "repeats has %lld elements, but x has rank %d",
+                         (long long)repeats.n, x->rank);
   *y = (struct lr_type){.dtype = x->dtype, .rank = x->rank};
   for (int32_t i = 0; i < x->rank; i++) {
     int64_t k = lr_ints_known(&repeats) ? lr_ints_at(&repeats, i) : -1;
@@ -25,8 +25,9 @@ lr_status lr_infer_tile(struct lr_infer *c) {
     else if (k < 0 || x->dim[i] < 0)
       y->dim[i] = -1;
     else
-      y->dim[i] = lr_mul_overflows((uint64_t)k, (uint64_t)x->dim[i], &size) || size > LR_MAX_BYTES ? INT64_MAX
-                                                                                                  : (lr_dim)size;
+      y->dim[i] = lr_mul_overflows((uint64_t)k, (uint64_t)x->dim[i], &size) || size > LR_MAX_BYTES
+                      ? INT64_MAX
+                      : (lr_dim)size;
   }
   return lr_move_output(c, 0);
 }
@@ -35,9 +36,9 @@ lr_status lr_infer_tile(struct lr_infer *c) {
 struct job {
   const char *x;
   char *y;
-  int32_t rank;                              /* axes in front of the row's */
+  int32_t rank; /* axes in front of the row's */
   int64_t x_dim[LR_MAX_RANK], y_dim[LR_MAX_RANK];
-  size_t piece;                              /* bytes */
+  size_t piece; /* bytes */
   int64_t repeat, rows, tasks;
 };
 
@@ -67,8 +68,8 @@ static lr_status run(struct lr_run *r) {
   for (int32_t i = 0; i < x->rank; i++) {
     int64_t k = lr_ints_at(&repeats, i);
     if (k < 0 || (x->dim[i] ? y->dim[i] / x->dim[i] != k || y->dim[i] % x->dim[i] : y->dim[i]))
-      return lr_run_fail(r, LR_ERR_VALUE, "repeats[%d] is %lld, but x has size %lld and y has %lld", i, (long long)k,
-                         (long long)x->dim[i], (long long)y->dim[i]);
+      return lr_run_fail(r, LR_ERR_VALUE, "repeats[%d] is %lld, but x has size %lld and y has %lld", i,
+                         (long long)k, (long long)x->dim[i], (long long)y->dim[i]);
   }
   if (!lr_view_count(y)) return LR_OK;
   j.rank = x->rank;

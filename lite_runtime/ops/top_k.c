@@ -69,7 +69,8 @@ static void body(void *context, int32_t task, int32_t thread) {
     if (!select_row(j, x, heap)) return;
     for (int64_t i = 0; i < j->k; i++) {
       int64_t to = (outer * j->k + i) * j->at.inner + inner;
-      memcpy((char *)j->values->data + (size_t)to * size, x + (size_t)(heap[i].index * j->at.inner) * size, size);
+      memcpy((char *)j->values->data + (size_t)to * size, x + (size_t)(heap[i].index * j->at.inner) * size,
+             size);
       j->indices[to] = heap[i].index;
     }
   }
@@ -88,8 +89,8 @@ static lr_status run(struct lr_run *r) {
   struct job j = {.x = x, .values = y, .indices = r->out[1].data, .at = lr_around_axis(x, a->axis)};
   j.k = lr_ints_at(&k, 0);
   if (k.n != 1 || j.k != y->dim[a->axis] || j.k > j.at.n)
-    return lr_run_fail(r, LR_ERR_VALUE, "k is %lld, but axis %d has size %lld in x and %lld in y", (long long)j.k,
-                       a->axis, (long long)j.at.n, (long long)y->dim[a->axis]);
+    return lr_run_fail(r, LR_ERR_VALUE, "k is %lld, but axis %d has size %lld in x and %lld in y",
+                       (long long)j.k, a->axis, (long long)j.at.n, (long long)y->dim[a->axis]);
   j.heaps = r->scratch;
   j.down = a->smallest;
   j.rows = j.at.outer * j.at.inner;

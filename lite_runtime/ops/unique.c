@@ -11,7 +11,8 @@ lr_status lr_infer_unique(struct lr_infer *c) {
   if (!lr_order_has(x->dtype))
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s, which has no order here", lr_dtype_name(x->dtype));
   c->out[0] = *x;
-  for (int32_t i = 1; i < 4; i++) c->out[i] = (struct lr_type){.dtype = LR_I64, .rank = 1, .dim = {x->dim[a->axis]}};
+  for (int32_t i = 1; i < 4; i++)
+    c->out[i] = (struct lr_type){.dtype = LR_I64, .rank = 1, .dim = {x->dim[a->axis]}};
   c->out[4] = (struct lr_type){.dtype = LR_I64, .rank = 1, .dim = {1}};
   return lr_move_output(c, 1);
 }
@@ -53,7 +54,8 @@ static void make_keys(const struct slices *s, const struct lr_view *x, struct lr
   size_t size = lr_dtype_size(x->dtype);
   for (int64_t i = 0; i < s->n; i++)
     for (int64_t o = 0; o < at.outer; o++)
-      lr_order_keys(x->dtype, false, at.inner, (const char *)x->data + (size_t)((o * at.n + i) * at.inner) * size, 1,
+      lr_order_keys(x->dtype, false, at.inner,
+                    (const char *)x->data + (size_t)((o * at.n + i) * at.inner) * size, 1,
                     s->keys + i * s->m + o * at.inner);
 }
 
@@ -92,8 +94,8 @@ static lr_status run(struct lr_run *r) {
   struct lr_around at = lr_around_axis(x, a->axis);
   int64_t *indices = r->out[1].data, *inverse = r->out[2].data, *counts = r->out[3].data;
   if (r->out[1].dim[0] != at.n)
-    return lr_run_fail(r, LR_ERR_VALUE, "y has room for %lld slices, but x has %lld", (long long)r->out[1].dim[0],
-                       (long long)at.n);
+    return lr_run_fail(r, LR_ERR_VALUE, "y has room for %lld slices, but x has %lld",
+                       (long long)r->out[1].dim[0], (long long)at.n);
   struct slices s = {.keys = r->scratch, .n = at.n, .m = at.outer * at.inner};
   s.order = (int64_t *)s.keys + s.n * s.m;
   s.spare = s.order + s.n;
