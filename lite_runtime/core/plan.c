@@ -321,25 +321,36 @@ static lr_status prepare_all(lr_session *s, lr_error *error) {
   return LR_OK;
 }
 
-lr_status lr_plan_make(lr_session *s, lr_error *error) {
-  lr_plan_clear(s);
+/* What the plan was made for, and what it says of the outputs. */
+static lr_status remember(lr_session *s, lr_error *error) {
   struct lr_plan *p = &s->plan;
+  p->input = lr_arena_alloc(&p->arena, (size_t)s->n_io[LR_INPUT] * sizeof *p->input + 1);
+  p->output = lr_arena_alloc(&p->arena, (size_t)s->n_io[LR_OUTPUT] * sizeof *p->output + 1);
+  if (!p->input || !p->output) return no_memory(error);
+  for (int32_t i = 0; i < s->n_io[LR_INPUT]; i++) p->input[i] = s->io[LR_INPUT][i].type;
+  for (int32_t i = 0; i < s->n_io[LR_OUTPUT]; i++) p->output[i] = s->io[LR_OUTPUT][i].type;
+  return LR_OK;
+}
+
+lr_status lr_plan_make(lr_session *s, lr_error *error) {
+  struct lr_plan *p = &s->plan;
+  lr_plan_clear(s, p);
   p->arena.alloc = s->alloc;
   struct scope main_scope;
   lr_status status = enter_scope(s, &main_scope, &s->model->subgraphs[0], error);
   if (!status) status = place_io(s, &main_scope, error);
   if (!status) status = flatten(s, &main_scope, node_reason_none, 0, error);
   if (!status) status = place_outputs(s, error);
+  if (!status) status = remember(s, error);
   if (!status) status = lr_memory_plan(s, error);
   if (!status) status = prepare_all(s, error);
   if (!status) status = lr_memory_assign(s, error);
-  if (status) lr_plan_clear(s);
-  p->ready = !status;
+  if (status) lr_plan_clear(s, p);
+  p->ready = p->made = !status;
   return status;
 }
 
-void lr_plan_clear(lr_session *s) {
-  struct lr_plan *p = &s->plan;
+void lr_plan_clear(lr_session *s, struct lr_plan *p) {
   for (int32_t i = 0; i < p->n_steps; i++) {
     struct lr_plan_step *st = &p->step[i];
     if (lr_on_device(st)) lr_device_clear(st);

@@ -62,6 +62,8 @@ static lr_status copy_list(lr_session *s, const void *from, size_t bytes, void *
   return LR_OK;
 }
 
+enum { PLANS = 4, MAX_PLANS = 1024 };
+
 static lr_status set_options(lr_session *s, const lr_session_options *o, lr_error *error) {
   if (o->n_customs < 0 || o->n_devices < 0 || (o->n_customs && !o->customs) || (o->n_devices && !o->devices))
     return lr_fail(error, LR_ERR_ARGUMENT,
@@ -74,6 +76,12 @@ static lr_status set_options(lr_session *s, const lr_session_options *o, lr_erro
   s->limit = o->memory_limit;
   s->keep_all = o->keep_all != 0;
   s->require_devices = o->require_devices != 0;
+  if (o->plans < 0 || o->plans > MAX_PLANS)
+    return lr_fail(error, LR_ERR_ARGUMENT, "session: plans is %d; 0 (for %d) to %d are possible", o->plans,
+                   PLANS, MAX_PLANS);
+  s->max_kept = (o->plans ? o->plans : PLANS) - 1;
+  s->kept = lr_alloc(&s->alloc, ((size_t)s->max_kept + 1) * sizeof *s->kept, LR_ALIGN);
+  if (!s->kept) return lr_fail(error, LR_ERR_MEMORY, "session: out of memory");
   s->n_customs = o->n_customs;
   s->n_devices = o->n_devices;
   LR_TRY(copy_list(s, o->customs, (size_t)o->n_customs * sizeof *s->customs, (void **)&s->customs, error));
@@ -108,7 +116,7 @@ lr_status lr_session_open(lr_model *model, const lr_session_options *options, lr
 }
 
 void lr_session_destroy(lr_session *s) {
-  lr_plan_clear(s);
+  lr_plans_clear(s);
   for (int role = 0; role < 3; role++) {
     for (int32_t i = 0; s->io[role] && i < s->n_io[role]; i++)
       lr_session_free(s, s->io[role][i].own, s->io[role][i].capacity);
@@ -217,7 +225,7 @@ lr_status lr_session_plan_now(lr_session *s, lr_error *error) {
   }
   bind_symbols(s);
   LR_TRY(size_states(s, error));
-  return lr_plan_make(s, error);
+  return lr_plans_switch(s, error);
 }
 
 lr_status lr_session_plan(lr_session *s, lr_error *error) {

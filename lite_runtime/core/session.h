@@ -2,6 +2,7 @@
  *
  * plan.c     flattens the graph into steps and infers shapes; fold.c computes what is known at plan time; placement.c asks
  *            the devices
+ * plans.c    keeps plans for shapes that may come again
  * memory.c   decides views, in-place steps, strides into concatenations; lays tensors out in the arena
  * run.c      executes; session.c is the API; call.c lets one call in at a time, and stops it */
 #pragma once
@@ -71,10 +72,12 @@ struct lr_plan {
   int32_t n_tensors, max_tensors, n_steps, max_steps;
   struct lr_plan_tensor *tensor;
   struct lr_plan_step *step;
-  int32_t *out; /* tensor of each graph output */
+  struct lr_type *input,
+      *output;  /* of the session's inputs, which it was made for; of outputs, as far as it knows */
   void *memory; /* activations and scratch */
   size_t bytes;
-  bool ready;
+  bool made;     /* complete, but for shapes that may have changed since */
+  bool ready;    /* and it is for the shapes that the inputs have */
   bool resolved; /* views have their addresses */
 };
 
@@ -104,6 +107,8 @@ struct lr_session {
   int32_t n_io[3];
   int64_t *symbols; /* values that the input shapes give them, -1 unknown */
   struct lr_plan plan;
+  struct lr_plan *kept; /* for other shapes, latest first; room for max_kept + 1 */
+  int32_t n_kept, max_kept;
   struct lr_stop stop; /* of the run or plan that is under way */
   atomic_int use;      /* LR_IN_USE, LR_CLOSING */
 };
@@ -128,7 +133,10 @@ void lr_session_free(lr_session *s, void *p, size_t bytes);
 lr_status lr_session_plan_now(lr_session *s, lr_error *error);
 
 lr_status lr_plan_make(lr_session *s, lr_error *error);
-void lr_plan_clear(lr_session *s);
+void lr_plan_clear(lr_session *s, struct lr_plan *p);
+/* plans.c: makes s->plan one for the inputs' shapes: one that is kept, or a new one. Then the end of them all. */
+lr_status lr_plans_switch(lr_session *s, lr_error *error);
+void lr_plans_clear(lr_session *s);
 /* Calls the node's infer with these types and values; for `custom` the user's. Checks the result's sizes. */
 lr_status lr_plan_infer(const lr_session *s, const struct lr_plan_step *step, const struct lr_type *in,
                         const void *const *value, struct lr_type *out, lr_error *error);

@@ -99,10 +99,9 @@ static void pixel(const struct job *j, int64_t p) {
       for (int64_t c = g * per_group, len; c < (g + 1) * per_group; c += len, y += len) {
         int64_t o = c / per_offset, end = (o + 1) * per_offset, at = (p * a->offset_groups + o) * taps + t;
         len = (end < (g + 1) * per_group ? end : (g + 1) * per_group) - c;
-        float v =
-            (float)(oy * a->stride_h - a->pad_top + t / a->kernel_w * a->dilation_h) + j->offset[at * 2];
-        float u =
-            (float)(ox * a->stride_w - a->pad_left + t % a->kernel_w * a->dilation_w) + j->offset[at * 2 + 1];
+        int64_t row = oy * a->stride_h - a->pad_top + t / a->kernel_w * a->dilation_h;
+        int64_t col = ox * a->stride_w - a->pad_left + t % a->kernel_w * a->dilation_w;
+        float v = (float)row + j->offset[at * 2], u = (float)col + j->offset[at * 2 + 1];
         sample(j->x, image + c, v, u, j->mask ? j->mask[at] : 1, len, y);
       }
 }

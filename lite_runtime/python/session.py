@@ -33,13 +33,14 @@ class Session:
 
     model: path or bytes of an .lrm file, or a Model that sessions share.
     threads: 1 to 256; None: one per core. pool: a Pool to use instead. cpu_mask: see Model.
-    memory_limit: bytes for activations, scratch and state; 0: no limit. keep_all: every tensor keeps its own memory
-    until the next run (for comparing layers).
+    memory_limit: bytes for activations, scratch and state; 0: no limit. plans: most plans for different input shapes
+    that are kept, without their activations (0: 4). keep_all: every tensor keeps its own memory until the next run (for
+    comparing layers).
     Raises a subclass of `lite_runtime.Error` with one sentence, as all its methods do.
     """
 
     def __init__(self, model: str | os.PathLike[str] | bytes | bytearray | memoryview | Model,
-                 threads: int | None = None, *, cpu_mask: int | None = None, memory_limit: int = 0,
+                 threads: int | None = None, *, cpu_mask: int | None = None, memory_limit: int = 0, plans: int = 0,
                  keep_all: bool = False, pool: Pool | None = None) -> None:
         self._busy = threading.Lock()  # held by whoever calls into the C session
         self._life = threading.Lock()  # between cancel and close
@@ -47,6 +48,7 @@ class Session:
         options = ffi.new("lr_session_options *", {"size": ffi.sizeof("lr_session_options")})
         options.threads = check_threads("session", threads)
         options.memory_limit = check_int("session", "memory_limit", memory_limit, 0, 2**63 - 1)
+        options.plans = check_int("session", "plans", plans, 0, 1024)
         options.keep_all = bool(keep_all)
         if pool is not None:
             if threads is not None:
