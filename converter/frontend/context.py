@@ -23,7 +23,7 @@ from ...spec.postops import POSTOPS
 from ..dtypes import to_numpy
 from ..ir import Dim, Graph, Value
 from .fold import fold
-from .tensors import has_controls
+from .tensors import has_controls, sizes
 
 if TYPE_CHECKING:
     from .importer import Importer, Scope
@@ -113,7 +113,7 @@ class Context:
             return None
         if a.dtype.kind not in "iu" or a.ndim > 1 or a.size > 4096:
             raise self.refuse(f"input {i} ({self._input_name(i)}) must be a vector of integers, it has dtype {a.dtype} "
-                              f"and shape {list(a.shape)}")
+                              f"and shape {sizes(a.shape)}")
         return [int(v) for v in a.reshape(-1)]
 
     def ints_value(self, i: int) -> Value:
@@ -217,7 +217,7 @@ class Context:
     def as_scalar(self, v: Value, what: str) -> Value:
         """v as a rank 0 value: some exporters write shape [1] where ONNX wants a scalar."""
         if v.rank and any(d != 1 for d in v.shape):
-            raise self.refuse(f"{what} has shape {list(v.shape)}, it must be a scalar")
+            raise self.refuse(f"{what} has shape {sizes(v.shape)}, it must be a scalar")
         return v if v.rank == 0 else self.add("squeeze", v, axes=(1 << v.rank) - 1)
 
     def ints_const(self, values: Sequence[int]) -> Value:
@@ -235,7 +235,7 @@ class Context:
         perm = tuple(perm)
         if v.const is None or v.perm is not None:
             return self.add("transpose", v, perm=perm)
-        t = self.graph.const(np.ascontiguousarray(np.transpose(v.const, perm)), v.name)
+        t = self.graph.const(np.array(np.transpose(v.const, perm), order="C"), v.name)
         t.perm = perm
         return t
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from ..ir import Value
 from .context import Context, Part, Result, onnx_op
-from .tensors import array_of
+from .tensors import array_of, sizes
 
 
 @onnx_op("Constant")
@@ -74,7 +74,7 @@ def if_(c: Context) -> Result:
         raise c.refuse("its condition is not constant",
                        "set the input that it depends on with --set, or export the model with one branch")
     if cond.dtype != "bool" or cond.const.size != 1:
-        raise c.refuse(f"its condition has dtype {cond.dtype} and shape {list(cond.shape)}, one bool is needed")
+        raise c.refuse(f"its condition has dtype {cond.dtype} and shape {sizes(cond.shape)}, one bool is needed")
     return c.importer.inline_graph(c.attr("then_branch" if cond.const.all() else "else_branch"), c)
 
 

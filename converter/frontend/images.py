@@ -8,6 +8,7 @@ import numpy as np
 
 from ..ir import Value
 from .context import Context, Part, onnx_op
+from .tensors import sizes
 
 MAX_PAD, MAX_STEP, MAX_KERNEL = 65536, 4096, 65536
 _AUTO_PAD = {"NOTSET": "explicit", "": "explicit", "VALID": "explicit", "SAME_UPPER": "same_upper",
@@ -69,7 +70,7 @@ def _kernel(c: Context, w: Value, n: int) -> list[int | None]:
     given = c.attr("kernel_shape") or [None] * n
     both = list(zip(w.shape[2:], given, strict=False))
     if len(given) != n or any(isinstance(a, int) and b is not None and a != b for a, b in both):
-        raise c.refuse(f"kernel_shape is {given}, the weights have shape {list(w.shape)}")
+        raise c.refuse(f"kernel_shape is {given}, the weights have shape {sizes(w.shape)}")
     return [a if isinstance(a, int) else b for a, b in both]
 
 
@@ -106,7 +107,7 @@ def _transposed_weights(c: Context, w: Value, groups: int) -> Value:
     if groups == 1:
         return c.transpose(w, (1, *spatial, 0))
     if not all(isinstance(d, int) for d in w.shape) or w.shape[0] % groups:
-        raise c.refuse(f"weights of shape {list(w.shape)} cannot be split into {groups} groups")
+        raise c.refuse(f"weights of shape {sizes(w.shape)} cannot be split into {groups} groups")
     ci, co, *k = w.shape
     split, joined = (groups, ci // groups, co, *k), (groups * co, *k, ci // groups)
     perm = (0, 2, *(s + 1 for s in spatial), 1)

@@ -6,6 +6,7 @@ import numpy as np
 from ..dtypes import to_numpy
 from ..ir import Value
 from .context import Context, Part, onnx_op
+from .tensors import sizes
 
 
 @onnx_op("BatchNormalization")
@@ -37,7 +38,8 @@ def batch_norm(c: Context) -> Value:
 def _fold_statistics(c: Context, params: list[np.ndarray], epsilon: float) -> tuple[np.ndarray, np.ndarray]:
     """Factor and offset of a batch normalisation; in double, rounded once: the same bytes on every machine."""
     if any(p.ndim != 1 or p.shape != params[0].shape for p in params):
-        raise c.refuse(f"its parameters have shapes {[list(p.shape) for p in params]}, equal vectors are needed")
+        raise c.refuse(f"its parameters have shapes {', '.join(sizes(p.shape) for p in params)}; equal vectors "
+                       "are needed")
     with np.errstate(all="ignore"):
         scale, bias, mean, variance = (p.astype(np.float64) for p in params)
         s = scale / np.sqrt(variance + epsilon)
@@ -74,7 +76,7 @@ def group_norm(c: Context) -> Value:
     x, scale, bias = c.input(0), c.input(1), c.input(2)
     groups, channels = c.attr_int("num_groups", 1, 1), x.shape[1] if x.rank >= 3 else None
     if x.rank < 3 or not isinstance(channels, int) or channels % groups:
-        raise c.refuse(f"an input of shape {list(x.shape)} cannot be split into {groups} groups of channels")
+        raise c.refuse(f"an input of shape {sizes(x.shape)} cannot be split into {groups} groups of channels")
     if not all(isinstance(d, int) for d in x.shape[2:]):
         size = c.add("reshape", x, c.shape_vector(x, [Part(0), groups, -1]))
     else:

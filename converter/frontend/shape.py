@@ -5,6 +5,7 @@ import math
 
 from ..ir import Value
 from .context import Context, Part, onnx_op
+from .tensors import sizes
 
 
 @onnx_op("Reshape")
@@ -39,7 +40,7 @@ def squeeze(c: Context) -> Value:
     x, axes = c.input(0), _axes(c)
     if axes is None:
         if not all(isinstance(d, int) for d in x.shape):
-            raise c.refuse(f"which axes to drop is not known from the shape {list(x.shape)}", "export it with axes")
+            raise c.refuse(f"which axes to drop is not known from the shape {sizes(x.shape)}", "export it with axes")
         axes = [i for i, d in enumerate(x.shape) if d == 1]
     mask = sum(1 << a for a in c.resolve_axes(axes, x.rank))
     return c.add("squeeze", x, axes=mask) if mask else c.add("identity", x)
