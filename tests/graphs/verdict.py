@@ -17,9 +17,9 @@ from lite_runtime.converter.measure import judge
 BY_VALUE = {"TensorValueError", "OutOfMemoryError"}  # errors of values and memory
 ROUNDINGS = 4  # of the inputs, for what a result may change
 # Verdicts that are fine; every other one is a failure. The case counts: passed, refused (clearly), size (refused at run
-# time, as it would be with these sizes fixed), value. It does not: disagree (the references, in an output), one (only one
-# reference can, we agree with it), differs (from that one), unknown (no reference can), unstable (one rounding of the
-# inputs changes it), empty.
+# time, as it would be with these sizes fixed), value. It does not: disagree (the references, in an output), one (only
+# one reference can, we agree with it), differs (from that one), unknown (no reference can), unstable (one rounding of
+# the inputs changes it), empty.
 FINE = ("passed", "refused", "size", "value", "disagree", "one", "differs", "unknown", "unstable", "empty")
 
 
