@@ -3,14 +3,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import onnx
-from builder import FIRST_OPSET, NEWEST, Builder, Draw, Invalid, Tensor, info, load_rows, model_of, values
+from builder import NEWEST, Builder, Draw, Invalid, Tensor, info, load_rows, model_of, values
 from hypothesis import strategies as st
 from worker import Died, Worker
 
 from lite_runtime.converter.frontend import OPS
+from lite_runtime.converter.frontend.structure import has_body
 
 MOST = 6  # operators of a graph
 # since opset 24 not all operators are in onnxruntime
@@ -24,10 +26,13 @@ def imported() -> set[str]:
     return set(OPS) - REFUSED
 
 
-def first_opset(op: str) -> int:
-    return min(s.since_version for s in onnx.defs.get_all_schemas_with_history() if s.name == op and not s.domain)
+def convertible() -> list[str]:
+    """Those, and the operators that ONNX defines by others; of both what has a row."""
+    return sorted(op for op in load_rows() if op in imported() or exists(op, NEWEST) and
+                  has_body(onnx.defs.get_schema(op, NEWEST, "")))
 
 
+@cache
 def exists(op: str, opset: int) -> bool:
     try:
         return not onnx.defs.get_schema(op, opset, "").deprecated
@@ -55,7 +60,8 @@ def build(draw: Draw, worker: Worker, ops: Sequence[str], most: int = MOST, opse
         return None if isinstance(found, str) else found
 
     if opset is None:
-        opset = OPSETS[draw(0, len(OPSETS) - 1)]
+        known = [v for v in OPSETS if any(exists(op, v) for op in ops)] or OPSETS
+        opset = known[draw(0, len(known) - 1)]
     rows, g = load_rows(), Builder(draw, evaluate, opset)
     usable = [op for op in ops if exists(op, opset)]
     if not usable:
@@ -119,8 +125,7 @@ def resized(g: Builder, leaves: Iterable[Tensor], symbols: dict[str, int]) -> Fe
 
 def cases(worker: Worker, ops: Iterable[str] | None = None) -> st.SearchStrategy[Case | None]:
     """Graphs of the operators that the converter has."""
-    rows = load_rows()
-    chosen = sorted(imported() & set(rows) if ops is None else ops)
+    chosen = convertible() if ops is None else sorted(ops)
 
     @st.composite
     def graph(draw: st.DrawFn) -> Case | None:
@@ -128,5 +133,3 @@ def cases(worker: Worker, ops: Iterable[str] | None = None) -> st.SearchStrategy
         return build(draw(st.randoms(use_true_random=False)).randint, worker, chosen)
     return graph()
 
-
-__all__ = ["FIRST_OPSET", "NEWEST", "Case", "build", "cases", "imported"]

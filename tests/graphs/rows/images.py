@@ -45,7 +45,7 @@ def conv(g: Builder) -> None:
     groups = g.pick([d for d in range(1, x.shape[1] + 1) if x.shape[1] % d == 0]) if g.flag(40) else 1
     out = groups * g.pick([1, 2, 3, 4])
     kernel = [g.pick([3, 1, 2, 5]) for _ in x.shape[2:]]
-    w = g.new(x.dtype, [out, x.shape[1] // groups, *kernel], const=85)
+    w = g.new(x.dtype, [out, x.shape[1] // groups, *kernel], const=85, flavour="plain")  # no infinity: it meets padding
     b = g.new(x.dtype, [out], const=85) if g.flag() else None
     g.node(x, w, b, group=groups if groups > 1 else None, kernel_shape=kernel if g.flag() else None,
            **window(g, x, kernel))
@@ -57,7 +57,7 @@ def conv_transpose(g: Builder) -> None:
     groups = g.pick([d for d in range(1, x.shape[1] + 1) if x.shape[1] % d == 0]) if g.flag(30) else 1
     out = g.pick([1, 2, 3])
     kernel = [g.pick([3, 1, 2, 4]) for _ in x.shape[2:]]
-    w = g.new(x.dtype, [x.shape[1], out, *kernel], const=85)
+    w = g.new(x.dtype, [x.shape[1], out, *kernel], const=85, flavour="plain")
     b = g.new(x.dtype, [out * groups], const=85) if g.flag() else None
     attrs = window(g, x, kernel)
     strides = attrs["strides"] or [1] * len(kernel)

@@ -132,4 +132,7 @@ def quantize(g: Builder) -> None:
 
 @row("DynamicQuantizeLinear")
 def dynamic_quantize(g: Builder) -> None:
-    g.node(g.some(rank=(1, 4), fits=lambda s: 0 not in s, make=lambda: [max(d, 1) for d in g.shape(1, 4)]), outputs=3)
+    x = g.some(rank=(1, 4), fits=lambda s: 0 not in s, make=lambda: [max(d, 1) for d in g.shape(1, 4)])
+    if not np.isfinite(x.value).all():
+        raise Invalid
+    g.node(x, outputs=3)

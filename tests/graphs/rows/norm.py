@@ -86,9 +86,19 @@ def attention(g: Builder) -> None:
     shapes = [[b, s, h * d], [b, total, kv * d], [b, total, kv * dv]] if flat else \
         [[b, h, s, d], [b, kv, total, d], [b, kv, total, dv]]
     q, k, v = (g.some(t, shape=x) for x in shapes)
+    past = g.draw(1, 3) if g.flag(25) else 0
+    pads = g.opset >= 24 and not past and g.flag(15)
     mask = None
     if g.flag(40):
-        mask = g.new(g.pick([t, np.dtype(bool)]), g.pick([[s, total], [1, 1, s, total], [b, h, s, total]]))
-    heads = {"q_num_heads": h, "kv_num_heads": kv} if flat else {}
-    g.node(q, k, v, mask, is_causal=g.pick([None, 0, 1]), scale=g.pick([None, 0.5]),
-           softcap=g.pick([None, None, 2.0]), **heads)
+        n = past + total
+        mask = g.new(g.pick([t, np.dtype(bool)]), g.pick([[s, n], [1, 1, s, n], [b, h, s, n]]))
+    before = [g.new(t, [b, kv, past, x]) for x in (d, dv)] if past else [None, None]
+    lengths = g.new(np.dtype("int64"), [b], low=1, high=total) if pads else None
+    attrs: dict[str, Any] = {"q_num_heads": h, "kv_num_heads": kv} if flat else {}
+    for name, choices in (("qk_matmul_output_mode", [0, 1, 2, 3]), ("softmax_precision", [1]),
+                          ("left_window_size", [0, 1, 2]), ("right_window_size", [0, 1, 2])):
+        if name in g.schema.attributes and g.flag(15):
+            attrs[name] = g.pick(choices)
+    outputs = 4 if "qk_matmul_output_mode" in attrs else 3 if past else 1
+    g.node(q, k, v, mask, *before, lengths, outputs=outputs, is_causal=g.pick([None, 0, 1]),
+           scale=g.pick([None, 0.5]), softcap=g.pick([None, None, 2.0]), **attrs)
