@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import onnx
 import onnx.printer
+from builder import Tensor, model_of
 from generate import Case, Feeds
 from onnx import numpy_helper
 from worker import Died, Worker
@@ -125,7 +127,7 @@ class Judge:
 
     def unstable(self, model: onnx.ModelProto, feeds: Feeds, known: list[int], want: list[np.ndarray],
                  kind: str) -> bool:
-        """Whether one rounding of the float inputs and constants, or no denormals in them, changes these outputs."""
+        """Whether one rounding of float inputs, constants and results of nodes, or no denormals, changes these outputs."""
         rng = np.random.default_rng(0)
 
         def moved(a: np.ndarray) -> np.ndarray:
@@ -135,17 +137,24 @@ class Judge:
                 side = np.where(rng.random(a.shape) < 0.5, -np.inf, np.inf).astype(a.dtype)
                 return np.asarray(np.where(np.isfinite(a) & (a != 0), np.nextafter(a, side), a).astype(a.dtype))
         for i in range(ROUNDINGS + 1):
-            if i == 0:
-                r = self.ask("onnxruntime_flushed", model, feeds)
-            else:
-                copy = onnx.ModelProto()
-                copy.CopyFrom(model)
-                for t in copy.graph.initializer:
-                    t.CopyFrom(numpy_helper.from_array(moved(numpy_helper.to_array(t)), t.name))
-                r = self.ask("onnxruntime", copy, {n: moved(a) for n, a in feeds.items()})
+            r = self.stepwise(model, feeds, moved) if i else self.ask("onnxruntime_flushed", model, feeds)
             if isinstance(r, str) or same(want, [r[i] for i in known], kind):
                 return True
         return False
+
+    def stepwise(self, model: onnx.ModelProto, feeds: Feeds,
+                 moved: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray] | str:
+        """onnxruntime's outputs, node by node, where `moved` changes each value."""
+        found = {n: Tensor(n, moved(a), "input") for n, a in feeds.items()}
+        found |= {t.name: Tensor(t.name, moved(numpy_helper.to_array(t)), "const") for t in model.graph.initializer}
+        for node in model.graph.node:
+            used = {n for n in node.input if n} | {n for a in node.attribute for k in a.g.node for n in k.input if n}
+            one = model_of([node], [found[n] for n in used], [], model.opset_import[0].version, list(node.output))
+            r = self.ask("onnxruntime", one, {n: found[n].value for n in used if found[n].kind != "const"})
+            if isinstance(r, str):
+                return r
+            found |= {n: Tensor(n, moved(a), "input") for n, a in zip(node.output, r, strict=True)}
+        return [found[o.name].value for o in model.graph.output]
 
 
 def fixed(model: onnx.ModelProto, feeds: Feeds) -> bytes:
