@@ -127,7 +127,7 @@ class Judge:
 
     def unstable(self, model: onnx.ModelProto, feeds: Feeds, known: list[int], want: list[np.ndarray],
                  kind: str) -> bool:
-        """Whether one rounding of float inputs, constants and results of nodes, or no denormals, changes these outputs."""
+        """Whether one rounding of inputs, constants and results of nodes, or no denormals, changes these outputs."""
         rng = np.random.default_rng(0)
 
         def moved(a: np.ndarray) -> np.ndarray:
