@@ -22,7 +22,8 @@ from .symbolic import refined
 
 LARGEST_VALUE = 4096  # elements of a constant whose value inference looks at: shapes, axes, scales
 # operators whose output shape depends on the values of these inputs
-BY_VALUE = {"reshape": (1,), "slice": (1, 2, 3, 4), "expand": (1,), "pad": (1,), "resize": (1, 2), "split": (1,)}
+BY_VALUE = {"reshape": (1,), "slice": (1, 2, 3, 4), "expand": (1,), "pad": (1, 3), "resize": (1, 2), "split": (1,),
+            "reduce": (1,), "squeeze": (1,), "unsqueeze": (1,), "tile": (1,), "range": (0, 1, 2)}
 
 
 def is_derived(dim: Dim) -> bool:

@@ -101,7 +101,7 @@ def _expand(n: Node, w: Walk) -> Elements | None:
 
 def _reduce(n: Node, w: Walk) -> Elements | None:
     x = w.get(n.arg(0))
-    if x is None or not n.attrs.get("axes", 0) or not all(isinstance(e, int) for e in x):
+    if x is None or len(n.inputs) > 1 or not n.attrs.get("axes", 0) or not all(isinstance(e, int) for e in x):
         return None
     f: dict[str, Callable[[list[int]], int]] = {"sum": sum, "prod": lambda e: int(np.prod(e, dtype=object)), "max": max,
                                                 "min": min}
@@ -179,7 +179,7 @@ def refined(node: Node, axis: int) -> Dim:
     """What shape arithmetic says about a size of the output of a node whose shape is computed; None: nothing."""
     if node.op not in ("reshape", "expand", "resize"):
         return None
-    x, vector = node.arg(0), node.inputs[-1]
+    x, vector = node.arg(0), node.opt(2 if node.op == "resize" else 1)
     wanted = elements(vector) if vector is not None and vector.dtype == "i64" else None
     if wanted is None or axis >= len(wanted):
         return None

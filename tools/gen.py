@@ -83,7 +83,7 @@ def table(ops, built):
     """Names of all operators, for messages; everything else of those that are built in. Text stands in the tables
     themselves: a pointer costs 32 bytes of a shared library."""
     for o in ops.values():
-        if len(o.name) >= 20 or len(o.inputs) >= 28 or len(o.outputs) >= 4 or any(len(a.name) >= 22 for a in o.attrs):
+        if len(o.name) >= 20 or len(o.inputs) >= 48 or any(len(a.name) >= 22 for a in o.attrs):
             sys.exit(f"gen.py: operator {o.name}: a name is too long; enlarge the arrays in lite_runtime/core/op.h")
     out = ["/* Generated from spec/. */", '#include "op.h"', "const char lr_op_names[LR_OP_LIMIT][LR_OP_NAME] = {"]
     out += [f'  [{o.code}] = "{o.name}",' for o in ops.values()] + ["};"]
@@ -94,7 +94,7 @@ def table(ops, built):
             rows = (f'  {{"{a.name}", {int(a.type == "f32")}, {len(a.values)}, 0x{word(a):x}u}}' for a in o.attrs)
             out += [f"static const struct lr_attr attrs_{o.name}[] = {{", ",\n".join(rows), "};"]
         attrs = f"attrs_{o.name}" if o.attrs else "0"
-        out += [f'static const struct lr_op op_{o.name} = {{"{o.inputs}", "{o.outputs}", {o.n_in}, {int(o.post)}, '
+        out += [f'static const struct lr_op op_{o.name} = {{"{o.inputs}", {o.n_in}, {o.n_out}, {int(o.post)}, '
                 f"{len(o.attrs)}, {attrs}, lr_infer_{o.name}}};"]
     out += ["const struct lr_op *const lr_ops[LR_OP_LIMIT] = {"] + [f"  [{o.code}] = &op_{o.name}," for o in ops]
     out += ["  [0] = 0", "};", "const struct lr_impl *const lr_cpu_impls[LR_OP_LIMIT] = {"]

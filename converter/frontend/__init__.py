@@ -12,7 +12,23 @@ import onnx
 
 from ..errors import Problem, UnsupportedError
 from ..ir import Graph, Node, Shape
-from . import control, elementwise, images, matmul, norm, quant, reduce, resize, shape, slicing  # noqa: F401  (fill OPS)
+from . import (  # noqa: F401  (fill OPS)
+    control,
+    einsum,
+    elementwise,
+    images,
+    indices,
+    integers,
+    matmul,
+    norm,
+    quant,
+    reduce,
+    resize,
+    scattering,
+    shape,
+    slicing,
+    vision,
+)
 from .context import OPS
 from .load import load
 from .model import Options, run

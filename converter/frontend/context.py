@@ -23,7 +23,7 @@ from ...spec.postops import POSTOPS
 from ..dtypes import to_numpy
 from ..ir import Dim, Graph, Value
 from .fold import fold
-from .tensors import has_controls, sizes
+from .tensors import has_controls
 
 if TYPE_CHECKING:
     from .importer import Importer, Scope
@@ -113,7 +113,7 @@ class Context:
             return None
         if a.dtype.kind not in "iu" or a.ndim > 1 or a.size > 4096:
             raise self.refuse(f"input {i} ({self._input_name(i)}) must be a vector of integers, it has dtype {a.dtype} "
-                              f"and shape {sizes(a.shape)}")
+                              f"and shape {list(a.shape)}")
         return [int(v) for v in a.reshape(-1)]
 
     def ints_value(self, i: int) -> Value:
@@ -217,7 +217,7 @@ class Context:
     def as_scalar(self, v: Value, what: str) -> Value:
         """v as a rank 0 value: some exporters write shape [1] where ONNX wants a scalar."""
         if v.rank and any(d != 1 for d in v.shape):
-            raise self.refuse(f"{what} has shape {sizes(v.shape)}, it must be a scalar")
+            raise self.refuse(f"{what} has shape {list(v.shape)}, it must be a scalar")
         return v if v.rank == 0 else self.add("squeeze", v, axes=(1 << v.rank) - 1)
 
     def ints_const(self, values: Sequence[int]) -> Value:

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from onnx import TensorProto
+
 from ...spec.dtypes import DTYPES
 from ..ir import Value
 from .context import OPS, Context, onnx_op
@@ -18,7 +20,7 @@ _UNARY = {
 _BINARY = {
     "Add": "add", "And": "and", "BitwiseAnd": "bit_and", "BitwiseOr": "bit_or", "BitwiseXor": "bit_xor", "Div": "div",
     "Equal": "equal", "Greater": "greater", "GreaterOrEqual": "greater_equal", "Less": "less",
-    "LessOrEqual": "less_equal", "Mul": "mul", "Or": "or", "PRelu": "leaky_relu", "Sub": "sub", "Xor": "xor",
+    "LessOrEqual": "less_equal", "Mul": "mul", "Or": "or", "Sub": "sub", "Xor": "xor",
 }
 # one tensor and attributes, which become scalar constants
 _WITH_ATTRIBUTES = {
@@ -28,17 +30,52 @@ _WITH_ATTRIBUTES = {
 }
 
 
-def _simple(op: str, n: int) -> Callable[[Context], Value]:
-    return lambda c: c.add(op, *(c.input(i) for i in range(n)))
+def _simple(op: str) -> Callable[[Context], Value]:
+    return lambda c: c.add(op, c.input(0))
+
+
+def _binary(op: str) -> Callable[[Context], Value]:
+    return lambda c: c.add(op, *_broadcast(c))
+
+
+def _broadcast(c: Context) -> tuple[Value, Value]:
+    """Both inputs. Before opset 7 they have one shape, or the second is said to lie along axes of the first, from
+    `axis` on
+    (the last ones where it is not given)."""
+    a, b = c.input(0), c.input(1)
+    if "broadcast" not in c.schema.attributes:
+        return a, b
+    if not c.attr("broadcast"):
+        if a.rank != b.rank or any(isinstance(x, int) and isinstance(y, int) and x != y
+                                   for x, y in zip(a.shape, b.shape, strict=True)):
+            raise c.refuse(f"its inputs have shapes {list(a.shape)} and {list(b.shape)}, which must be equal before "
+                           "opset 7 unless broadcast is 1", "export with opset 7 or newer")
+        return a, b
+    axis = c.attr("axis")
+    if axis is None or not b.rank:
+        return a, b
+    (axis,) = c.resolve_axes([axis], a.rank)
+    if axis + b.rank > a.rank:
+        raise c.refuse(f"an input of rank {b.rank} does not fit at axis {axis} of one of rank {a.rank}")
+    return a, c.unsqueeze(b, list(range(b.rank, a.rank - axis)))
 
 
 def _with_attributes(op: str, names: tuple[str, ...]) -> Callable[[Context], Value]:
     return lambda c: c.add(op, c.input(0), *(c.scalar(c.attr(a), c.input(0).dtype) for a in names))
 
 
-OPS.update({name: _simple(op, 1) for name, op in _UNARY.items()})
-OPS.update({name: _simple(op, 2) for name, op in _BINARY.items()})
+OPS.update({name: _simple(op) for name, op in _UNARY.items()})
+OPS.update({name: _binary(op) for name, op in _BINARY.items()})
 OPS.update({name: _with_attributes(op, names) for name, (op, names) in _WITH_ATTRIBUTES.items()})
+
+
+@onnx_op("PRelu")
+def prelu(c: Context) -> Value:
+    """Before opset 7 the slopes are one number or one per channel."""
+    x, slope = c.input(0), c.input(1)
+    if c.opset < 7 and slope.rank == 1 and slope.shape[0] != 1:
+        slope = c.per_channel(slope, x.rank)
+    return c.add("leaky_relu", x, slope)
 
 
 @onnx_op("Sum", "Mean", "Max", "Min")
@@ -59,9 +96,19 @@ def where(c: Context) -> Value:
     return c.add("select", c.input(0), c.input(1), c.input(2))
 
 
+def _wanted(c: Context) -> int:
+    """The element type that Cast makes; before opset 6 it is a name."""
+    to = c.attr("to")
+    if not isinstance(to, str):
+        return int(to)
+    if to.upper() not in TensorProto.DataType.keys():  # noqa: SIM118 (not a dict)
+        raise c.refuse(f"there is no element type '{to}'", "the model is damaged")
+    return int(TensorProto.DataType.Value(to.upper()))
+
+
 @onnx_op("Cast", "CastLike")
 def cast(c: Context) -> Value:
-    to = dtype_of(c.attr("to"), "the dtype to cast to") if c.op == "Cast" else c.input(1).dtype
+    to = c.input(1).dtype if c.op == "CastLike" else dtype_of(_wanted(c), "the dtype to cast to")
     return c.add("cast", c.input(0), to=to)
 
 
@@ -69,7 +116,7 @@ def cast(c: Context) -> Value:
 def clip(c: Context) -> Value:
     x = c.input(0)
     if c.opset < 11:
-        low, high = (c.scalar(c.attr(a), x.dtype) for a in ("min", "max"))
+        low, high = (None if c.attr(a) is None else c.scalar(c.attr(a), x.dtype) for a in ("min", "max"))
     else:
         low, high = (v if v is None else c.as_scalar(v, "a bound") for v in (c.opt(1), c.opt(2)))
     if low is not None and high is not None:
@@ -81,7 +128,7 @@ def clip(c: Context) -> Value:
 
 @onnx_op("Pow")
 def power(c: Context) -> Value:
-    x, y = c.input(0), c.input(1)
+    x, y = _broadcast(c)
     if x.dtype == y.dtype:
         return c.add("pow", x, y)
     if DTYPES[x.dtype].name[0] == "f" or y.dtype[0] != "f":

@@ -114,9 +114,9 @@ def _reshape(attrs: dict, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
     return x.reshape(dims)
 
 
-def _reduce(attrs: dict, x: np.ndarray) -> np.ndarray | None:
+def _reduce(attrs: dict, x: np.ndarray, axes: np.ndarray | None = None) -> np.ndarray | None:
     f = {"sum": np.add, "prod": np.multiply, "min": np.minimum, "max": np.maximum}.get(attrs.get("kind", "sum"))
-    if f is None or x.dtype.kind not in "iu" or x.size == 0:
+    if f is None or axes is not None or x.dtype.kind not in "iu" or x.size == 0:
         return None
     axes = tuple(i for i in range(x.ndim) if attrs.get("axes", 0) >> i & 1)
     return np.asarray(f.reduce(x, axis=axes, keepdims=bool(attrs.get("keep_dims", 1)))).astype(x.dtype)
@@ -124,6 +124,20 @@ def _reduce(attrs: dict, x: np.ndarray) -> np.ndarray | None:
 
 def _concat(attrs: dict, *xs: np.ndarray) -> np.ndarray | None:
     return np.concatenate(xs, axis=attrs.get("axis", 0)) if len({x.dtype for x in xs}) == 1 else None
+
+
+def _range(_: dict, start: np.ndarray, limit: np.ndarray, delta: np.ndarray) -> np.ndarray | None:
+    a, b, step = (x.reshape(())[()] for x in (start, limit, delta))
+    if not all(np.isfinite([a, b, step])) or step == 0 or not float(b) - float(a) <= MAX_ELEMENTS * abs(float(step)):
+        return None
+    n = max(int(np.ceil((float(b) - float(a)) / float(step))), 0)
+    return a + np.arange(n).astype(start.dtype) * step if abs(float(b)) + abs(float(a)) < 2**52 else None
+
+
+def _tile(_: dict, x: np.ndarray, repeats: np.ndarray) -> np.ndarray | None:
+    if len(repeats) != x.ndim or repeats.min(initial=0) < 0 or math.prod(map(int, x.shape * repeats)) > MAX_ELEMENTS:
+        return None
+    return np.tile(x, repeats)
 
 
 def _axes(mask: int, rank: int) -> tuple[int, ...]:
@@ -157,10 +171,12 @@ _RULES: dict[str, Callable[..., np.ndarray | None]] = {
     "slice": _slice,
     "gather": _gather,
     "expand": _expand,
+    "range": _range,
+    "tile": _tile,
     "reshape": _reshape,
     "reduce": _reduce,
     "concat": _concat,
-    "squeeze": lambda attrs, x: np.squeeze(x, _axes(attrs["axes"], x.ndim)),
+    "squeeze": lambda attrs, x: np.squeeze(x, _axes(attrs["axes"], x.ndim)),  # axes as an input are not constant here
     "unsqueeze": lambda attrs, x: np.expand_dims(x, _axes(attrs["axes"], 32)) if attrs["axes"] else x,
     "transpose": lambda attrs, x: np.array(np.transpose(x, attrs["perm"]), order="C"),
     "flatten": lambda attrs, x: x.reshape(math.prod(x.shape[:attrs["axis"]]), -1),

@@ -13,7 +13,6 @@ from onnx import TensorProto
 from ..errors import ConvertError
 from .tensors import all_tensors, has_controls
 
-MIN_OPSET = 7
 _LIMIT = 2**31 - 1  # protobuf's largest message
 _LONGEST_NAME = 4096
 _PROSE = {"doc_string", "value"}  # any text; `value` is that of a StringStringEntryProto
@@ -118,9 +117,8 @@ def check_opset(model: onnx.ModelProto, where: str = "model") -> None:
     if len(versions) > 1:
         raise ConvertError(f"{where}: names several opsets ({', '.join(map(str, sorted(versions)))}); export it again")
     version, newest = versions.pop(), onnx.defs.onnx_opset_version()
-    if version < MIN_OPSET:
-        raise ConvertError(f"{where}: opset {version} is too old; export it again with opset {MIN_OPSET} or newer, or "
-                           "upgrade it with onnx.version_converter")
+    if version < 1:
+        raise ConvertError(f"{where}: opset {version} does not exist; export the model again")
     if version > newest:
         raise ConvertError(f"{where}: opset {version} is newer than the {newest} that the installed onnx "
                            f"{onnx.__version__} knows; upgrade onnx or export with an older opset")

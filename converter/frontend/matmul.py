@@ -62,17 +62,3 @@ def _row(c: Context, bias: Value, n: int) -> Value | None:
     if bias.const is not None and bias.shape == (1, n):
         return c.reshape_const(bias, (n,))
     return None
-
-
-@onnx_op("MatMulInteger")
-def matmul_integer(c: Context) -> Value:
-    a, b = c.input(0), c.input(1)
-    if a.rank < 2 or b.rank < 2:
-        raise c.refuse(f"inputs of ranks {a.rank} and {b.rank} are not supported; matrices are")
-    zeros = []
-    for i in (2, 3):
-        z = c.const(i)
-        if z is not None and z.size > 1 and not (z == z.flat[0]).all():
-            raise c.refuse("zero points that differ by row or column are not supported", "use one per tensor")
-        zeros.append(0 if z is None or z.size == 0 else int(z.flat[0]))
-    return c.add("matmul", a, b, None, a_zero=zeros[0], b_zero=zeros[1])

@@ -15,7 +15,7 @@ from ..ir import Graph, Node, Shape, State, Value
 from .importer import ABSENT, Importer
 from .load import check_opset
 from .structure import ModelError, unique_tensors
-from .tensors import dtype_of, shape_of, sizes
+from .tensors import dtype_of, shape_of
 
 
 @dataclass
@@ -149,7 +149,7 @@ def _set_value(name: str, given: Any, dtype: str, shape: Shape) -> np.ndarray:
     if y.ndim == 0 and all(d is None or isinstance(d, str) or d == 1 for d in shape):
         y = y.reshape([1] * len(shape))
     if y.ndim != len(shape) or any(isinstance(d, int) and d != n for d, n in zip(shape, y.shape, strict=True)):
-        raise ConvertError(f"set '{name}': the value has shape {sizes(y.shape)}, the input {sizes(shape)}; give a "
+        raise ConvertError(f"set '{name}': the value has shape {list(y.shape)}, the input {list(shape)}; give a "
                            "value of the input's shape")
     return y
 
@@ -178,5 +178,5 @@ def _states(importer: Importer, options: Options) -> None:
         same = s.source.rank == s.value.rank and all(
             not isinstance(b, int) or a == b for a, b in zip(s.value.shape, s.source.shape, strict=True))
         if not same:
-            raise ConvertError(f"{where}: its input has shape {sizes(s.value.shape)}, its output "
-                               f"{sizes(s.source.shape)}; give a pair that agrees")
+            raise ConvertError(f"{where}: its input has shape {list(s.value.shape)}, its output "
+                               f"{list(s.source.shape)}; give a pair that agrees")

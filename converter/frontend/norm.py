@@ -6,7 +6,6 @@ import numpy as np
 from ..dtypes import to_numpy
 from ..ir import Value
 from .context import Context, Part, onnx_op
-from .tensors import sizes
 
 
 @onnx_op("BatchNormalization")
@@ -38,8 +37,7 @@ def batch_norm(c: Context) -> Value:
 def _fold_statistics(c: Context, params: list[np.ndarray], epsilon: float) -> tuple[np.ndarray, np.ndarray]:
     """Factor and offset of a batch normalisation; in double, rounded once: the same bytes on every machine."""
     if any(p.ndim != 1 or p.shape != params[0].shape for p in params):
-        raise c.refuse(f"its parameters have shapes {', '.join(sizes(p.shape) for p in params)}; equal vectors "
-                       "are needed")
+        raise c.refuse(f"its parameters have shapes {[list(p.shape) for p in params]}, equal vectors are needed")
     with np.errstate(all="ignore"):
         scale, bias, mean, variance = (p.astype(np.float64) for p in params)
         s = scale / np.sqrt(variance + epsilon)
@@ -76,7 +74,7 @@ def group_norm(c: Context) -> Value:
     x, scale, bias = c.input(0), c.input(1), c.input(2)
     groups, channels = c.attr_int("num_groups", 1, 1), x.shape[1] if x.rank >= 3 else None
     if x.rank < 3 or not isinstance(channels, int) or channels % groups:
-        raise c.refuse(f"an input of shape {sizes(x.shape)} cannot be split into {groups} groups of channels")
+        raise c.refuse(f"an input of shape {list(x.shape)} cannot be split into {groups} groups of channels")
     if not all(isinstance(d, int) for d in x.shape[2:]):
         size = c.add("reshape", x, c.shape_vector(x, [Part(0), groups, -1]))
     else:
@@ -130,12 +128,21 @@ def lp_norm(c: Context) -> Value:
     return c.add("div", x, c.add("select", zero, c.scalar(1, x.dtype), norm))
 
 
+def _rounded_softmax(c: Context, x: Value, axis: int) -> Value:
+    """ONNX defines Softmax by its function body, each step of which is rounded to f16."""
+    along = {"axes": 1 << axis, "keep_dims": 1}
+    e = c.add("exp", c.add("sub", x, c.add("reduce", x, kind="max", **along)))
+    return c.add("div", e, c.add("reduce", e, kind="sum", **along))
+
+
 @onnx_op("Softmax", "LogSoftmax")
 def softmax(c: Context) -> Value:
     x, attrs = c.input(0), {"log": 1} if c.op == "LogSoftmax" else {}
     if x.rank == 0:
         raise c.refuse("a scalar has no axis")
     axis = c.axis(x.rank)
+    if x.dtype == "f16" and c.op == "Softmax" and c.opset >= 13:
+        return _rounded_softmax(c, x, axis)
     # before opset 13 the input is seen as a matrix: the axes before `axis`, and the rest
     if c.opset >= 13 or all(d == 1 for d in x.shape[axis + 1:]):
         return c.add("softmax", x, axis=axis, **attrs)

@@ -1,4 +1,4 @@
-"""QuantizeLinear and DequantizeLinear.
+"""QuantizeLinear and DequantizeLinear. (Integer arithmetic is in integers.py.)
 
 What the passes may rely on:
 - QuantizeLinear is one node `quantize` (x f32, scale f32, zero point of the result's dtype); scale and zero point are
@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir import Value
-from .context import Context, onnx_op
+from .context import Context, Part, onnx_op
 from .tensors import dtype_of
 
 _QUANTISED = ("i8", "u8", "i16", "u16", "i32")
@@ -32,10 +32,22 @@ def _parameter(c: Context, v: Value, x: Value, axis: int) -> Value:
     return c.unsqueeze(v, list(range(1, x.rank - axis)))
 
 
+def _spread(c: Context, v: Value, x: Value) -> Value:
+    """A scale or zero point of blocks along an axis, repeated for each element of a block."""
+    axis, block = c.axis(x.rank, 1), c.attr("block_size")
+    size, blocks = x.shape[axis], v.shape[axis] if v.rank == x.rank else None
+    if not isinstance(size, int) or not isinstance(blocks, int) or block < 1 or -(-size // block) != blocks:
+        raise c.refuse(f"scales of shape {list(v.shape)} do not fit blocks of {block} along axis {axis} of "
+                       f"{list(x.shape)}")
+    times = [1] * (v.rank + 1)
+    times[axis + 1] = block
+    whole = c.reshape(c.add("tile", c.unsqueeze(v, [axis + 1]), c.ints_const(times)),
+                      [blocks * block if i == axis else Part(i) for i in range(v.rank)], of=v)
+    return whole if blocks * block == size else c.add("slice", whole, *(c.ints_const([k]) for k in (0, size, axis)))
+
+
 def _parameters(c: Context, x: Value) -> tuple[Value, Value | None]:
     """Scale as f32 and zero point, shaped."""
-    if c.attr("block_size", 0):
-        raise c.refuse("quantisation by blocks is not supported", "quantise per tensor or per axis")
     scale, zero = c.input(1), c.opt(2)
     if scale.dtype not in ("f32", "f16"):
         raise c.refuse(f"scales of dtype {scale.dtype} are not supported", "use f32")
@@ -44,6 +56,8 @@ def _parameters(c: Context, x: Value) -> tuple[Value, Value | None]:
         raise c.refuse(f"the scale has shape {list(scale.shape)}, the zero point {list(zero.shape)}; they must agree")
     if scale.const is not None and not (np.isfinite(scale.const) & (scale.const > 0)).all():
         raise c.refuse("a scale is not a positive number", "the model is damaged")
+    if c.attr("block_size", 0):
+        return tuple(None if v is None else _spread(c, v, x) for v in (c.cast(scale, "f32"), zero))
     per_axis = scale.rank == 1 and scale.shape != (1,)
     axis = c.axis(x.rank, 1) if per_axis and x.rank else 0
     shaped = [None if v is None else _parameter(c, v, x, axis) for v in (scale, zero)]

@@ -11,12 +11,14 @@ _KINDS = {"ReduceSum": "sum", "ReduceMean": "mean", "ReduceMax": "max", "ReduceM
 
 @onnx_op(*_KINDS)
 def reduce(c: Context) -> Value:
-    x = c.input(0)
-    axes = c.const_ints(1) if "axes" not in c.schema.attributes else c.attr("axes")
-    if not axes:
-        axes = [] if c.attr("noop_with_empty_axes", 0) else list(range(x.rank))
-    kind = _KINDS[c.op]
-    mask = sum(1 << a for a in c.resolve_axes(axes, x.rank))
+    x, kind, keep_dims = c.input(0), _KINDS[c.op], int(bool(c.attr("keepdims")))
+    every = 0 if c.attr("noop_with_empty_axes", 0) else (1 << x.rank) - 1
+    given = c.opt(1) if "axes" not in c.schema.attributes else None
+    if given is not None and given.const is None and given.shape != (0,):
+        return c.add("reduce", x, c.ints_value(1), kind=kind, axes=every, keep_dims=keep_dims)
+    axes = c.attr("axes") if "axes" in c.schema.attributes else c.const_ints(1) if given is not None and \
+        given.const is not None else None
+    mask = sum(1 << a for a in c.resolve_axes(axes, x.rank)) if axes else every
     if not mask and kind in ("sum", "mean", "max", "min", "prod"):
         return c.add("identity", x)
-    return c.add("reduce", x, kind=kind, axes=mask, keep_dims=int(bool(c.attr("keepdims"))))
+    return c.add("reduce", x, kind=kind, axes=mask, keep_dims=keep_dims)

@@ -4,14 +4,14 @@ from __future__ import annotations
 import math
 
 from ..ir import Value
-from .context import Context, Part, onnx_op
-from .tensors import sizes
+from .context import Context, onnx_op
 
 
 @onnx_op("Reshape")
 def reshape(c: Context) -> Value:
     attrs = {"allow_zero": 1} if c.attr("allowzero", 0) else {}
-    return c.add("reshape", c.input(0), c.ints_value(1), **attrs)
+    shape = c.ints_const(c.attr("shape") or []) if "shape" in c.schema.attributes else c.ints_value(1)
+    return c.add("reshape", c.input(0), shape, **attrs)
 
 
 @onnx_op("Flatten")
@@ -30,25 +30,33 @@ def transpose(c: Context) -> Value:
     return c.add("transpose", x, perm=tuple(perm))
 
 
-def _axes(c: Context) -> list[int] | None:
-    """Axes from the attribute (before opset 13) or from input 1."""
-    return c.attr("axes") if "axes" in c.schema.attributes else c.const_ints(1)
+def _axes(c: Context) -> list[int] | Value | None:
+    """Axes from the attribute (before opset 13) or from input 1, which may be computed."""
+    if "axes" in c.schema.attributes:
+        return c.attr("axes")
+    given = c.opt(1)
+    return c.const_ints(1) if given is None or given.const is not None else c.ints_value(1)
 
 
 @onnx_op("Squeeze")
 def squeeze(c: Context) -> Value:
-    x, axes = c.input(0), _axes(c)
+    """Without axes those of size 1 go. An open size is taken for another one; the runtime refuses inputs where it is 1,
+    since then the result would have another rank."""
+    x, axes, not_one = c.input(0), _axes(c), 0
+    if isinstance(axes, Value):
+        return c.add("squeeze", x, axes)
     if axes is None:
-        if not all(isinstance(d, int) for d in x.shape):
-            raise c.refuse(f"which axes to drop is not known from the shape {sizes(x.shape)}", "export it with axes")
         axes = [i for i, d in enumerate(x.shape) if d == 1]
+        not_one = sum(1 << i for i, d in enumerate(x.shape) if not isinstance(d, int))
     mask = sum(1 << a for a in c.resolve_axes(axes, x.rank))
-    return c.add("squeeze", x, axes=mask) if mask else c.add("identity", x)
+    return c.add("squeeze", x, axes=mask, not_one=not_one) if mask or not_one else c.add("identity", x)
 
 
 @onnx_op("Unsqueeze")
 def unsqueeze(c: Context) -> Value:
     x, axes = c.input(0), _axes(c)
+    if isinstance(axes, Value):
+        return c.add("unsqueeze", x, axes)
     if axes is None:
         raise c.refuse("axes are missing")
     mask = sum(1 << a for a in c.resolve_axes(axes, x.rank + len(axes)))
@@ -58,7 +66,7 @@ def unsqueeze(c: Context) -> Value:
 @onnx_op("Concat")
 def concat(c: Context) -> Value:
     xs = [c.input(i) for i in range(len(c.inputs))]
-    return c.add("concat", *xs, axis=c.axis(xs[0].rank))
+    return c.add("concat", *xs, axis=c.axis(xs[0].rank, 1))  # the default is opset 1's; later ones demand it
 
 
 @onnx_op("Expand")
@@ -68,17 +76,12 @@ def expand(c: Context) -> Value:
 
 @onnx_op("Tile")
 def tile(c: Context) -> Value:
-    """Each repeated axis gets an axis before it, along which it is broadcast; both are joined again."""
-    x, repeats = c.input(0), c.const_ints(1)
-    if repeats is None or len(repeats) != x.rank or min(repeats, default=0) < 0:
-        raise c.refuse(f"repeats {repeats} do not fit an input of rank {x.rank}")
-    y, parts = x, [Part(i, r) for i, r in enumerate(repeats)]
-    axes = [i for i, r in enumerate(repeats) if r != 1]
-    if not axes:
-        return c.add("identity", x)
-    y = c.unsqueeze(x, [a + k for k, a in enumerate(axes)])
-    shape = [r for i, r in enumerate(repeats) for r in ([r, 1] if i in axes else [1])]
-    return c.reshape(c.add("expand", y, c.ints_const(shape)), parts, of=x)
+    """Before opset 6 one axis is repeated, inputs 1 and 2 are the number and the axis."""
+    x = c.input(0)
+    if len(c.schema.inputs) < 3:
+        return c.add("tile", x, c.ints_value(1))
+    (times,), (axis,) = c.const_ints(1), c.resolve_axes(c.const_ints(2), x.rank)
+    return c.add("tile", x, c.ints_const([times if i == axis else 1 for i in range(x.rank)]))
 
 
 @onnx_op("Shape")

@@ -17,8 +17,11 @@ def slice_(c: Context) -> Value:
         axes = list(range(len(starts))) if axes is None else axes
         bounds, steps = [c.ints_const(starts), c.ints_const(ends)], None
     else:
-        bounds, axes = [c.ints_value(1), c.ints_value(2)], c.const_ints(3)
+        bounds = [c.ints_value(1), c.ints_value(2)]
         steps = c.ints_value(4) if c.opt(4) is not None else None
+        if c.opt(3) is not None and c.opt(3).const is None:
+            return c.add("slice", x, *bounds, c.ints_value(3), steps)
+        axes = c.const_ints(3)
     if axes is None and steps is not None:
         n = bounds[0].shape[0]
         axes = list(range(n)) if isinstance(n, int) and n <= x.rank else None
@@ -62,26 +65,27 @@ def pad(c: Context) -> Value:
     if mode not in ("constant", "reflect", "edge", "wrap"):
         raise c.refuse(f"mode '{mode}' is not one of constant, reflect, edge, wrap")
     if c.opset < 11:
-        pads, value = c.ints_const(c.attr("pads")), c.scalar(c.attr("value"), x.dtype)
+        pads, axes = c.ints_const(c.attr("paddings" if c.opset < 2 else "pads")), None
+        value = c.scalar(c.attr("value"), x.dtype)
     else:
-        pads, value = _pads(c, x.rank), c.opt(2)
+        (pads, axes), value = _pads(c, x.rank), c.opt(2)
         if value is not None:
             value = c.as_scalar(value, "the value")
     n = pads.shape[0]
-    if isinstance(n, int) and n != 2 * x.rank:
+    if axes is None and isinstance(n, int) and n != 2 * x.rank:
         raise c.refuse(f"it has {n} pads, an input of rank {x.rank} needs {2 * x.rank}")
-    return c.add("pad", x, pads, *([value] if mode == "constant" and value is not None else []), mode=mode)
+    return c.add("pad", x, pads, value if mode == "constant" else None, axes, mode=mode)
 
 
-def _pads(c: Context, rank: int) -> Value:
-    """Input 1 for all axes (from opset 18 on, input 3 may name some)."""
-    axes = c.const_ints(3)
-    if axes is None:
-        return c.ints_value(1)
-    given, axes = c.const_ints(1), c.resolve_axes(axes, rank)
+def _pads(c: Context, rank: int) -> tuple[Value, Value | None]:
+    """Pads, and the axes that they are of (None: all); constant ones become pads of all axes."""
+    given, axes = c.opt(1), c.opt(3)
+    if axes is None or given is None or given.const is None or axes.const is None:
+        return c.ints_value(1), None if axes is None else c.ints_value(3)
+    given, axes = c.const_ints(1), c.resolve_axes(c.const_ints(3), rank)
     if len(given) != 2 * len(axes):
         raise c.refuse(f"it has {len(given)} pads for {len(axes)} axes, {2 * len(axes)} are needed")
     pads = np.zeros(2 * rank, np.int64)
     for k, axis in enumerate(axes):
         pads[axis], pads[rank + axis] = given[k], given[len(axes) + k]
-    return c.graph.const(pads)
+    return c.graph.const(pads), None

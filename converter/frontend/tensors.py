@@ -90,11 +90,6 @@ def shape_of(tensor: onnx.TypeProto.Tensor, where: str, dims: dict[str, int] | N
     return tuple(_dim(d, where, dims or {}) for d in tensor.shape.dim)
 
 
-def sizes(shape: Shape) -> str:
-    """A shape in words: `[2, ?, h]`."""
-    return f"[{', '.join('?' if d is None else str(d) for d in shape)}]"
-
-
 def _dim(dim: onnx.TensorShapeProto.Dimension, where: str, dims: dict[str, int]) -> int | str | None:
     if dim.HasField("dim_param"):
         name = dim.dim_param.strip()

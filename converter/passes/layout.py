@@ -97,6 +97,8 @@ def _gather(put: Put, n: Node) -> Turned | None:
 
 
 def _reduce(put: Put, n: Node) -> Turned | None:
+    if len(n.inputs) > 1:  # axes that come at run time
+        return None
     x = n.arg(0)
     order = last(x.rank)
     gone = axes(n.attrs.get("axes", 0), x.rank)
@@ -118,6 +120,8 @@ def _slice(put: Put, n: Node) -> Turned | None:
 
 
 def _pad(put: Put, n: Node) -> Turned | None:
+    if n.opt(3) is not None:  # axes that come at run time
+        return None
     x = n.arg(0)
     order = list(last(x.rank))
     return [put.x(x), put.vector(n.inputs[1], order + [a + x.rank for a in order]), *n.inputs[2:]], {}
@@ -125,7 +129,9 @@ def _pad(put: Put, n: Node) -> Turned | None:
 
 def _resize(put: Put, n: Node) -> Turned | None:
     x = n.arg(0)
-    return [put.x(x), *(put.vector(v, list(last(x.rank))) for v in n.inputs[1:])], {}
+    order = list(last(x.rank))
+    both = order + [a + x.rank for a in order]
+    return [put.x(x), *(put.vector(v, both if i == 3 else order) for i, v in enumerate(n.inputs[1:], 1))], {}
 
 
 def _expand(put: Put, n: Node) -> Turned | None:
@@ -135,8 +141,15 @@ def _expand(put: Put, n: Node) -> Turned | None:
     return [put.x(x), put.vector(shape, list(last(x.rank)))], {}
 
 
+def _tile(put: Put, n: Node) -> Turned | None:
+    x = n.arg(0)
+    return [put.x(x), put.vector(n.inputs[1], list(last(x.rank)))], {}
+
+
 def _squeeze(put: Put, n: Node) -> Turned | None:
     """squeeze and unsqueeze of other axes than the first two, which stay what they are."""
+    if len(n.inputs) > 1 or n.attrs.get("not_one", 0):
+        return None
     x = n.arg(0)
     whole = x.rank if n.op == "squeeze" else n.outputs[0].rank
     found = axes(n.attrs.get("axes", 0), whole)
@@ -160,8 +173,8 @@ def _reshape(put: Put, n: Node) -> Turned | None:
 
 TURNS: dict[str, Turn] = {
     **dict.fromkeys(POSTOPS, _elementwise), "concat": _axis, "split": _axis, "softmax": _axis, "gather": _gather,
-    "reduce": _reduce, "slice": _slice, "pad": _pad, "resize": _resize, "expand": _expand, "squeeze": _squeeze,
-    "unsqueeze": _squeeze, "reshape": _reshape,
+    "reduce": _reduce, "slice": _slice, "pad": _pad, "resize": _resize, "expand": _expand, "tile": _tile,
+    "squeeze": _squeeze, "unsqueeze": _squeeze, "reshape": _reshape,
 }
 
 

@@ -51,18 +51,18 @@ def drop_pad(r: Rewrite, n: Node) -> Value | None:
 
 @node_rule("resize")
 def drop_resize(r: Rewrite, n: Node) -> Value | None:
-    """A resize to the same size; tf_half_pixel_for_nn moves pixels even then."""
+    """A resize to the same size; some coordinates move pixels even then."""
     scales = n.opt(1)
-    same = scales.const is not None and bool(np.all(scales.const == 1)) if scales is not None else \
-        same_type(n.arg(0), n.outputs[0])
-    return n.inputs[0] if same and n.attrs.get("coordinates", "") != "tf_half_pixel_for_nn" else None
+    same = scales is None or (scales.const is not None and bool(np.all(scales.const == 1)))
+    moved = n.attrs.get("coordinates", "") in ("tf_half_pixel_for_nn", "tf_crop_and_resize")
+    return n.inputs[0] if same and not moved and same_type(n.arg(0), n.outputs[0]) else None
 
 
 @node_rule("reduce")
 def drop_reduce(r: Rewrite, n: Node) -> Value | None:
     """A reduction over no axis."""
     plain = n.attrs.get("kind", "sum") in ("sum", "mean", "max", "min", "prod")
-    return n.inputs[0] if plain and not n.attrs.get("axes", 0) else None
+    return n.inputs[0] if plain and not n.attrs.get("axes", 0) and len(n.inputs) == 1 else None
 
 
 @node_rule("mul", "div", "add", "sub", "pow")

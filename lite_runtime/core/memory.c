@@ -72,6 +72,8 @@ static bool readers_accept(const struct lr_plan *p, const struct readers *r, int
     const struct lr_plan_step *st = &p->step[r->list[i]];
     if (st->device || st->dynamic || !(st->impl->flags & LR_IMPL_STRIDED_IN)) return false;
     if ((st->impl->flags & LR_IMPL_LAST_DENSE) && !last_dense) return false;
+    for (int32_t k = 1; (st->impl->flags & LR_IMPL_FIRST_ONLY) && k < st->node->n_own; k++)
+      if (st->in[k] == t) return false;
   }
   return true;
 }

@@ -57,10 +57,9 @@ int32_t lr_node_own(int32_t op, int32_t n_in) { return lr_ops[op]->n_own < 0 ? n
 lr_status lr_node_ports(int32_t op, const char *name, const int32_t *in, int32_t n_in, int32_t n_out,
                         bool program, lr_error *error) {
   const struct lr_op *o = lr_ops[op];
-  bool many = strchr(o->outputs, '*') != NULL;
-  if (many ? n_out < 1 : n_out != 1)
-    return lr_node_fail(error, LR_ERR_MODEL, op, name, "it has %d outputs, it must have %s", n_out,
-                        many ? "at least 1" : "1");
+  if (o->n_out < 0 ? n_out < 1 : n_out != o->n_out)
+    return lr_node_fail(error, LR_ERR_MODEL, op, name, "it has %d outputs, it must have %s%d", n_out,
+                        o->n_out < 0 ? "at least " : "", o->n_out < 0 ? 1 : o->n_out);
   if (program && !o->post)
     return lr_node_fail(error, LR_ERR_MODEL, op, name, "it has a post-op program but cannot take one");
   int32_t own = lr_node_own(op, n_in), operands = o->n_own < 0 ? (o->post ? n_in : 0) : n_in - own;

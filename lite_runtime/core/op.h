@@ -30,10 +30,10 @@ struct lr_attr {
   uint32_t missing; /* default */
 };
 struct lr_op {
-  char inputs[28]; /* "x w b?" */
-  char outputs[4];
-  int8_t n_own; /* -1: variadic */
-  bool post;    /* may carry a program */
+  char inputs[48]; /* "x w b?" */
+  int8_t n_own;    /* -1: variadic */
+  int8_t n_out;    /* -1: one or more */
+  bool post;       /* may carry a program */
   uint8_t n_attrs;
   const struct lr_attr *attrs;
   lr_status (*infer)(struct lr_infer *c);
@@ -124,7 +124,9 @@ enum {
   LR_IMPL_STRIDED_OUT = 2, /* outputs may have any strides with the last one 1, else they are dense */
   LR_IMPL_INPLACE = 4,     /* output 0 may be the memory of an input of the same type and strides */
   LR_IMPL_VIEW = 8,        /* output k is a view of input 0, see `view`; run copies when it may not be one */
-  LR_IMPL_LAST_DENSE = 16  /* with STRIDED_IN: the last dim must have stride 1 */
+  LR_IMPL_LAST_DENSE = 16, /* with STRIDED_IN: the last dim must have stride 1 */
+  LR_IMPL_FIRST_ONLY =
+      32 /* with STRIDED_IN: of the operator's own inputs only the first may have any strides */
 };
 struct lr_impl {
   uint32_t flags;

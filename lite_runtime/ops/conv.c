@@ -214,7 +214,8 @@ lr_status lr_conv_run(struct lr_run *r) {
   return LR_OK;
 }
 
-const struct lr_impl lr_cpu_conv = {.flags = LR_IMPL_STRIDED_IN | LR_IMPL_LAST_DENSE | LR_IMPL_STRIDED_OUT,
-                                    .bind = bind,
-                                    .prepare = lr_conv_prepare,
-                                    .run = lr_conv_run};
+const struct lr_impl lr_cpu_conv = {
+    .flags = LR_IMPL_STRIDED_IN | LR_IMPL_FIRST_ONLY | LR_IMPL_LAST_DENSE | LR_IMPL_STRIDED_OUT,
+    .bind = bind,
+    .prepare = lr_conv_prepare,
+    .run = lr_conv_run};

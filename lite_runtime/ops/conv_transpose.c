@@ -188,7 +188,7 @@ static lr_status run(struct lr_run *r) {
 }
 
 const struct lr_impl lr_cpu_conv_transpose = {
-    .flags = LR_IMPL_STRIDED_IN | LR_IMPL_LAST_DENSE | LR_IMPL_STRIDED_OUT,
+    .flags = LR_IMPL_STRIDED_IN | LR_IMPL_FIRST_ONLY | LR_IMPL_LAST_DENSE | LR_IMPL_STRIDED_OUT,
     .bind = bind,
     .prepare = prepare,
     .run = run};

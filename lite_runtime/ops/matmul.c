@@ -3,6 +3,7 @@
  */
 #include "copy.h"
 #include "gemm.h"
+#include "matmul_plain.h"
 
 struct weights { /* the slot: b is constant */
   const struct lr_kernel *kernel;
@@ -66,7 +67,7 @@ static lr_status bind(struct lr_bind *b) {
   const struct lr_type *at = &b->graph->tensors[b->node->in[0]].type;
   const struct lr_graph_tensor *w = &b->graph->tensors[b->node->in[1]];
   const struct lr_type *t = &w->type;
-  if (w->lifetime != LR_LIFE_CONST) return LR_OK;
+  if (w->lifetime != LR_LIFE_CONST || lr_matmul_is_plain(at->dtype)) return LR_OK;
   struct weights *s = lr_bind_alloc(b, sizeof *s);
   if (!s) return no_memory(b);
   s->kernel = lr_kernel_find(lr_gemm_signature(at->dtype, false), b->model->cpu);
@@ -147,6 +148,7 @@ static lr_status prepare(struct lr_prepare *p) {
   const struct lr_matmul_attrs *m = p->bind.node->attrs;
   const struct weights *s = *p->bind.slot;
   const struct lr_view *a = &p->in[0], *b = &p->in[1], *y = &p->out[0];
+  if (lr_matmul_is_plain(a->dtype)) return lr_matmul_plain_prepare(p);
   struct step *c = p->params = lr_prepare_alloc(p, sizeof *c);
   if (!c) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
   c->gemm.kernel = lr_kernel_find(lr_gemm_signature(a->dtype, false), p->bind.model->cpu);
@@ -246,6 +248,7 @@ static lr_status run(struct lr_run *r) {
   const struct lr_matmul_attrs *m = r->node->attrs;
   const struct step *c = r->params;
   const struct lr_view *b = &r->in[1], *bias = &r->in[2];
+  if (lr_matmul_is_plain(r->in[0].dtype)) return lr_matmul_plain_run(r);
   if (!lr_view_count(&r->out[0])) return LR_OK;
   struct user u = {c, c->a_matrix ? transpose_a(c, r) : r->in[0].data, c->packed, c->bias};
   if (!u.packed) {

@@ -1,10 +1,12 @@
 /* Shapes and static checks of matmul. */
 #include "gemm.h"
+#include "matmul_plain.h"
 
 static lr_status check_dtypes(const struct lr_infer *c, const struct lr_matmul_attrs *m) {
   int32_t a = c->in[0].dtype, b = c->in[1].dtype, bias = c->in[2].dtype;
-  if (!lr_gemm_signature(a, false))
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "a is %s; products are computed in f32, f16, i8 and u8",
+  if (!lr_gemm_signature(a, false) && !lr_matmul_is_plain(a))
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED,
+                         "a is %s; products are computed in f32, f16, f64, i8, u8, i32, u32, i64 and u64",
                          lr_dtype_name(a));
   bool ints = lr_is_int8(a);
   bool halves = a == LR_F32 && b == LR_F16; /* stored in half the bytes; they become f32 when packed */

@@ -76,6 +76,41 @@ int64_t lr_ints_at(const struct lr_ints *v, int64_t i) {
   return x;
 }
 
+/* Index of the first axis that is out of range or there twice, else -1. */
+static int64_t axes_mask(const struct lr_ints *v, int32_t rank, uint32_t *mask) {
+  *mask = 0;
+  for (int64_t i = 0; i < v->n; i++) {
+    int64_t a = lr_ints_at(v, i);
+    if (a < 0) a += rank;
+    if (a < 0 || a >= rank || (*mask >> a & 1)) return i;
+    *mask |= 1u << a;
+  }
+  return -1;
+}
+
+#define BAD_AXIS "axes[%lld] is %lld, which is out of range or there twice; the rank is %d"
+
+lr_status lr_axes_infer(const struct lr_infer *c, int32_t i, int32_t rank, struct lr_ints *v,
+                        uint32_t *mask) {
+  *mask = 0;
+  LR_TRY(lr_ints_infer(c, i, "axes", v));
+  if (!v->data) return LR_OK;
+  int64_t bad = axes_mask(v, rank, mask);
+  return bad < 0
+             ? LR_OK
+             : lr_infer_fail(c, LR_ERR_VALUE, BAD_AXIS, (long long)bad, (long long)lr_ints_at(v, bad), rank);
+}
+
+lr_status lr_axes_run(const struct lr_run *r, int32_t i, int32_t rank, uint32_t *mask) {
+  struct lr_ints v = lr_ints_view(r->in, r->n_in, i, NULL);
+  *mask = 0;
+  if (!v.dtype) return LR_OK;
+  int64_t bad = axes_mask(&v, rank, mask);
+  return bad < 0
+             ? LR_OK
+             : lr_run_fail(r, LR_ERR_VALUE, BAD_AXIS, (long long)bad, (long long)lr_ints_at(&v, bad), rank);
+}
+
 void lr_view_strides(struct lr_view *v) {
   int64_t n = 1;
   for (int32_t i = v->rank - 1; i >= 0; i--) {

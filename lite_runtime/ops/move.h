@@ -34,6 +34,22 @@ struct lr_ints lr_ints_view(const struct lr_view *in, int32_t n, int32_t i, cons
 static inline bool lr_ints_known(const struct lr_ints *v) { return !v->dtype || v->data || v->n == 0; }
 int64_t lr_ints_at(const struct lr_ints *v, int64_t i);
 
+/* Axes that are an input: an absent or unknown vector gives an empty mask. Negative ones count from the end of `rank`; those
+ * out of range or there twice are a VALUE error. */
+lr_status lr_axes_infer(const struct lr_infer *c, int32_t i, int32_t rank, struct lr_ints *v, uint32_t *mask);
+lr_status lr_axes_run(const struct lr_run *r, int32_t i, int32_t rank, uint32_t *mask);
+
+/* Sizes before an axis of a dense tensor, of it, and behind it. */
+struct lr_around {
+  int64_t outer, n, inner;
+};
+static inline struct lr_around lr_around_axis(const struct lr_view *x, int32_t axis) {
+  struct lr_around a = {1, x->dim[axis], 1};
+  for (int32_t i = 0; i < axis; i++) a.outer *= x->dim[i];
+  for (int32_t i = axis + 1; i < x->rank; i++) a.inner *= x->dim[i];
+  return a;
+}
+
 /* Row-major strides for v's dims. */
 void lr_view_strides(struct lr_view *v);
 /* Strides under which x's memory is also y (same number of elements in the same order): false when there are

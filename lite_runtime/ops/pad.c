@@ -48,15 +48,30 @@ static int64_t source(uint32_t mode, const struct pad_axis *a, int64_t i) {
   return a->crop + k;
 }
 
-static lr_status check_inputs(const struct lr_infer *c, const struct lr_ints *pads) {
+/* The pads of axis i; given: the axes that they are of. */
+static void pads_of(const struct lr_ints *pads, const struct lr_ints *given, int32_t rank, int32_t i,
+                    int64_t *begin, int64_t *end) {
+  int64_t k = i, n = rank;
+  if (given->dtype)
+    for (k = 0, n = given->n; k < n; k++) {
+      int64_t a = lr_ints_at(given, k);
+      if ((a < 0 ? a + rank : a) == i) break;
+    }
+  *begin = k < n ? lr_ints_at(pads, k) : 0;
+  *end = k < n ? lr_ints_at(pads, k + n) : 0;
+}
+
+static lr_status check_inputs(const struct lr_infer *c, const struct lr_ints *pads,
+                              const struct lr_ints *given) {
   const struct lr_type *x = &c->in[0];
   uint32_t mode = ((const struct lr_pad_attrs *)c->attrs)->mode;
   char text[240];
   if (mode >= LR_PAD_MODE_LIMIT)
     return lr_infer_fail(c, LR_ERR_MODEL, "mode is %u, but must be below %d", mode, LR_PAD_MODE_LIMIT);
-  if (pads->n >= 0 && pads->n != 2 * x->rank)
-    return lr_infer_fail(c, LR_ERR_MODEL, "pads has %lld elements, but x of rank %d needs %d",
-                         (long long)pads->n, x->rank, 2 * x->rank);
+  int64_t axes = given->dtype ? given->n : x->rank;
+  if (pads->n >= 0 && axes >= 0 && pads->n != 2 * axes)
+    return lr_infer_fail(c, LR_ERR_MODEL, "pads has %lld elements, but %lld axes need %lld",
+                         (long long)pads->n, (long long)axes, (long long)(2 * axes));
   if (!lr_infer_has(c, 2)) return LR_OK;
   const struct lr_type *v = &c->in[2];
   if (v->dtype != x->dtype || v->rank > 1 || (v->rank == 1 && v->dim[0] >= 0 && v->dim[0] != 1))
@@ -68,16 +83,20 @@ static lr_status check_inputs(const struct lr_infer *c, const struct lr_ints *pa
 lr_status lr_infer_pad(struct lr_infer *c) {
   const struct lr_type *x = &c->in[0];
   struct lr_type *y = &c->out[0];
-  struct lr_ints pads;
-  uint32_t mode = ((const struct lr_pad_attrs *)c->attrs)->mode;
+  struct lr_ints pads, given;
+  uint32_t mode = ((const struct lr_pad_attrs *)c->attrs)->mode, mask;
   LR_TRY(lr_move_input(c, 0));
   LR_TRY(lr_ints_infer(c, 1, "pads", &pads));
-  LR_TRY(check_inputs(c, &pads));
+  LR_TRY(lr_axes_infer(c, 3, x->rank, &given, &mask));
+  LR_TRY(check_inputs(c, &pads, &given));
+  bool known = lr_ints_known(&pads) && lr_ints_known(&given);
   *y = (struct lr_type){.dtype = x->dtype, .rank = x->rank};
   for (int32_t i = 0; i < x->rank; i++) {
     y->dim[i] = -1;
-    if (!lr_ints_known(&pads)) continue;
-    int64_t begin = lr_ints_at(&pads, i), end = lr_ints_at(&pads, i + x->rank);
+    if (lr_ints_known(&given) && given.dtype && !(mask >> i & 1)) y->dim[i] = x->dim[i];
+    if (!known) continue;
+    int64_t begin, end;
+    pads_of(&pads, &given, x->rank, i, &begin, &end);
     if (begin == 0 && end == 0)
       y->dim[i] = x->dim[i];
     else if (x->dim[i] >= 0) {
@@ -171,12 +190,16 @@ static void body(void *context, int32_t task, int32_t thread) {
 /* Reads the pads, which may be values that the plan did not know. */
 static lr_status read_pads(struct lr_run *r, struct job *j) {
   const struct lr_view *x = &r->in[0], *y = &r->out[0];
-  struct lr_ints pads = lr_ints_view(r->in, r->n_in, 1, NULL);
-  if (pads.n != 2 * x->rank || !lr_ints_known(&pads))
-    return lr_run_fail(r, LR_ERR_VALUE, "pads has %lld elements, but x of rank %d needs %d",
-                       (long long)pads.n, x->rank, 2 * x->rank);
+  struct lr_ints pads = lr_ints_view(r->in, r->n_in, 1, NULL), given = lr_ints_view(r->in, r->n_in, 3, NULL);
+  int64_t axes = given.dtype ? given.n : x->rank;
+  uint32_t mask;
+  if (pads.n != 2 * axes || !lr_ints_known(&pads))
+    return lr_run_fail(r, LR_ERR_VALUE, "pads has %lld elements, but %lld axes need %lld", (long long)pads.n,
+                       (long long)axes, (long long)(2 * axes));
+  LR_TRY(lr_axes_run(r, 3, x->rank, &mask));
   for (int32_t i = 0; i < x->rank; i++) {
-    int64_t begin = lr_ints_at(&pads, i), end = lr_ints_at(&pads, i + x->rank);
+    int64_t begin, end;
+    pads_of(&pads, &given, x->rank, i, &begin, &end);
     const char *wrong = make_axis(j->mode, x->dim[i], begin, end, &j->axis[i]);
     if (wrong || axis_size(&j->axis[i]) != y->dim[i])
       return lr_run_fail(r, LR_ERR_VALUE, "the pad (%lld, %lld) of axis %d, of size %lld, %s",

@@ -7,14 +7,16 @@
 struct pool_attrs {
   int64_t kernel[2];
   struct lr_window window;
-  bool ceil_mode, include_pad;
+  bool ceil_mode;
+  uint32_t divisor; /* of a mean: 0 pixels in the image, 1 those in its padding too, 2 nothing */
 };
 struct step {
   const struct lr_kernel *kernel;
   struct lr_image x, y;
   struct lr_axis axis[2];
   int32_t dtype;
-  bool mean, include_pad;
+  bool mean;
+  uint32_t divisor;
   int64_t row_tiles;   /* tiles of a row of y */
   size_t thread_bytes; /* pointers of one thread */
 };
@@ -24,10 +26,10 @@ static struct pool_attrs read_attrs(const void *attrs, bool mean) {
   if (mean) {
     const struct lr_avg_pool_attrs *a = attrs;
     return (struct pool_attrs){
-        {a->kernel_h, a->kernel_w}, LR_WINDOW(a), a->ceil_mode != 0, a->count_include_pad != 0};
+        {a->kernel_h, a->kernel_w}, LR_WINDOW(a), a->ceil_mode != 0, a->count_include_pad};
   }
   const struct lr_max_pool_attrs *a = attrs;
-  return (struct pool_attrs){{a->kernel_h, a->kernel_w}, LR_WINDOW(a), a->ceil_mode != 0, false};
+  return (struct pool_attrs){{a->kernel_h, a->kernel_w}, LR_WINDOW(a), a->ceil_mode != 0, 0};
 }
 
 static enum lr_signature signature(int32_t dtype, bool mean) {
@@ -54,6 +56,8 @@ static lr_status infer(const struct lr_infer *c, bool mean) {
   if (!signature(x->dtype, mean))
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; %s are possible", lr_dtype_name(x->dtype),
                          mean ? "f32 and f16" : "f32, f16, i8 and u8");
+  if (a.divisor > 2)
+    return lr_infer_fail(c, LR_ERR_MODEL, "count_include_pad is %u; it must be 0 to 2", a.divisor);
   LR_TRY(lr_window_check(c, &a.window));
   *y = *x;
   for (int32_t i = 1; i < x->rank - 1; i++) {
@@ -79,7 +83,7 @@ static lr_status prepare(struct lr_prepare *p, bool mean) {
   c->x = lr_image_of(&p->in[0]);
   c->y = lr_image_of(&p->out[0]);
   c->mean = mean;
-  c->include_pad = a.include_pad;
+  c->divisor = a.divisor;
   c->axis[0] = (struct lr_axis){.in = c->x.h, .out = c->y.h, .kernel = 1, .stride = 1, .dilation = 1};
   c->axis[1] = (struct lr_axis){.in = c->x.w, .out = c->y.w, .kernel = a.kernel[1]};
   lr_window_axis(&a.window, 1, &c->axis[1]);
@@ -143,9 +147,11 @@ static void pixel(const struct step *c, const char *image, int64_t h, int64_t w,
   if (!n)
     fill_empty(c, y);
   else if (c->mean)
-    ((lr_f32_avgpool_fn *)c->kernel->fn)(
-        (size_t)c->y.c, (size_t)n, a, (float)(c->include_pad ? padded_taps(ah, h) * padded_taps(aw, w) : n),
-        y);
+    ((lr_f32_avgpool_fn *)c->kernel->fn)((size_t)c->y.c, (size_t)n, a,
+                                         c->divisor == 0   ? (float)n
+                                         : c->divisor == 1 ? (float)(padded_taps(ah, h) * padded_taps(aw, w))
+                                                           : 1.0f,
+                                         y);
   else
     ((lr_f32_maxpool_fn *)c->kernel->fn)((size_t)c->y.c, (size_t)n, a, y);
 }

@@ -2,11 +2,29 @@
  */
 #include <math.h>
 
+#include "move.h"
 #include "program.h"
 
 #include "kernels.h"
 
 static uint32_t mask(int32_t dtype) { return 1u << dtype; }
+
+/* The axes, n of them (-1: even that is not known), come at run time. */
+static lr_status infer_unknown(const struct lr_infer *c, int64_t n) {
+  const struct lr_reduce_attrs *a = c->attrs;
+  const struct lr_type *x = &c->in[0];
+  struct lr_type *y = &c->out[0];
+  if (n > x->rank)
+    return lr_infer_fail(c, LR_ERR_VALUE, "it has %lld axes, but x has rank %d", (long long)n, x->rank);
+  if (!a->keep_dims && n < 0)
+    return lr_infer_fail(
+        c, LR_ERR_UNSUPPORTED,
+        "the number of axes is not known, so the rank of y is not; keep the dims or give axes "
+        "a fixed length");
+  y->rank = a->keep_dims ? x->rank : x->rank - (int32_t)n;
+  for (int32_t i = 0; i < y->rank; i++) y->dim[i] = a->keep_dims && x->dim[i] == 1 ? 1 : -1;
+  return LR_OK;
+}
 
 lr_status lr_infer_reduce(struct lr_infer *c) {
   const struct lr_reduce_attrs *a = c->attrs;
@@ -23,10 +41,15 @@ lr_status lr_infer_reduce(struct lr_infer *c) {
   if (a->axes >> x->rank)
     return lr_infer_fail(c, LR_ERR_MODEL, "its axes (mask 0x%x) go beyond the rank %d of x", a->axes,
                          x->rank);
+  struct lr_ints given;
+  uint32_t axes;
+  LR_TRY(lr_axes_infer(c, 1, x->rank, &given, &axes));
   y->dtype = x->dtype;
   y->rank = 0;
+  if (!lr_ints_known(&given)) return infer_unknown(c, given.n);
+  if (!given.n) axes = a->axes;
   for (int32_t i = 0; i < x->rank; i++) {
-    bool reduced = a->axes >> i & 1;
+    bool reduced = axes >> i & 1;
     if (!reduced)
       y->dim[y->rank++] = x->dim[i];
     else if (a->keep_dims)
@@ -406,11 +429,28 @@ static void run_tile(void *context, int32_t i, int32_t thread) {
   for (int64_t row = from; row < to; row++) reduce_row(j, &s, row, 0, q->last);
 }
 
+/* Axes that are an input are looked at now: the plan may not have known them. */
+static lr_status read_axes(struct lr_run *r, struct params *q) {
+  const struct lr_reduce_attrs *a = r->node->attrs;
+  const struct lr_view *x = &r->in[0], *y = &r->out[0];
+  uint32_t axes;
+  LR_TRY(lr_axes_run(r, 1, x->rank, &axes));
+  if (!r->in[1].dim[0]) axes = a->axes;
+  set_geometry(q, x, axes);
+  set_tiles(q);
+  int64_t outputs = q->outputs * (q->row ? 1 : q->last);
+  if (outputs != lr_view_count(y) || q->tiles > INT32_MAX)
+    return lr_run_fail(r, LR_ERR_VALUE, "its axes give %lld elements, but y has %lld", (long long)outputs,
+                       (long long)lr_view_count(y));
+  return LR_OK;
+}
+
 static lr_status run(struct lr_run *r) {
   const struct lr_reduce_attrs *a = r->node->attrs;
-  const struct params *q = r->params;
-  struct job j = {.r = r, .q = q, .kind = a->kind};
-  lr_parallel(r->pool, (int32_t)q->tiles, run_tile, &j);
+  struct params q = *(const struct params *)r->params;
+  struct job j = {.r = r, .q = &q, .kind = a->kind};
+  if (r->n_in > 1 && r->in[1].data) LR_TRY(read_axes(r, &q));
+  lr_parallel(r->pool, (int32_t)q.tiles, run_tile, &j);
   return LR_OK;
 }
 

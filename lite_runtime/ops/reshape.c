@@ -98,17 +98,41 @@ lr_status lr_infer_reshape(struct lr_infer *c) {
 }
 
 /* ---- the others ---- */
+/* The axes of squeeze or unsqueeze come at run time; rank: y's, negative when it is not known or not possible. */
+static lr_status infer_unknown(const struct lr_infer *c, int64_t rank) {
+  struct lr_type *y = &c->out[0];
+  if (rank < 0 || rank > LR_MAX_RANK)
+    return lr_infer_fail(
+        c, LR_ERR_UNSUPPORTED,
+        "the number of axes is not known or does not fit x of rank %d; the rank of y must be 0 to %d",
+        c->in[0].rank, LR_MAX_RANK);
+  *y = (struct lr_type){.dtype = c->in[0].dtype, .rank = (int32_t)rank};
+  for (int32_t i = 0; i < y->rank; i++) y->dim[i] = -1;
+  return LR_OK;
+}
+
 lr_status lr_infer_squeeze(struct lr_infer *c) {
-  uint32_t axes = ((const struct lr_squeeze_attrs *)c->attrs)->axes;
+  const struct lr_squeeze_attrs *a = c->attrs;
   const struct lr_type *x = &c->in[0];
   struct lr_type *y = &c->out[0];
+  struct lr_ints given;
+  uint32_t axes;
   char text[200];
   LR_TRY(lr_move_input(c, 0));
+  LR_TRY(lr_axes_infer(c, 1, x->rank, &given, &axes));
+  if (!lr_ints_known(&given)) return infer_unknown(c, given.n < 0 ? -1 : x->rank - given.n);
+  if (!given.dtype) axes = a->axes;
   if (axes >> x->rank)
     return lr_infer_fail(c, LR_ERR_MODEL, "axes 0x%x name an axis that x, of rank %d, does not have", axes,
                          x->rank);
   *y = (struct lr_type){.dtype = x->dtype};
   for (int32_t i = 0; i < x->rank; i++) {
+    if ((a->not_one >> i & 1) && x->dim[i] == 1)
+      return lr_infer_fail(
+          c, LR_ERR_VALUE,
+          "axis %d of x %s has size 1 now and would have to go too, which changes the rank of y; use "
+          "inputs of which it has another size",
+          i, lr_dims_text(x->rank, x->dim, text, sizeof text));
     if (!(axes >> i & 1))
       y->dim[y->rank++] = x->dim[i];
     else if (x->dim[i] >= 0 && x->dim[i] != 1)
@@ -123,7 +147,12 @@ lr_status lr_infer_unsqueeze(struct lr_infer *c) {
   uint32_t axes = ((const struct lr_unsqueeze_attrs *)c->attrs)->axes;
   const struct lr_type *x = &c->in[0];
   struct lr_type *y = &c->out[0];
+  struct lr_ints given;
   LR_TRY(lr_move_input(c, 0));
+  LR_TRY(lr_ints_infer(c, 1, "axes", &given));
+  if (given.n > LR_MAX_RANK || !lr_ints_known(&given))
+    return infer_unknown(c, given.n < 0 ? -1 : x->rank + given.n);
+  if (given.dtype) LR_TRY(lr_axes_infer(c, 1, x->rank + (int32_t)given.n, &given, &axes));
   int32_t rank = x->rank + __builtin_popcount(axes);
   if (rank > LR_MAX_RANK)
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "y would have rank %d; at most %d is supported", rank,

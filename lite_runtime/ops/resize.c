@@ -5,60 +5,69 @@
 
 #include <math.h>
 
-#include "copy.h"
+#include "move.h"
+#include "f16.h"
 #include "kernels.h"
 
-/* Either scales or sizes; NULL: not known. */
+/* What is wanted: f32 [rank] and i64 [rank], of any alignment. NULL: absent, or not known. */
 struct request {
-  bool by_scale;
-  const void *value; /* f32 or i64 [rank], any alignment */
+  const void *scales, *sizes;
 };
 
 static float scale_at(const struct request *q, int32_t axis) {
   float f;
-  memcpy(&f, (const char *)q->value + (size_t)axis * sizeof f, sizeof f);
+  memcpy(&f, (const char *)q->scales + (size_t)axis * sizeof f, sizeof f);
   return f;
 }
 
 static int64_t size_at(const struct request *q, int32_t axis) {
   int64_t n;
-  memcpy(&n, (const char *)q->value + (size_t)axis * sizeof n, sizeof n);
+  memcpy(&n, (const char *)q->sizes + (size_t)axis * sizeof n, sizeof n);
   return n;
 }
 
 /* Size of y along an axis on which x has `in` >= 0; -1 when the request makes no sense. ONNX: floor(in *
  * scale), in float. */
 static int64_t size_out(const struct request *q, int32_t axis, int64_t in) {
-  if (!q->by_scale) return size_at(q, axis);
+  if (q->sizes) return size_at(q, axis);
   float scale = scale_at(q, axis), size = floorf((float)in * scale);
   return scale > 0 && isfinite(scale) && size < (float)LR_MAX_BYTES ? (int64_t)size : -1;
 }
 
 /* ---- infer ---- */
-static lr_status check_request(const struct lr_infer *c, int32_t i, int32_t dtype, const char *name) {
+static lr_status check_request(const struct lr_infer *c, int32_t i, int32_t dtype, int32_t each,
+                               const char *name) {
   const struct lr_type *t = &c->in[i];
+  int32_t n = each * c->in[0].rank;
   char text[96];
-  if (t->dtype != dtype || t->rank != 1 || (t->dim[0] >= 0 && t->dim[0] != c->in[0].rank))
+  if (t->dtype != dtype || t->rank != 1 || (t->dim[0] >= 0 && t->dim[0] != n))
     return lr_infer_fail(c, LR_ERR_MODEL, "%s is %s; x has rank %d, so it must be %s [%d]", name,
-                         lr_type_text(t, text, sizeof text), c->in[0].rank, lr_dtype_name(dtype),
-                         c->in[0].rank);
+                         lr_type_text(t, text, sizeof text), c->in[0].rank, lr_dtype_name(dtype), n);
   return LR_OK;
 }
 
 static lr_status infer_axis(const struct lr_infer *c, const struct request *q, int32_t axis, lr_dim in,
                             lr_dim *out) {
-  if (q->by_scale) {
+  if (q->scales) {
     float scale = scale_at(q, axis);
     if (!(scale > 0) || !isfinite(scale))
       return lr_infer_fail(c, LR_ERR_VALUE, "scales[%d] is %g; it must be a positive number", axis,
                            (double)scale);
     *out = scale == 1 ? in : -1;
-    if (in < 0) return LR_OK;
+    if (in < 0 && !q->sizes) return LR_OK;
   }
   *out = size_out(q, axis, in);
+  bool whole = !q->scales || q->sizes || (float)in * scale_at(q, axis) == (float)*out;
+  if (!whole &&
+      ((const struct lr_resize_attrs *)c->attrs)->coordinates == LR_RESIZE_COORDINATES_ALIGN_CORNERS)
+    return lr_infer_fail(
+        c, LR_ERR_UNSUPPORTED,
+        "axis %d has size %lld, and scales[%d] is %g: for sizes that are not whole, ONNX does not agree "
+        "with itself on what align_corners does; export with sizes",
+        axis, (long long)in, axis, (double)scale_at(q, axis));
   if (*out < 0)
     return lr_infer_fail(c, LR_ERR_VALUE, "y cannot have the size that %s[%d] gives",
-                         q->by_scale ? "scales" : "sizes", axis);
+                         q->sizes ? "sizes" : "scales", axis);
   if (in == 0 && *out > 0)
     return lr_infer_fail(c, LR_ERR_VALUE, "x is empty along axis %d, it cannot be resized to %lld", axis,
                          (long long)*out);
@@ -69,25 +78,28 @@ lr_status lr_infer_resize(struct lr_infer *c) {
   const struct lr_resize_attrs *a = c->attrs;
   const struct lr_type *x = &c->in[0];
   struct lr_type *y = &c->out[0];
-  bool by_scale = c->in[1].dtype != 0;
-  if (by_scale == (c->in[2].dtype != 0))
-    return lr_infer_fail(c, LR_ERR_MODEL, "it has %s scales %s sizes; exactly one is needed",
-                         by_scale ? "both" : "neither", by_scale ? "and" : "nor");
-  if (a->mode != LR_RESIZE_MODE_NEAREST && x->dtype != LR_F32 && x->dtype != LR_F16)
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; linear and cubic resizing is for f32 and f16",
+  bool crop = a->coordinates == LR_RESIZE_COORDINATES_TF_CROP_AND_RESIZE;
+  if (!lr_infer_has(c, 1) && !lr_infer_has(c, 2))
+    return lr_infer_fail(c, LR_ERR_MODEL, "it has neither scales nor sizes");
+  if (crop != lr_infer_has(c, 3))
+    return lr_infer_fail(c, LR_ERR_MODEL,
+                         "roi goes with the coordinates tf_crop_and_resize, and only with them");
+  if ((a->mode != LR_RESIZE_MODE_NEAREST || crop) && x->dtype != LR_F32 && x->dtype != LR_F16)
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED,
+                         "x is %s; all but nearest resizing without a crop is for f32 and f16",
                          lr_dtype_name(x->dtype));
   if (x->dtype == LR_I4 || x->dtype == LR_U4)
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; 4-bit types cannot be resized",
                          lr_dtype_name(x->dtype));
-  if (by_scale)
-    LR_TRY(check_request(c, 1, LR_F32, "scales"));
-  else
-    LR_TRY(check_request(c, 2, LR_I64, "sizes"));
-  struct request q = {by_scale, c->value[by_scale ? 1 : 2]};
+  if (lr_infer_has(c, 1)) LR_TRY(check_request(c, 1, LR_F32, 1, "scales"));
+  if (lr_infer_has(c, 2)) LR_TRY(check_request(c, 2, LR_I64, 1, "sizes"));
+  if (crop) LR_TRY(check_request(c, 3, LR_F32, 2, "roi"));
+  struct request q = {lr_infer_has(c, 1) ? c->value[1] : NULL, lr_infer_has(c, 2) ? c->value[2] : NULL};
+  bool known = q.sizes || (q.scales && !lr_infer_has(c, 2));
   *y = *x;
   for (int32_t i = 0; i < x->rank; i++) {
     y->dim[i] = -1;
-    if (q.value) LR_TRY(infer_axis(c, &q, i, x->dim[i], &y->dim[i]));
+    if (known) LR_TRY(infer_axis(c, &q, i, x->dim[i], &y->dim[i]));
   }
   return lr_type_check(y) ? LR_OK : lr_infer_fail(c, LR_ERR_MODEL, "its output is too large");
 }
@@ -114,6 +126,13 @@ static float coordinate(uint32_t mode, int64_t o, float scale, int64_t in, int64
   }
 }
 
+/* The same for tf_crop_and_resize: a part of the axis, from `start` to `end` of its length. */
+static float crop_coordinate(int64_t o, float start, float end, int64_t in, int64_t out) {
+  float last = (float)(in - 1);
+  return out > 1 ? start * last + (float)o * (end - start) * last / (float)(out - 1)
+                 : 0.5f * (start + end) * last;
+}
+
 static int64_t clamp(int64_t i, int64_t in) { return i < 0 ? 0 : i >= in ? in - 1 : i; }
 
 static int64_t nearest(uint32_t mode, double x) {
@@ -138,11 +157,35 @@ static void cubic(float a, float s, float *w) {
   w[3] = ((a * farther - 5 * a) * farther + 8 * a) * farther - 4 * a;
 }
 
-static void taps_of(const struct lr_resize_attrs *a, float x, int64_t in, int64_t *from, float *w) {
+/* The filter of antialias: that of linear or cubic, stretched by 1 / scale (as in PIL). n taps around x. */
+static void wide_taps(const struct lr_resize_attrs *a, double x, float scale, int64_t in, int32_t n,
+                      int64_t *from, float *w) {
+  double sum = 0, k = (double)a->cubic_a;
+  int64_t first = (int64_t)floor(x) - n / 2 + 1;
+  for (int32_t t = 0; t < n; t++) {
+    double d = fabs(((double)(first + t) - x) * (double)scale), v;
+    if (a->mode == LR_RESIZE_MODE_LINEAR)
+      v = d < 1 ? 1 - d : 0;
+    else
+      v = d <= 1  ? ((k + 2) * d - (k + 3)) * d * d + 1
+          : d < 2 ? ((k * d - 5 * k) * d + 8 * k) * d - 4 * k
+                  : 0;
+    from[t] = clamp(first + t, in);
+    if (a->exclude_outside && from[t] != first + t) v = 0;
+    w[t] = (float)v;
+    sum += v;
+  }
+  for (int32_t t = 0; t < n; t++) w[t] = (float)((double)w[t] / sum);
+}
+
+static void taps_of(const struct lr_resize_attrs *a, float x, float scale, int64_t in, int32_t n,
+                    int64_t *from, float *w) {
   /* hostile scales make any x, and NaN; beyond the edges nothing changes any more */
   double at = x > -4 ? x : -4;
   if (at > (double)in + 4) at = (double)in + 4;
-  if (a->mode == LR_RESIZE_MODE_NEAREST) {
+  if (n > 4) {
+    wide_taps(a, at, scale, in, n, from, w);
+  } else if (a->mode == LR_RESIZE_MODE_NEAREST) {
     from[0] = clamp(nearest(a->nearest, at), in);
   } else if (a->mode == LR_RESIZE_MODE_LINEAR) {
     at = at<0 ? 0 : at>(double)(in - 1) ? (double)(in - 1) : at;
@@ -167,12 +210,19 @@ static void taps_of(const struct lr_resize_attrs *a, float x, int64_t in, int64_
 struct step {
   const struct lr_kernel *kernel;    /* weighted sums */
   int32_t n_axes, axis[LR_MAX_RANK]; /* that may need work, in the order in which it is done */
+  int32_t taps[LR_MAX_RANK];         /* room for so many an output */
   size_t from_at[LR_MAX_RANK], weight_at[LR_MAX_RANK];
   size_t buffer_at[2]; /* between passes, f32 */
 };
 
-static int32_t taps_a_output(uint32_t mode) {
-  return mode == LR_RESIZE_MODE_NEAREST ? 1 : mode == LR_RESIZE_MODE_LINEAR ? 2 : 4;
+/* Taps of one output at a scale; -1 when they are too many. */
+static int32_t taps_a_output(const struct lr_resize_attrs *a, float scale) {
+  if (a->mode == LR_RESIZE_MODE_NEAREST) return 1;
+  float reach = a->mode == LR_RESIZE_MODE_LINEAR ? 1 : 2;
+  if (!a->antialias || !(scale < 1)) return 2 * (int32_t)reach;
+  float half = ceilf(reach / scale);
+  int32_t n = 2 * (int32_t)(half < LR_RESIZE_MOST_TAPS ? half : LR_RESIZE_MOST_TAPS);
+  return n > LR_RESIZE_MOST_TAPS ? -1 : n < 6 ? 6 : n; /* more than the filters that are not stretched have */
 }
 
 /* Axes that shrink the most come first, so that later passes have less to do. */
@@ -192,16 +242,25 @@ static lr_status prepare(struct lr_prepare *p) {
   struct step *s = p->params = lr_prepare_alloc(p, sizeof *s);
   if (!s) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
   lr_status status = LR_OK;
-  bool by_scale = p->bind.node->in[1] >= 0;
-  struct request q = {by_scale, by_scale ? lr_bind_const(&p->bind, 1, &status) : NULL};
+  bool by_scale = p->bind.node->in[1] >= 0, crop = a->coordinates == LR_RESIZE_COORDINATES_TF_CROP_AND_RESIZE;
+  struct request q = {by_scale ? lr_bind_const(&p->bind, 1, &status) : NULL, NULL};
   if (status) return status;
   s->kernel = lr_kernel_find(LR_SIG_f32_wsum, p->bind.model->cpu);
   for (int32_t i = 0; i < x->rank; i++) /* the same size at another scale moves elements too */
-    if (x->dim[i] != y->dim[i] || (by_scale && (!q.value || scale_at(&q, i) != 1))) s->axis[s->n_axes++] = i;
+    if (x->dim[i] != y->dim[i] || crop || (by_scale && (!q.scales || scale_at(&q, i) != 1)))
+      s->axis[s->n_axes++] = i;
   sort_axes(s, x, y);
-  size_t at = 0, taps = (size_t)taps_a_output(a->mode);
+  size_t at = 0, taps = (size_t)taps_a_output(a, 1);
   for (int32_t i = 0; i < s->n_axes; i++) {
-    size_t n = (size_t)y->dim[s->axis[i]] * taps;
+    int64_t in = x->dim[s->axis[i]], out = y->dim[s->axis[i]];
+    /* scales that come later are no smaller than this one, unless sizes are given too */
+    float least = q.scales ? scale_at(&q, s->axis[i]) : in ? (float)out / (float)in : 1;
+    s->taps[i] = taps_a_output(a, least);
+    if (s->taps[i] < 0)
+      return lr_prepare_fail(p, LR_ERR_VALUE,
+                             "axis %d shrinks from %lld to %lld; with antialias that is too much", s->axis[i],
+                             (long long)in, (long long)out);
+    size_t n = (size_t)out * (size_t)s->taps[i];
     s->from_at[i] = at;
     at += lr_align_up(n * sizeof(int64_t), LR_ALIGN);
     s->weight_at[i] = at;
@@ -229,23 +288,28 @@ static lr_status make_taps(const struct lr_run *r, struct lr_taps *taps) {
   const struct lr_resize_attrs *a = r->node->attrs;
   const struct step *s = r->params;
   const struct lr_view *x = &r->in[0], *y = &r->out[0];
-  bool by_scale = r->node->in[1] >= 0;
-  struct request q = {by_scale, r->in[by_scale ? 1 : 2].data};
-  int32_t n = taps_a_output(a->mode);
+  struct request q = {r->in[1].data, r->in[2].data};
   for (int32_t i = 0; i < x->rank; i++)
     if (size_out(&q, i, x->dim[i]) != y->dim[i])
       return lr_run_fail(r, LR_ERR_VALUE, "%s[%d] does not give y's size %lld; it changed after planning",
-                         by_scale ? "scales" : "sizes", i, (long long)y->dim[i]);
+                         q.sizes ? "sizes" : "scales", i, (long long)y->dim[i]);
   for (int32_t i = 0; i < s->n_axes; i++) {
     int32_t axis = s->axis[i];
     int64_t in = x->dim[axis], out = y->dim[axis];
-    float scale = by_scale ? scale_at(&q, axis) : (float)out / (float)in;
-    if (scale == 1) continue;
+    float scale = q.scales ? scale_at(&q, axis) : (float)out / (float)in;
+    const float *roi = r->in[3].data;
+    int32_t n = taps_a_output(a, scale);
+    if (scale == 1 && in == out && !roi) continue;
+    if (n < 0 || n > s->taps[i])
+      return lr_run_fail(r, LR_ERR_VALUE, "scales[%d] is %g; with antialias that shrinks too much", axis,
+                         (double)scale);
     int64_t *from = (int64_t *)(void *)((char *)r->scratch + s->from_at[i]);
     float *weight = (float *)(void *)((char *)r->scratch + s->weight_at[i]);
     for (int64_t o = 0; o < out; o++)
-      taps_of(a, coordinate(a->coordinates, o, scale, in, out), in, from + o * n,
-              n > 1 ? weight + o * n : NULL);
+      taps_of(a,
+              roi ? crop_coordinate(o, roi[axis], roi[x->rank + axis], in, out)
+                  : coordinate(a->coordinates, o, scale, in, out),
+              scale, in, n, from + o * n, n > 1 ? weight + o * n : NULL);
     taps[axis] = (struct lr_taps){n, from, n > 1 ? weight : NULL};
   }
   return LR_OK;
@@ -272,6 +336,25 @@ static void run_passes(const struct lr_run *r, const struct lr_taps *taps) {
   }
 }
 
+/* Writes the extrapolation value where the crop leaves x. */
+static void extrapolate(const struct lr_run *r) {
+  const struct lr_resize_attrs *a = r->node->attrs;
+  const struct lr_view *x = &r->in[0];
+  const float *roi = r->in[3].data;
+  for (int32_t axis = 0; axis < x->rank; axis++)
+    for (int64_t o = 0, out = r->out[0].dim[axis]; o < out; o++) {
+      float at = crop_coordinate(o, roi[axis], roi[x->rank + axis], x->dim[axis], out);
+      if (at >= 0 && at <= (float)(x->dim[axis] - 1)) continue;
+      struct lr_view slab = r->out[0], value = slab;
+      slab.dim[axis] = value.dim[axis] = 1;
+      slab.data = (char *)slab.data + o * slab.stride[axis] * (int64_t)lr_dtype_size(slab.dtype);
+      uint16_t half = lr_f16_from_f32(a->extrapolation);
+      value.data = slab.dtype == LR_F16 ? (void *)&half : (void *)(uintptr_t)&a->extrapolation;
+      memset(value.stride, 0, sizeof value.stride);
+      lr_view_copy(&slab, &value);
+    }
+}
+
 static lr_status run(struct lr_run *r) {
   const struct lr_resize_attrs *a = r->node->attrs;
   struct lr_taps taps[LR_MAX_RANK] = {{0}};
@@ -285,6 +368,7 @@ static lr_status run(struct lr_run *r) {
     lr_resize_nearest(r->pool, &r->in[0], &r->out[0], taps);
   else
     run_passes(r, taps);
+  if (r->in[3].data) extrapolate(r);
   return LR_OK;
 }
 

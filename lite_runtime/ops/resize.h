@@ -3,7 +3,10 @@
 #pragma once
 #include "op.h"
 
-enum { LR_RESIZE_MAX_TAPS = 4 };
+enum {
+  LR_RESIZE_MAX_TAPS = 4,    /* of filters that are not stretched */
+  LR_RESIZE_MOST_TAPS = 4096 /* of those that are */
+};
 
 /* For each output along one axis, the elements it is made of. */
 struct lr_taps {

@@ -132,21 +132,30 @@ static void store(char *p, int32_t dtype, int64_t i, float f) {
 /* The axis is not the last dim: sums of n elements at `from` and its neighbours along the axis. */
 static void sum_rows(const struct job *j, const int64_t *at, const float *w, const char *from, char *to) {
   int64_t x_size = j->x_dtype == LR_F32 ? 4 : 2;
-  if (j->x_dtype == LR_F32 && j->y_dtype == LR_F32 && j->step[0] == 1 && j->step[1] == 1) {
+  if (j->x_dtype == LR_F32 && j->y_dtype == LR_F32 && j->step[0] == 1 && j->step[1] == 1 &&
+      j->taps->n <= LR_RESIZE_MAX_TAPS) {
     const float *a[LR_RESIZE_MAX_TAPS];
     for (int32_t t = 0; t < j->taps->n; t++)
       a[t] = (const float *)(const void *)from + at[t] * j->axis_stride;
     j->wsum((size_t)j->length, (size_t)j->taps->n, a, w, (float *)(void *)to);
     return;
   }
-  float chunk[LR_RESIZE_MAX_TAPS][CHUNK];
-  const float *a[LR_RESIZE_MAX_TAPS] = {chunk[0], chunk[1], chunk[2], chunk[3]};
+  float chunk[LR_RESIZE_MAX_TAPS + 1][CHUNK], weight[LR_RESIZE_MAX_TAPS + 1];
+  const float *a[LR_RESIZE_MAX_TAPS + 1] = {chunk[0], chunk[1], chunk[2], chunk[3], chunk[4]};
   for (int64_t k = 0; k < j->length; k += CHUNK) {
     int64_t n = j->length - k < CHUNK ? j->length - k : CHUNK;
-    for (int32_t t = 0; t < j->taps->n; t++)
-      for (int64_t i = 0; i < n; i++)
-        chunk[t][i] = load(from + at[t] * j->axis_stride * x_size, j->x_dtype, (k + i) * j->step[1]);
-    j->wsum((size_t)n, (size_t)j->taps->n, a, w, chunk[0]);
+    for (int32_t done = 0, now; done < j->taps->n; done += now) { /* the sum so far is one more summand */
+      int32_t first = done > 0;
+      now = j->taps->n - done < LR_RESIZE_MAX_TAPS ? j->taps->n - done : LR_RESIZE_MAX_TAPS;
+      weight[0] = 1;
+      for (int32_t t = 0; t < now; t++) {
+        weight[first + t] = w[done + t];
+        for (int64_t i = 0; i < n; i++)
+          chunk[first + t][i] =
+              load(from + at[done + t] * j->axis_stride * x_size, j->x_dtype, (k + i) * j->step[1]);
+      }
+      j->wsum((size_t)n, (size_t)(first + now), a, weight, chunk[0]);
+    }
     for (int64_t i = 0; i < n; i++) store(to, j->y_dtype, (k + i) * j->step[0], chunk[0][i]);
   }
 }

@@ -121,7 +121,7 @@ def test_weak(model_of):
 
 
 def test_rounded_inputs_hide_an_error(model_of):
-    """Where one rounding of the inputs changes the result two right answers may differ: nothing is shown."""
+    """Where one rounding of the inputs changes the result, two right answers may differ: nothing is proven."""
     def steep(factor):
         return model_of([helper.make_node("Mul", ["x", "k"], ["m"]), helper.make_node("Sin", ["m"], ["y"])],
                         {"x": [40]}, {"y": [40]}, {"k": np.array(factor, np.float32)})

@@ -21,15 +21,22 @@ def resize(x, scales=None, sizes=None, opset=19, **attrs):
 
 X = (1, 3, 5, 6)
 ROWS = []
+
+
+def odd(coordinates):
+    """Scales under which sizes are not whole, which align_corners refuses."""
+    return [1, 1, 1.6, 0.5] if coordinates == "align_corners" else [1, 1, 1.7, 0.6]
+
+
 for c, r in itertools.product(COORDINATES, ROUNDING):
     ROWS += [
         resize(rand(*X), [1, 1, 2, 2], mode="nearest", coordinate_transformation_mode=c, nearest_mode=r),
-        resize(rand(*X), [1, 1, 1.7, 0.6], mode="nearest", coordinate_transformation_mode=c, nearest_mode=r),
+        resize(rand(*X), odd(c), mode="nearest", coordinate_transformation_mode=c, nearest_mode=r),
     ]
 for c, mode in itertools.product(COORDINATES, ("linear", "cubic")):
     ROWS += [
         resize(rand(*X), [1, 1, 2, 2], mode=mode, coordinate_transformation_mode=c),
-        resize(rand(*X), [1, 1, 1.7, 0.6], mode=mode, coordinate_transformation_mode=c),
+        resize(rand(*X), odd(c), mode=mode, coordinate_transformation_mode=c),
         resize(rand(*X), sizes=[1, 3, 9, 4], mode=mode, coordinate_transformation_mode=c),
     ]
 ROWS += [
@@ -72,4 +79,29 @@ ROWS += [
         "Resize", rand(*X), None, rand(4, low=1, high=1) * np.array([1, 1, 2, 2], np.float32), opset=19, mode="nearest"
     ),
     row("Resize", rand(*X), None, None, np.array([1, 3, 7, 8]), opset=19, mode="linear"),
+]
+# antialias, aspect ratio policies, crops (onnxruntime leaves out what lies outside, ONNX repeats the border)
+for mode in ("linear", "cubic"):
+    for scales in ([1, 1, 0.5, 0.4], [1, 1, 0.3, 1.5]):
+        ROWS += [resize(rand(1, 2, 17, 20), scales, mode=mode, antialias=1, evaluator=True)]
+    ROWS += [
+        resize(rand(1, 2, 17, 20), sizes=[1, 2, 4, 9], mode=mode, antialias=1, evaluator=True),
+        resize(rand(1, 2, 17, 20), [1, 1, 0.5, 0.4], mode=mode, antialias=1, exclude_outside=1, evaluator=True),
+        resize(rand(1, 2, 300, 20), [1, 1, 0.021, 1], mode=mode, antialias=1, evaluator=True),
+    ]
+for policy in ("not_larger", "not_smaller"):
+    for mode in ("nearest", "linear"):
+        ROWS += [
+            resize(rand(1, 2, 5, 8), sizes=[7, 9], axes=[2, 3], keep_aspect_ratio_policy=policy, mode=mode),
+            resize(rand(1, 2, 5, 8), sizes=[9, 3], axes=[3, 2], keep_aspect_ratio_policy=policy, mode=mode),
+        ]
+CROP = {"coordinate_transformation_mode": "tf_crop_and_resize"}
+for mode in ("linear", "cubic"):
+    for roi in ([0, 0, 0.2, 0.3, 1, 1, 0.8, 0.7], [0, 0, -0.2, 0.3, 1, 1, 0.8, 1.7]):
+        r = Const(np.array(roi, np.float32))
+        more = {"mode": mode, "extrapolation_value": 10.0, **CROP}
+        ROWS += [row("Resize", rand(1, 2, 6, 7), r, None, [1, 2, 3, 5], opset=19, **more)]
+ROWS += [
+    row("Resize", rand(1, 2, 6, 7), np.array([0.1, 0.2, 0.9, 1.0], np.float32), None, [4, 1], opset=19, axes=[2, 3],
+        mode="linear", evaluator=True, dynamic=False, **CROP),
 ]

@@ -1,0 +1,76 @@
+/* det: determinants, by elimination with the largest pivot of each column, in double. */
+#include <math.h>
+
+#include "move.h"
+
+lr_status lr_infer_det(struct lr_infer *c) {
+  const struct lr_type *x = &c->in[0];
+  char text[200];
+  if (x->dtype != LR_F32 && x->dtype != LR_F64)
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; use f32 or f64", lr_dtype_name(x->dtype));
+  lr_dim m = x->rank < 2 ? 0 : x->dim[x->rank - 1];
+  if (x->rank < 2 || !lr_dim_unify(&m, x->dim[x->rank - 2]))
+    return lr_infer_fail(c, LR_ERR_MODEL, "x is %s, but must be square matrices",
+                         lr_type_text(x, text, sizeof text));
+  c->out[0] = *x;
+  c->out[0].rank = x->rank - 2;
+  return LR_OK;
+}
+
+static lr_status prepare(struct lr_prepare *p) {
+  size_t m = (size_t)p->in[0].dim[p->in[0].rank - 1];
+  p->scratch = m * m * sizeof(double);
+  return LR_OK;
+}
+
+static void swap_rows(double *a, int64_t m, int64_t i, int64_t k) {
+  for (int64_t j = 0; j < m; j++) {
+    double t = a[i * m + j];
+    a[i * m + j] = a[k * m + j];
+    a[k * m + j] = t;
+  }
+}
+
+/* Of the m x m matrix a, which it changes. */
+static double determinant(double *a, int64_t m) {
+  double det = 1;
+  for (int64_t k = 0; k < m && !lr_stopped(); k++) {
+    int64_t pivot = k;
+    for (int64_t i = k + 1; i < m; i++)
+      if (fabs(a[i * m + k]) > fabs(a[pivot * m + k])) pivot = i;
+    if (pivot != k) {
+      swap_rows(a, m, pivot, k);
+      det = -det;
+    }
+    double p = a[k * m + k];
+    det *= p;
+    if (p == 0) return det; /* -0, or NaN when an earlier one was infinite: as the product is */
+    for (int64_t i = k + 1; i < m; i++) {
+      double f = a[i * m + k] / p;
+      for (int64_t j = k + 1; j < m; j++) a[i * m + j] -= f * a[k * m + j];
+    }
+  }
+  return det;
+}
+
+static lr_status run(struct lr_run *r) {
+  const struct lr_view *x = &r->in[0], *y = &r->out[0];
+  int64_t m = x->dim[x->rank - 1], n = m * m;
+  double *a = r->scratch;
+  if (x->dim[x->rank - 2] != m)
+    return lr_run_fail(r, LR_ERR_VALUE, "x has matrices of %lld x %lld, but they must be square",
+                       (long long)x->dim[x->rank - 2], (long long)m);
+  for (int64_t b = 0; b < lr_view_count(y); b++) {
+    for (int64_t i = 0; i < n; i++)
+      a[i] = x->dtype == LR_F32 ? (double)((const float *)x->data)[b * n + i]
+                                : ((const double *)x->data)[b * n + i];
+    double d = determinant(a, m);
+    if (y->dtype == LR_F32)
+      ((float *)y->data)[b] = (float)d;
+    else
+      ((double *)y->data)[b] = d;
+  }
+  return LR_OK;
+}
+
+const struct lr_impl lr_cpu_det = {.prepare = prepare, .run = run};

@@ -1,0 +1,103 @@
+/* top_k: the largest elements along an axis, by a heap of the k best found so far. */
+#include "move.h"
+#include "order.h"
+
+enum { PIECE = 256 };
+
+lr_status lr_infer_top_k(struct lr_infer *c) {
+  const struct lr_top_k_attrs *a = c->attrs;
+  const struct lr_type *x = &c->in[0];
+  struct lr_ints k;
+  LR_TRY(lr_move_axis(c, a->axis, x->rank));
+  if (!lr_order_has(x->dtype))
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s, which has no order here", lr_dtype_name(x->dtype));
+  LR_TRY(lr_ints_infer(c, 1, "k", &k));
+  if (!k.dtype || (k.n >= 0 && k.n != 1))
+    return lr_infer_fail(c, LR_ERR_MODEL, "k has %lld elements, but must have one", (long long)k.n);
+  c->out[0] = c->out[1] = *x;
+  c->out[1].dtype = LR_I64;
+  int64_t n = lr_ints_known(&k) ? lr_ints_at(&k, 0) : -1, size = x->dim[a->axis];
+  if (lr_ints_known(&k) && (n < 0 || (size >= 0 && n > size)))
+    return lr_infer_fail(c, LR_ERR_VALUE, "k is %lld, but axis %d of x has size %lld", (long long)n, a->axis,
+                         (long long)size);
+  c->out[0].dim[a->axis] = c->out[1].dim[a->axis] = n < 0 ? -1 : n;
+  LR_TRY(lr_move_output(c, 0));
+  return lr_move_output(c, 1);
+}
+
+struct job {
+  const struct lr_view *x;
+  const struct lr_view *values;
+  int64_t *indices;
+  struct lr_around at;
+  int64_t k, rows, each;
+  struct lr_entry *heaps; /* k for each thread */
+  bool down;
+};
+
+/* The k first of n elements, `inner` apart, in `heap`. False when the run is stopped. */
+static bool select_row(const struct job *j, const char *x, struct lr_entry *heap) {
+  int64_t size = (int64_t)lr_dtype_size(j->x->dtype), k = j->k;
+  uint64_t keys[PIECE];
+  for (int64_t at = 0, n; at < j->at.n; at += n) {
+    if (at % (256 * PIECE) == 0 && lr_stopped()) return false;
+    n = j->at.n - at < PIECE ? j->at.n - at : PIECE;
+    lr_order_keys(j->x->dtype, j->down, n, x + at * j->at.inner * size, j->at.inner, keys);
+    for (int64_t i = 0; i < n; i++) {
+      struct lr_entry e = {keys[i], at + i};
+      if (e.index < k) {
+        heap[e.index] = e;
+        if (e.index == k - 1)
+          for (int64_t p = k / 2; p-- > 0;) lr_heap_sink(heap, k, p);
+      } else if (e.key > heap[0].key) { /* an equal one comes later: its index is larger */
+        heap[0] = e;
+        lr_heap_sink(heap, k, 0);
+      }
+    }
+  }
+  lr_heap_sort(heap, k);
+  return true;
+}
+
+static void body(void *context, int32_t task, int32_t thread) {
+  const struct job *j = context;
+  struct lr_entry *heap = j->heaps + (int64_t)thread * j->k;
+  size_t size = lr_dtype_size(j->x->dtype);
+  for (int64_t row = task * j->each; row < (task + 1) * j->each && row < j->rows; row++) {
+    int64_t outer = row / j->at.inner, inner = row % j->at.inner;
+    const char *x = (const char *)j->x->data + (size_t)(outer * j->at.n * j->at.inner + inner) * size;
+    if (!select_row(j, x, heap)) return;
+    for (int64_t i = 0; i < j->k; i++) {
+      int64_t to = (outer * j->k + i) * j->at.inner + inner;
+      memcpy((char *)j->values->data + (size_t)to * size, x + (size_t)(heap[i].index * j->at.inner) * size,
+             size);
+      j->indices[to] = heap[i].index;
+    }
+  }
+}
+
+static lr_status prepare(struct lr_prepare *p) {
+  const struct lr_top_k_attrs *a = p->bind.node->attrs;
+  p->scratch = (size_t)p->out[0].dim[a->axis] * (size_t)p->threads * sizeof(struct lr_entry);
+  return LR_OK;
+}
+
+static lr_status run(struct lr_run *r) {
+  const struct lr_top_k_attrs *a = r->node->attrs;
+  const struct lr_view *x = &r->in[0], *y = &r->out[0];
+  struct lr_ints k = lr_ints_view(r->in, r->n_in, 1, NULL);
+  struct job j = {.x = x, .values = y, .indices = r->out[1].data, .at = lr_around_axis(x, a->axis)};
+  j.k = lr_ints_at(&k, 0);
+  if (k.n != 1 || j.k != y->dim[a->axis] || j.k > j.at.n)
+    return lr_run_fail(r, LR_ERR_VALUE, "k is %lld, but axis %d has size %lld in x and %lld in y",
+                       (long long)j.k, a->axis, (long long)j.at.n, (long long)y->dim[a->axis]);
+  j.heaps = r->scratch;
+  j.down = a->smallest;
+  j.rows = j.at.outer * j.at.inner;
+  j.each = 16384 / (j.at.n + 1) + 1;
+  if (j.rows / j.each >= INT32_MAX) j.each = j.rows / (1 << 20);
+  lr_parallel(r->pool, (int32_t)((j.rows + j.each - 1) / j.each), body, &j);
+  return LR_OK;
+}
+
+const struct lr_impl lr_cpu_top_k = {.prepare = prepare, .run = run};
