@@ -213,8 +213,7 @@ class Builder:
                 return False
 
         def make() -> list[int]:
-            s = [d if self.flag(70) else 1 for d in x.shape]
-            s = [self.size() if d == 1 and self.flag(20) else d for d in s]
+            s = [self.size() if d == 1 and self.flag(20) else d if self.flag(70) else 1 for d in x.shape]
             s = s[self.draw(0, len(s)) if self.flag(25) else 0:]
             return [self.size(), *s] if len(s) < 5 and self.flag(10) else s
         return self.some(x.dtype, fits=fits, make=make, **recipe)

@@ -119,7 +119,8 @@ def resized(g: Builder, leaves: Iterable[Tensor], symbols: dict[str, int]) -> Fe
     for t in leaves:
         if t.kind == "input":
             shape = [symbols[d] if d in some else n for d, n in zip(t.sizes or t.shape, t.shape, strict=True)]
-            feeds[t.name] = t.value if t.recipe is None else values(g.rng, t.dtype, shape, **t.recipe)
+            recipe = t.recipe and {**t.recipe, "flavour": "plain"}  # rows look at the first values only
+            feeds[t.name] = t.value if recipe is None else values(g.rng, t.dtype, shape, **recipe)
     return feeds
 
 

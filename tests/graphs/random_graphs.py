@@ -70,7 +70,8 @@ def saved(case: Case, verdict: str, folder: Path) -> Path:
     data = case.model.SerializeToString()
     path = folder / f"{verdict}_{hashlib.sha1(data).hexdigest()[:8]}.onnx"
     path.write_bytes(data)
-    np.savez(path.with_suffix(".npz"), **case.feeds[0])
+    for i, feeds in enumerate(case.feeds):
+        np.savez(path.with_suffix(f".{i}.npz"), **feeds)
     return path
 
 

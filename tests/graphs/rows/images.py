@@ -18,6 +18,13 @@ def image(g: Builder, of: int = 0, dims: tuple[int, int] = (1, 3), channels: int
                   (channels is None or s[1] == channels), make=make)
 
 
+def finite(x: Tensor) -> Tensor:
+    """x without NaN and infinities: these meet weights of zero, and who multiplies by zero is nobody's."""
+    if x.dtype.kind == "f" and not np.isfinite(x.value).all():
+        raise Invalid
+    return x
+
+
 def window(g: Builder, x: Tensor, kernel: list[int], dilate: bool = True, half: bool = False) -> dict[str, Any]:
     """strides, pads or auto_pad, dilations."""
     n = len(kernel)
@@ -71,7 +78,7 @@ def conv_transpose(g: Builder) -> None:
 
 @row("MaxPool", "AveragePool", "LpPool")
 def pool(g: Builder) -> None:
-    x = image(g)
+    x = finite(image(g)) if g.op == "MaxPool" else image(g)  # NaN stays NaN with us; the references drop it
     kernel = [g.pick([2, 3, 1]) for _ in x.shape[2:]]
     late = {"MaxPool": 10, "AveragePool": 19, "LpPool": 18}[g.op]
     attrs = window(g, x, kernel, dilate=g.opset >= late)
@@ -89,7 +96,7 @@ def pool(g: Builder) -> None:
 
 @row("GlobalAveragePool", "GlobalMaxPool")
 def global_pool(g: Builder) -> None:
-    g.node(image(g))
+    g.node(finite(image(g)))
 
 
 @row("GlobalLpPool")
@@ -100,10 +107,17 @@ def global_lp_pool(g: Builder) -> None:
 @row("MaxUnpool")
 def max_unpool(g: Builder) -> None:
     x = image(g, dims=(1, 3))
-    kernel = [2] * (x.rank - 2)
-    n = int(np.prod(x.shape[2:]))
-    where = np.stack([g.rng.permutation(n * 2 ** len(kernel))[:n] for _ in range(x.shape[0] * x.shape[1])] or [[]])
-    g.node(x, g.given(where.reshape(x.shape), const=30), kernel_shape=kernel, strides=kernel)
+    dims = x.rank - 2
+    kernel, n = [g.pick([2, 3]) for _ in range(dims)], int(np.prod(x.shape[2:]))
+    size = [d * k for d, k in zip(x.shape[2:], kernel, strict=True)]
+    pads = [g.draw(0, 1) if d > 1 else 0 for d in x.shape[2:]] * 2 if g.flag(30) else None
+    if pads is not None:
+        size = [d - 2 * p for d, p in zip(size, pads, strict=False)]
+    if int(np.prod(size)) < n:
+        raise Invalid
+    where = np.stack([g.rng.permutation(int(np.prod(size)))[:n] for _ in range(x.shape[0] * x.shape[1])] or [[]])
+    shape = g.given([*x.shape[:2], *size], const=100) if g.flag(30) and pads is None else None
+    g.node(x, g.given(where.reshape(x.shape), const=30), shape, kernel_shape=kernel, strides=kernel, pads=pads)
 
 
 @row("LRN")
@@ -126,7 +140,7 @@ def upsample(g: Builder) -> None:
 @row("Resize")
 def resize(g: Builder) -> None:
     mode = g.pick(["nearest", "linear", "cubic"] if g.opset >= 11 else ["nearest", "linear"])
-    x = image(g, dims=(2, 2) if mode == "cubic" else (1, 3))
+    x = finite(image(g, dims=(2, 2) if mode == "cubic" else (1, 3)))
     n = x.rank - 2
     scales = [1, 1, *(g.pick([2, 1.5, 0.5, 0.75, 3, 1]) for _ in range(n))]
     if g.opset < 11:
@@ -165,7 +179,7 @@ def resize(g: Builder) -> None:
 @row("GridSample")
 def grid_sample(g: Builder) -> None:
     n = 2 if g.opset < 20 else g.pick([2, 2, 3])
-    x = image(g, dims=(n, n))
+    x = finite(image(g, dims=(n, n)))
     mode = g.pick(["linear", "nearest", "cubic"] if g.opset >= 20 else ["bilinear", "nearest", "bicubic"])
     if n == 3 and mode == "cubic":
         mode = "linear"
@@ -184,7 +198,7 @@ def affine_grid(g: Builder) -> None:
 
 @row("RoiAlign")
 def roi_align(g: Builder) -> None:
-    x = image(g, dims=(2, 2))
+    x = finite(image(g, dims=(2, 2)))
     if x.shape[0] == 0:
         raise Invalid
     k = g.draw(1, 3)
@@ -215,17 +229,25 @@ def col2im(g: Builder) -> None:
     n = g.pick([2, 1, 3])
     size, block = [g.pick([4, 5, 6]) for _ in range(n)], [g.pick([2, 1, 3]) for _ in range(n)]
     strides, pads = [g.pick([1, 2]) for _ in range(n)], [g.draw(0, 1) for _ in range(2 * n)]
-    places = [(size[i] + pads[i] + pads[n + i] - block[i]) // strides[i] + 1 for i in range(n)]
+    step = [g.pick([1, 2]) for _ in range(n)] if g.flag(30) else [1] * n
+    reach = [(k - 1) * d + 1 for k, d in zip(block, step, strict=True)]
+    places = [(size[i] + pads[i] + pads[n + i] - reach[i]) // strides[i] + 1 for i in range(n)]
+    if min(places) < 1:
+        raise Invalid
     x = g.new(g.type(0), [g.pick([1, 2]), g.pick([1, 3]) * int(np.prod(block)), int(np.prod(places))])
-    g.node(x, g.given(size), g.given(block), strides=strides, pads=pads)
+    g.node(x, g.given(size), g.given(block), strides=strides, pads=pads,
+           dilations=step if step != [1] * n or g.flag(20) else None)
 
 
 @row("DeformConv")
 def deform_conv(g: Builder) -> None:
-    x = image(g, dims=(2, 2))
+    x = finite(image(g, dims=(2, 2)))
     n, c, h, w = x.shape
     k = [g.pick([2, 1, 3]), g.pick([2, 3, 1])]
-    out_h, out_w = h - k[0] + 1, w - k[1] + 1
+    step, dilate, pads = ([g.pick([1, 2]) for _ in k] if g.flag(30) else [1, 1], g.pick([[1, 1], [1, 1], [1, 2]]),
+                          [g.draw(0, 1) for _ in range(4)])
+    out_h, out_w = ((d + pads[i] + pads[i + 2] - (k[i] - 1) * dilate[i] - 1) // step[i] + 1
+                    for i, d in enumerate((h, w)))
     if min(out_h, out_w) < 1:
         raise Invalid
     groups = g.pick([d for d in (1, 2) if c % d == 0])
@@ -234,4 +256,5 @@ def deform_conv(g: Builder) -> None:
     offset = g.new(x.dtype, [n, 2 * taps, out_h, out_w], low=-1, high=1)
     bias = g.new(x.dtype, [2 * groups]) if g.flag() else None
     mask = g.new(x.dtype, [n, taps, out_h, out_w], low=0, high=1) if g.flag() else None
-    g.node(x, weights, offset, bias, mask, group=groups, offset_group=groups, kernel_shape=k, pads=[0, 0, 0, 0])
+    g.node(x, weights, offset, bias, mask, group=groups, offset_group=groups, kernel_shape=k, pads=pads,
+           strides=step if step != [1, 1] else None, dilations=dilate if dilate != [1, 1] else None)

@@ -64,3 +64,16 @@ def scatter_nd(g: Builder) -> None:
     where = np.stack(np.unravel_index(flat, x.shape[:k]), -1)
     how: dict[str, Any] = {"reduction": mode} if mode != "none" else {}
     g.node(x, g.given(where, const=30), g.new(x.dtype, [n, *x.shape[k:]]), **how)
+
+
+@row("TensorScatter")
+def tensor_scatter(g: Builder) -> None:
+    b, most, n = g.draw(1, 3), g.draw(2, 6), 0
+    n = g.draw(1, most)
+    circular = g.flag(40)
+    before, after = [g.draw(1, 2)] if g.flag() else [], [g.draw(1, 4)]
+    t = g.type(0)
+    axis = -2 if g.flag(60) else 1 + len(before)
+    written = g.new(np.dtype("int64"), [b], low=0, high=most - 1 if circular else most - n) if g.flag(75) else None
+    g.node(g.new(t, [b, *before, most, *after]), g.new(t, [b, *before, n, *after]), written,
+           axis=axis if axis != -2 or g.flag() else None, mode="circular" if circular else g.pick([None, "linear"]))

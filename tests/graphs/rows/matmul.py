@@ -1,9 +1,12 @@
 """Matrix products, f32 and integer, and quantisation."""
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from builder import Builder, Invalid, Tensor, row
 from onnx import helper
+from rows.images import window
 
 I8, U8, F32 = np.dtype("int8"), np.dtype("uint8"), np.dtype("float32")
 
@@ -59,14 +62,24 @@ def matmul_integer(g: Builder) -> None:
     g.node(x, y, a, b)
 
 
+def around(g: Builder, x: Tensor, w: Tensor) -> dict[str, Any]:
+    """Attributes of a convolution of an image."""
+    kernel = list(w.shape[2:])
+    return {**window(g, x, kernel), "kernel_shape": kernel if g.flag() else None}
+
+
 @row("ConvInteger")
 def conv_integer(g: Builder) -> None:
     x = g.some(g.types(0), fits=lambda s: len(s) == 4 and 0 not in s, make=lambda: [1, g.pick([1, 2, 4]), 5, 6],
                low=0, high=100)
-    w = g.new(g.pick(g.types(1)), [g.pick([1, 2, 3]), x.shape[1], 3, g.pick([1, 3])], low=-100, high=100, const=80)
+    groups = g.pick([1, 1, 2])
+    if x.shape[1] % groups:
+        raise Invalid
+    w = g.new(g.pick(g.types(1)), [groups * g.pick([1, 2, 3]), x.shape[1] // groups, 3, g.pick([1, 3])], low=-100,
+              high=100, const=80)
     zero = g.new(x.dtype, [], low=0, high=9, const=80) if g.flag() else None
     more = g.new(w.dtype, [], low=0, high=9, const=80) if g.flag() else None
-    g.node(x, w, zero, more, pads=[1, 1, 1, 1], strides=g.pick([None, [1, 1], [2, 1]]))
+    g.node(x, w, zero, more, group=groups if groups > 1 else None, **around(g, x, w))
 
 
 def scale(g: Builder, shape: list[int] | tuple[int, ...] = (), dtype: np.dtype = F32) -> Tensor:
@@ -98,7 +111,7 @@ def qlinear_conv(g: Builder) -> None:
     bias = g.new(np.dtype("int32"), [out], low=-999, high=999, const=90) if g.flag() else None
     w_zero = g.new(tw, [out] if wide else [], low=0, high=0, const=100)
     g.node(x, scale(g), zero(tx), w, scale(g, [out] if wide else []), w_zero, scale(g), zero(ty), bias,
-           group=groups, pads=g.pick([None, [1, 1, 1, 1]]), strides=g.pick([None, [2, 2]]))
+           group=groups, **around(g, x, w))
 
 
 @row("QuantizeLinear", "DequantizeLinear")
