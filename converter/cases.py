@@ -115,9 +115,8 @@ class Cases:
     """Finds inputs on which the reference runs and is exact itself.
 
     Some are useless for a proof: where a reference's own rounding is larger than the limit (sigmoids of white noise
-    that all end near zero, logarithms of differences) nobody can be compared with it. So each case is computed
-    again, in
-    another order and on inputs that differ by one rounding, and those that change little are preferred.
+    that all end near zero, logarithms of differences) nobody can be compared with it. So each case is computed again,
+    in another order and on inputs that differ by one rounding, and those that change little are preferred.
     """
 
     def __init__(self, source: Source, session: Session, reference: Reference, precision: str, seed: int,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import Problem
+from ..errors import Problem, UnsupportedError
 from .options import common, conversion
 from .output import print_json, print_table, progress, say
 
@@ -32,33 +32,40 @@ def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[
 
     The model is really converted (in memory and without the proof), so that what is accepted here does not fail later.
     """
-    from ..api import convert
-    from ..frontend import check, load
-    from ..infer import Infer
+    from ..frontend import load
 
     with progress() as tell:
         tell("reading")
         proto = load(model)
         tell("checking")
-        problems: list[Problem] = check(proto, Infer(), set=set_, state=state, dims=dims)
-        if not problems:
-            tell("converting")
-            convert(proto, verify=False, set=set_, state=state, dim=dims)
+        found = problems(proto, set_, state, dims)
     nodes = Counter(_operators(proto))
-    bad = Counter(p.op for p in problems)
+    bad = Counter(p.op for p in found)
     if as_json:
-        print_json({"ok": not problems, "operators": dict(sorted(nodes.items())),
-                    "problems": [vars(p) for p in problems]})
-        return bool(problems)
+        print_json({"ok": not found, "operators": dict(sorted(nodes.items())),
+                    "problems": [vars(p) for p in found]})
+        return bool(found)
     rows = [[op, n, f"{bad[op]} not supported" if bad[op] else "yes"] for op, n in sorted(nodes.items())]
     print_table("", ["operator", ">nodes", "supported"], rows, lambda i: rows[i][2] != "yes")
-    if problems:
-        print_table("", ["operator", "node", "why", "what to do"], [[p.op, p.node, p.why, p.fix] for p in problems])
-        n = len(problems)
+    if found:
+        print_table("", ["operator", "node", "why", "what to do"], [[p.op, p.node, p.why, p.fix] for p in found])
+        n = len(found)
         say(f"cannot be converted: {n} {'thing is' if n == 1 else 'things are'} not supported", "red")
     else:
         say("can be converted", "green")
-    return bool(problems)
+    return bool(found)
+
+
+def problems(model: str | bytes | onnx.ModelProto, set_: dict[str, Any] | None = None,
+             state: dict[str, str] | None = None, dims: dict[str, int] | None = None) -> list[Problem]:
+    """All that `convert` would refuse; ConvertError, in the words of `convert`, for what is wrong with the whole."""
+    from ..api import convert
+
+    try:
+        convert(model, verify=False, set=set_, state=state, dim=dims)
+    except UnsupportedError as e:
+        return e.problems
+    return []
 
 
 def _operators(model: onnx.ModelProto) -> Iterator[str]:

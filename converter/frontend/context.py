@@ -235,7 +235,7 @@ class Context:
         perm = tuple(perm)
         if v.const is None or v.perm is not None:
             return self.add("transpose", v, perm=perm)
-        t = self.graph.const(np.ascontiguousarray(np.transpose(v.const, perm)), v.name)
+        t = self.graph.const(np.array(np.transpose(v.const, perm), order="C"), v.name)
         t.perm = perm
         return t
 

@@ -26,7 +26,7 @@ _BINARY = {
 _WITH_ATTRIBUTES = {
     "Celu": ("celu", ("alpha",)), "Elu": ("elu", ("alpha",)), "HardSigmoid": ("hard_sigmoid", ("alpha", "beta")),
     "LeakyRelu": ("leaky_relu", ("alpha",)), "Selu": ("selu", ("alpha", "gamma")),
-    "Shrink": ("shrink", ("lambd", "bias")), "ThresholdedRelu": ("thresholded_relu", ("alpha",)),
+    "ThresholdedRelu": ("thresholded_relu", ("alpha",)),
 }
 
 
@@ -163,6 +163,14 @@ def gelu(c: Context) -> Value:
     if kind not in kinds:
         raise c.refuse(f"approximation '{kind}' is not one of {', '.join(kinds)}")
     return c.add(kinds[kind], c.input(0))
+
+
+@onnx_op("Shrink")
+def shrink(c: Context) -> Value:
+    x = c.input(0)
+    wide = x if x.dtype[0] == "f" else c.cast(x, "f64")  # the attributes have fractions, integers lose these afterwards
+    y = c.add("shrink", wide, *(c.scalar(c.attr(a), wide.dtype) for a in ("lambd", "bias")))
+    return c.cast(y, x.dtype)
 
 
 @onnx_op("Swish")

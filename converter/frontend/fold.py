@@ -178,7 +178,7 @@ _RULES: dict[str, Callable[..., np.ndarray | None]] = {
     "concat": _concat,
     "squeeze": lambda attrs, x: np.squeeze(x, _axes(attrs["axes"], x.ndim)),  # axes as an input are not constant here
     "unsqueeze": lambda attrs, x: np.expand_dims(x, _axes(attrs["axes"], 32)) if attrs["axes"] else x,
-    "transpose": lambda attrs, x: np.ascontiguousarray(np.transpose(x, attrs["perm"])),
+    "transpose": lambda attrs, x: np.array(np.transpose(x, attrs["perm"]), order="C"),
     "flatten": lambda attrs, x: x.reshape(math.prod(x.shape[:attrs["axis"]]), -1),
     "identity": lambda attrs, x: x,
 }

@@ -1,6 +1,7 @@
 """ONNX graph -> Graph: scopes, functions, branches, and the collection of everything that is not supported."""
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,7 @@ from .tensors import array_of, dtype_of, shape_of
 
 MAX_DEPTH = 64  # of functions in functions and branches in branches
 MAX_NODES = 200_000  # a few functions that call each other twice may mean more nodes than a machine holds
+MAX_WORDS = 300  # of the reason for a problem
 ABSENT = Value("", "", ())  # an optional input that is not given
 
 FunctionKey = tuple[str, str, str]  # domain, name, overload
@@ -183,6 +185,8 @@ class Importer:
         why, fix = (e.why, e.fix) if isinstance(e, NotSupported) else (str(e), "")
         place, quote, rest = why.partition(f" '{name}': ")  # shape inference names the node; a Problem does so anyway
         why = rest if quote and " " not in place else why
+        why = re.sub(r"\[[^][]*\]", lambda m: m[0].replace("None", "?"), why)  # open sizes of a shape
+        why = why if len(why) <= MAX_WORDS else f"{why[:MAX_WORDS]}..."  # it may quote what the model says
         self.problems.append(Problem(name, op, why, fix))
 
     def _import(self, node: onnx.NodeProto, name: str, inputs: list[Found], wanted: list[str],

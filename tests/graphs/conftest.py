@@ -1,3 +1,4 @@
+"""Makes the modules of this folder importable."""
 import sys
 from pathlib import Path
 

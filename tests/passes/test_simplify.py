@@ -55,6 +55,13 @@ def test_no_op_that_is_one(g, becomes, build):
     becomes(g, RULES, None, build(g, g.x(2, 3, 4)))
 
 
+def test_a_squeeze_that_looks_at_sizes_stays(g, becomes):
+    x = g.x("n", 3)
+    becomes(g, RULES, None, g.node("squeeze", x, axes=0, not_one=1))
+    again = g.node("unsqueeze", g.node("squeeze", g.x("n", 3), axes=0, not_one=1), axes=1)
+    becomes(g, RULES, None, again)
+
+
 def test_integers_plus_zero(g, becomes):
     x = g.x(4, dtype="i32")
     becomes(g, RULES, "input x: i32[4]\nreturn y0=x", g.node("add", g.c(0, "i32"), x))
