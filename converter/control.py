@@ -65,8 +65,9 @@ def loop_types(infer: Infer, node: Node) -> list[Type]:
     types = [(v.dtype, shape) for v, shape in zip(body.outputs[1:], finals, strict=False)]
     times = _times(infer, node, first, values)
     for k, v in enumerate(body.outputs[1 + carried:]):
-        slice_ = tuple(infer.fresh((node, "slice", k, i)) if d is None or isinstance(d, str) and d.startswith("~") else d
-                       for i, d in enumerate(v.shape))
+        inner = [d is None or isinstance(d, str) and d.startswith("~") for d in v.shape]  # known in the subgraph alone
+        slice_ = tuple(infer.fresh((node, "slice", k, i)) if hidden else d
+                       for i, (d, hidden) in enumerate(zip(v.shape, inner, strict=True)))
         types.append((v.dtype, (times, *slice_)))
     return types
 
@@ -74,8 +75,8 @@ def loop_types(infer: Infer, node: Node) -> list[Type]:
 def _next(infer: Infer, node: Node, k: int, before: Shape, after: Value) -> Shape:
     """The shape of carried value k for all iterations, when one makes `after` of `before`."""
     if len(before) != after.rank:
-        raise ConvertError(f"loop '{node.name}': an iteration makes carried value {k} of rank {len(before)} one of rank "
-                           f"{after.rank}, which is not supported; export the model so that ranks stay")
+        raise ConvertError(f"loop '{node.name}': an iteration makes carried value {k} of rank {len(before)} one of "
+                           f"rank {after.rank}, which is not supported; export the model so that ranks stay")
     own = [infer.fresh((node, "carried", k, i)) for i in range(len(before))]
     return tuple(b if b == o or b == a and b is not None else o
                  for b, a, o in zip(before, after.shape, own, strict=True))
@@ -88,6 +89,7 @@ def _times(infer: Infer, node: Node, first: int, values: list[Value | None]) -> 
         return infer.fresh((node, "times"))
     if node.attrs["scanned"]:
         scanned = values[node.attrs["carried"]]
-        return scanned.shape[0] if scanned is not None and scanned.shape[0] is not None else infer.fresh((node, "times"))
+        known = None if scanned is None else scanned.shape[0]
+        return infer.fresh((node, "times")) if known is None else known
     trip = node.inputs[0].const if node.attrs["has_trip"] and node.inputs[0] is not None else None
     return infer.fresh((node, "times")) if trip is None else max(int(trip.reshape(())), 0)

@@ -232,16 +232,16 @@ OPS = {
            "Where in the tensor [N C H W] or [N C W] each result of max_pool comes from; i64"),
         Op(51, "tile", "x repeats", "y", (), "x repeated along each axis; repeats: i32/i64 [rank]"),
         Op(57, "if", "condition values*", "y*", (),
-           "The outputs of the first subgraph when condition (bool, one element) is true, else of the second; the inputs of "
-           "both are the values"),
+           "The outputs of the first subgraph when condition (bool, one element) is true, else of the second; the inputs "
+           "of both are the values"),
         Op(58, "loop", "values*", "y*",
            (I("carried", 0, "number of values that go from one iteration to the next"),
             I("scanned", 0, "number of values of which an iteration sees one slice along axis 0"),
             U("has_trip", 0, "1: values start with the number of iterations, an i64 scalar"),
             U("has_condition", 0, "1: then comes a bool scalar, whether to begin at all")),
            "Runs its subgraph again and again. values: [trip], [condition], carried, scanned, captured; the subgraph's "
-           "inputs: iteration (i64 scalar), carried, slices, captured; its outputs: condition (bool scalar: go on), carried, "
-           "and more, which y has stacked along a new axis 0 behind the carried ones"),
+           "inputs: iteration (i64 scalar), carried, slices, captured; its outputs: condition (bool scalar: go on), "
+           "carried, and more, which y has stacked along a new axis 0 behind the carried ones"),
     )
 }
 BY_CODE = {o.code: o for o in OPS.values()}

@@ -79,8 +79,8 @@ def if_(c: Context) -> Result:
     if not all(b.complete for b in bodies):
         return [None] * n
     if any(len(b.graph.outputs) != n for b in bodies):
-        raise c.refuse(f"its branches have {len(bodies[0].graph.outputs)} and {len(bodies[1].graph.outputs)} outputs, {n} "
-                       "are needed", "the model is damaged")
+        raise c.refuse(f"its branches have {len(bodies[0].graph.outputs)} and {len(bodies[1].graph.outputs)} outputs, "
+                       f"{n} are needed", "the model is damaged")
     captured = _capture(bodies)
     found = c.add("if", cond, *captured, n_outputs=n, bodies=[b.graph for b in bodies])
     return [found] if n == 1 else found
@@ -105,7 +105,7 @@ def loop(c: Context) -> Result:
 
 @onnx_op("Scan")
 def scan(c: Context) -> Result:
-    """A loop over slices; other axes than the first come first by a transposition, backwards by a slice with step -1."""
+    """A loop over slices; other axes are made the first by a transposition, backwards is a slice with step -1."""
     if c.opset < 9:
         raise c.refuse("Scan with a batch axis is not supported", "export with opset 9 or newer")
     n, m = len(c.inputs), c.attr("num_scan_inputs")

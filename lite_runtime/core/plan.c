@@ -349,16 +349,31 @@ lr_status lr_plan_make(lr_session *s, lr_error *error) {
   return status;
 }
 
+void lr_plan_free_memory(lr_session *s, struct lr_plan *p) {
+  for (int32_t i = 0; i < p->n_steps; i++) {
+    struct lr_plan_step *st = &p->step[i];
+    if (!st->dynamic) continue; /* the scratch of a static step is in `memory` */
+    lr_session_free(s, st->scratch, st->scratch_capacity);
+    st->scratch = NULL;
+    st->scratch_capacity = 0;
+  }
+  for (int32_t i = 0; i < p->n_tensors; i++) {
+    lr_session_free(s, p->tensor[i].buffer, p->tensor[i].capacity);
+    p->tensor[i].buffer = NULL;
+    p->tensor[i].capacity = 0;
+  }
+  lr_session_free(s, p->memory, p->bytes);
+  p->memory = NULL;
+}
+
 void lr_plan_clear(lr_session *s, struct lr_plan *p) {
+  lr_plan_free_memory(s, p);
   for (int32_t i = 0; i < p->n_steps; i++) {
     struct lr_plan_step *st = &p->step[i];
     if (lr_on_device(st)) lr_device_clear(st);
     if (lr_is_control(st)) lr_control_clear(s, st);
     lr_arena_clear(&st->arena);
-    if (st->dynamic) lr_session_free(s, st->scratch, st->scratch_capacity);
   }
-  for (int32_t i = 0; i < p->n_tensors; i++) lr_session_free(s, p->tensor[i].buffer, p->tensor[i].capacity);
-  lr_session_free(s, p->memory, p->bytes);
   lr_arena_clear(&p->arena);
   *p = (struct lr_plan){0};
 }

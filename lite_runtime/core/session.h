@@ -139,6 +139,8 @@ void lr_session_free(lr_session *s, void *p, size_t bytes);
 lr_status lr_session_plan_now(lr_session *s, lr_error *error);
 
 lr_status lr_plan_make(lr_session *s, lr_error *error);
+/* Gives back all that counts against the limit; the plan can be used again once `memory` is there. */
+void lr_plan_free_memory(lr_session *s, struct lr_plan *p);
 void lr_plan_clear(lr_session *s, struct lr_plan *p);
 /* plans.c: makes s->plan one for the inputs' shapes: one that is kept, or a new one. Then the end of them all. */
 lr_status lr_plans_switch(lr_session *s, lr_error *error);
