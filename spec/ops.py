@@ -240,8 +240,8 @@ OPS = {
             U("has_trip", 0, "1: values start with the number of iterations, an i64 scalar"),
             U("has_condition", 0, "1: then comes a bool scalar, whether to begin at all")),
            "Runs its subgraph again and again. values: [trip], [condition], carried, scanned, captured; the subgraph's "
-           "inputs: iteration (i64 scalar), carried, slices, captured; its outputs: condition (bool scalar: go on), "
-           "carried, and more, which y has stacked along a new axis 0 behind the carried ones"),
+           "inputs: iteration (i64 scalar), carried, slices, captured; its outputs: condition (bool scalar: go "
+           "on), carried, and more, which y has stacked along a new axis 0 behind the carried ones"),
     )
 }
 BY_CODE = {o.code: o for o in OPS.values()}
