@@ -232,8 +232,9 @@ OPS = {
            "Where in the tensor [N C H W] or [N C W] each result of max_pool comes from; i64"),
         Op(51, "tile", "x repeats", "y", (), "x repeated along each axis; repeats: i32/i64 [rank]"),
         Op(57, "if", "condition values*", "y*", (),
-           "The outputs of the first subgraph when condition (bool, one element) is true, else of the second; the inputs "
-           "of both are the values"),
+           "The outputs of the first subgraph when condition (bool, one element) is true, else of the second; "
+           "both have "
+           "the values as inputs"),
         Op(58, "loop", "values*", "y*",
            (I("carried", 0, "number of values that go from one iteration to the next"),
             I("scanned", 0, "number of values of which an iteration sees one slice along axis 0"),
