@@ -156,7 +156,7 @@ def rare() -> bytes:
     body.output(body.add("mul", p, body.const(np.ones((4, 6), np.float32), "w"), name="by"), "q")
     g = Graph(Infer())
     d = g.add("delegate", g.input("x", "f32", ("n", 6)), name="accelerated", types=[("f32", ("n", 6))])
-    d.node.body = body
+    d.node.bodies = [body]
     g.output(d, "y")
     data = write(g)
     model = read(data)
