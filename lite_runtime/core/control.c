@@ -39,7 +39,7 @@ static lr_status fail(const struct lr_plan_step *st, lr_error *error, const char
 }
 
 /* What the step keeps between runs, and the session of its subgraph k. */
-static lr_status open(lr_session *s, struct lr_plan_step *st, int32_t k, lr_error *error) {
+static lr_status prepare_inner(lr_session *s, struct lr_plan_step *st, int32_t k, lr_error *error) {
   if (!st->control) {
     struct lr_control *c = lr_arena_alloc(&s->plan.arena, sizeof *c);
     if (!c) return lr_fail(error, LR_ERR_MEMORY, "run: out of memory");
@@ -112,7 +112,7 @@ static lr_status run_if(lr_session *s, struct lr_plan_step *st, lr_error *error)
   if (lr_view_count(&st->view[0]) != 1)
     return fail(st, error, "its condition has more than one element, or none");
   int32_t k = flag(&st->view[0]) ? 0 : 1;
-  LR_TRY(open(s, st, k, error));
+  LR_TRY(prepare_inner(s, st, k, error));
   lr_session *inner = st->control->inner[k];
   for (int32_t i = 1; i < st->n_in; i++) LR_TRY(give_value(s, inner, st, i, i - 1, error));
   LR_TRY(lr_session_run_now(inner, &o, error));
@@ -226,7 +226,7 @@ static lr_status run_loop(lr_session *s, struct lr_plan_step *st, lr_error *erro
   const lr_run_options o = {0};
   struct loop l = {.a = st->node->attrs};
   bool go;
-  LR_TRY(open(s, st, 0, error));
+  LR_TRY(prepare_inner(s, st, 0, error));
   lr_session *inner = st->control->inner[0];
   lr_arena_clear(&st->arena);
   l.type = lr_arena_alloc(&st->arena, ((size_t)st->n_out + 1) * sizeof *l.type);
