@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import onnx
 
+from .adapt import adapt, forms
 from .errors import ConvertError, ProofError
 from .frontend import import_model, load
 from .infer import Infer
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 Source = str | os.PathLike[str] | bytes | onnx.ModelProto
 DEFAULTS: dict[str, Any] = {"set": None, "state": None, "dim": None, "explain": False, "force": False, "timeout": 60.0,
-                            "progress": None, "weights": "f32", "prepack": None}
+                            "progress": None, "weights": "f32", "prepack": None, "inputs": None, "outputs": None}
 WEIGHTS = ("f32", "f16")
 
 
@@ -40,7 +41,8 @@ def convert(source: Source, verify: bool = True, **options: Any) -> bytes:
     size}, or a range like "1..8", which stays open, is proven at both ends and is kept in the file. explain: True
     prints what each rule did, a function gets the text. force: returns the file although the proof failed. timeout:
     seconds that the proof may take. progress: a function that gets a line for each step. weights: "f16" stores f32
-    weights in half the bytes; it computes in f32, and the proof's limit is that of f16.
+    weights in half the bytes; it computes in f32, and the proof's limit is that of f16. inputs, outputs: {name: form},
+    where a form like "u8,nhwc,mean=127.5,std=127.5" says what the caller gives or gets (see converter/adapt.py).
     Raises ConvertError, and ProofError (which has the report) when source and result differ.
     """
     return convert_model(source, verify=verify, **options).data
@@ -52,7 +54,7 @@ def convert_model(source: Source, verify: bool = True, **options: Any) -> Result
     if unknown:
         raise ConvertError(f"convert: there is no option '{unknown[0]}'; the options are verify, {', '.join(DEFAULTS)}")
     o = {**DEFAULTS, **options}
-    for name in ("set", "state", "dim", "prepack"):
+    for name in ("set", "state", "dim", "prepack", "inputs", "outputs"):
         if o[name] is not None and not isinstance(o[name], Mapping):
             raise ConvertError(f"convert: option '{name}' is of type {type(o[name]).__name__}; give a dict")
     timeout = o["timeout"]
@@ -64,7 +66,9 @@ def convert_model(source: Source, verify: bool = True, **options: Any) -> Result
     tell("reading the model")
     model = load(source)
     given = {"set": o["set"], "state": o["state"], "dims": o["dim"]}
+    inputs, outputs = forms("input", o["inputs"]), forms("output", o["outputs"])
     graph = import_model(model, Infer(), **given)
+    adapt(graph, inputs, outputs)
     tell("optimising")
     settings = Options(weights=o["weights"], prepack=dict(o["prepack"] or {}))
     data, trace = convert_graph(graph, settings)

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 
 from .. import CancelledError, Error, Session
+from .adapt import declared
 from .feeds import Port, kinds, make, nudged, sizes
 from .measure import LIMITS, Result, judge, tensor_error
 from .ranges import Dims, ends, split
@@ -75,6 +76,9 @@ class Source:
                               for d in t.shape.dim)
                 self.ports.append(Port(i.name, np.dtype(onnx.helper.tensor_dtype_to_np_dtype(t.elem_type)), shape))
         self.inputs = [p.name for p in self.ports if p.name in ours]
+        self.forms, self.output_forms = (declared(session.metadata, kind) for kind in ("input", "output"))
+        self.dtypes = {i.name: np.dtype(onnx.helper.tensor_dtype_to_np_dtype(i.type.tensor_type.elem_type))
+                       for i in model.graph.input if i.name in self.forms}
         have = {t.name for t in session.outputs}
         self.outputs = [o.name for o in model.graph.output if o.name in have or o.name not in self.state]
 
@@ -82,9 +86,12 @@ class Source:
         """The reference's outputs of each step, states fed back."""
         results, states = [], dict(self.zeros)
         for feeds in steps:
-            out = reference.run({**feeds, **self.fixed, **states}, clock)
+            adapted = {n: f.to_source(feeds[n], self.dtypes[n]) for n, f in self.forms.items() if n in self.dtypes}
+            out = reference.run({**feeds, **adapted, **self.fixed, **states}, clock)
             for name in out:
                 out[name] = np.asarray(out[name])
+                if name in self.output_forms:
+                    out[name] = self.output_forms[name].from_source(out[name])
             states = {i: out[o] for o, i in self.state.items()}
             results.append(out)
         return results

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..errors import ConvertError
-from .options import common, conversion
+from .options import common, conversion, split, unique
 from .output import OutputFile, human_bytes, print_json, progress, say
 
 EXAMPLES = """
@@ -19,13 +19,23 @@ Examples:
   lite-opt convert model.onnx --dim batch=1 --timeout 600
   lite-opt convert model.onnx --dim batch=1..8            (open; proven at both ends)
   lite-opt convert model.onnx --weights f16               (half the file)
+  lite-opt convert net.onnx --input x=u8,nhwc,mean=123.7:116.3:103.5,std=58.4:57.1:57.4   (a picture's bytes)
 """
+
+
+def _forms(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    return unique([split(t, "NAME=FORM, for example x=u8,nhwc") for t in texts])
 
 
 @click.command("convert", short_help="Convert an ONNX model and prove the result.", epilog=EXAMPLES)
 @click.argument("model", type=click.Path())
-@click.option("--output", "-o", type=click.Path(), metavar="FILE.lrm",
+@click.option("-o", "output", type=click.Path(), metavar="FILE.lrm",
               help="Where to write; default: the model's name with .lrm.")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=FORM", callback=_forms,
+              help="What the caller gives: u8, i8, f16 or f32; nhwc; bgr when the channels are in the opposite order; "
+                   "mean=A:B:C and std=A:B:C, so that the model's x is (value - mean) / std. May be repeated.")
+@click.option("--output", "outputs", multiple=True, metavar="NAME=FORM", callback=_forms,
+              help="What the caller gets: f16 or f32; nhwc. May be repeated.")
 @conversion
 @click.option("--weights", type=click.Choice(["f32", "f16"]), default="f32", show_default=True,
               help="How f32 weights are stored; f16 halves the file and computes in f32.")
@@ -35,8 +45,9 @@ Examples:
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True,
               help="Seconds that the proof may take.")
 @common
-def command(model: str, output: str | None, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str],
-            weights: str, explain: bool, force: bool, no_verify: bool, timeout: float, as_json: bool) -> None:
+def command(model: str, output: str | None, inputs: dict[str, str], outputs: dict[str, str], set_: dict[str, Any],
+            state: dict[str, str], dims: dict[str, int | str], weights: str, explain: bool, force: bool,
+            no_verify: bool, timeout: float, as_json: bool) -> None:
     """Convert the ONNX MODEL to an .lrm file, and prove that it computes the same.
 
     The source and the result are run on the same inputs. When they differ, the rule that broke it is named, nothing is
@@ -54,7 +65,7 @@ def command(model: str, output: str | None, set_: dict[str, Any], state: dict[st
     with OutputFile(path) as target:
         with progress() as tell:
             result = convert_model(model, verify=not no_verify, force=force, set=set_, state=state, dim=dims,
-                                   timeout=timeout, weights=weights, progress=tell)
+                                   timeout=timeout, weights=weights, inputs=inputs, outputs=outputs, progress=tell)
         target.write(result.data)
     report = result.report
     if as_json:

@@ -54,14 +54,14 @@ def inputs(function: F) -> F:
     return function
 
 
-def _split(text: str, form: str) -> tuple[str, str]:
+def split(text: str, form: str) -> tuple[str, str]:
     name, equal, value = text.partition("=")
     if not equal or not name or not value:
         raise click.BadParameter(f"'{text}' is not of the form {form}")
     return name, value
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = [n for n, _ in pairs]
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice is not None:
@@ -70,12 +70,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _pairs(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
-    return _unique([_split(t, "OUTPUT=INPUT") for t in texts])
+    return unique([split(t, "OUTPUT=INPUT") for t in texts])
 
 
 def _values(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
     pairs = []
-    for name, text in (_split(t, "INPUT=VALUE") for t in texts):
+    for name, text in (split(t, "INPUT=VALUE") for t in texts):
         try:
             value = json.loads(text)
             if np.asarray(value).dtype.kind not in "biuf":
@@ -83,7 +83,7 @@ def _values(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...])
         except (ValueError, RecursionError) as e:
             raise click.BadParameter(f"'{text}' is not a number, true, false or a JSON list of these") from e
         pairs.append((name, value))
-    return _unique(pairs)
+    return unique(pairs)
 
 
 def _integer(text: str, what: str) -> int:
@@ -93,13 +93,13 @@ def _integer(text: str, what: str) -> int:
 
 
 def _dims(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, int | str]:
-    pairs = [_split(t, "NAME=SIZE") for t in texts]
-    return _unique([(n, v if ".." in v or "," in v else _integer(v, "a size")) for n, v in pairs])
+    pairs = [split(t, "NAME=SIZE") for t in texts]
+    return unique([(n, v if ".." in v or "," in v else _integer(v, "a size")) for n, v in pairs])
 
 
 def _shapes(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    pairs = [_split(t, "INPUT=1,3,64,64") for t in texts]
-    return _unique([(n, tuple(_integer(d, "a shape like 1,3,64,64") for d in v.replace("x", ",").split(",")))
+    pairs = [split(t, "INPUT=1,3,64,64") for t in texts]
+    return unique([(n, tuple(_integer(d, "a shape like 1,3,64,64") for d in v.replace("x", ",").split(",")))
                     for n, v in pairs])
 
 

@@ -8,8 +8,9 @@ import click
 
 from ... import Model, Session, Step, TensorInfo
 from ...spec.ops import BY_CODE
+from ..adapt import KEYS, declared
 from ..errors import ConvertError
-from ..ranges import KEY, from_metadata, points
+from ..ranges import from_metadata, points
 from .options import _shapes, common
 from .output import human_bytes, human_shape, print_json, print_table, say
 
@@ -48,6 +49,9 @@ def command(file: str, nodes: bool, tensors: bool, shapes: dict[str, tuple[int, 
     rows = [[role, t["name"], t["dtype"], human_shape(t["shape"])]
             for role in ("inputs", "outputs", "states") for t in facts[role]]
     print_table("", ["role", "name", "dtype", "shape"], [[r[0][:-1], *r[1:]] for r in rows])
+    for kind in KEYS:
+        for name, form in declared(facts["metadata"], kind).items():
+            say(f"{kind} '{name}' is in another form than the source model's: {form.text}")
     weights = facts["weights"]
     say(f"{len(facts['nodes'])} nodes, {len(facts['tensors'])} tensors, {weights['count']} constants of "
         f"{human_bytes(weights['bytes'])}")
@@ -57,7 +61,8 @@ def command(file: str, nodes: bool, tensors: bool, shapes: dict[str, tuple[int, 
         say("the plan depends on the inputs' shapes; give them with --shape")
     else:
         say(f"memory of a session: {human_bytes(facts['memory'])}")
-    metadata = [[k, _short(v)] for k, v in facts["metadata"].items() if k != KEY]
+    metadata = [[k, _short(v)] for k, v in facts["metadata"].items()
+                if not k.startswith("lite_runtime.")]
     if metadata:
         print_table("metadata", ["key", "value"], metadata)
     if nodes:

@@ -44,7 +44,8 @@ def run(model: onnx.ModelProto, infer: Callable[[Node], list[tuple[str, Shape]]]
     importer = Importer(model, infer)
     graph = importer.graph
     graph.metadata = {p.key: p.value for p in model.metadata_props if isinstance(p.value, str)}
-    graph.metadata.pop(KEY, None)  # ours alone
+    for key in [k for k in graph.metadata if k.startswith("lite_runtime.")]:
+        del graph.metadata[key]  # ours alone
     if declared := to_metadata(options.dims):
         graph.metadata[KEY] = declared
     importer.reserve([*inputs, *tensors, *(o for n in g.node for o in n.output)])
