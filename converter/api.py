@@ -37,9 +37,10 @@ def convert(source: Source, verify: bool = True, **options: Any) -> bytes:
     """Converts an ONNX model (path, bytes or ModelProto) and proves the result.
 
     set: {input: value} makes inputs constants. state: {output: input} makes inputs states of the session. dim: {symbol:
-    size}. explain: True prints what each rule did, a function gets the text. force: returns the file although the
-    proof failed. timeout: seconds that the proof may take. progress: a function that gets a line for each step.
-    weights: "f16" stores f32 weights in half the bytes; it computes in f32, and the proof's limit is that of f16.
+    size}, or a range like "1..8", which stays open, is proven at both ends and is kept in the file. explain: True
+    prints what each rule did, a function gets the text. force: returns the file although the proof failed. timeout:
+    seconds that the proof may take. progress: a function that gets a line for each step. weights: "f16" stores f32
+    weights in half the bytes; it computes in f32, and the proof's limit is that of f16.
     Raises ConvertError, and ProofError (which has the report) when source and result differ.
     """
     return convert_model(source, verify=verify, **options).data

@@ -12,6 +12,7 @@ import onnx
 from .. import CancelledError, Error, Session
 from .feeds import Port, kinds, make, nudged, sizes
 from .measure import LIMITS, Result, judge, tensor_error
+from .ranges import Dims, ends, split
 from .reference import Clock, Feeds, Reference, TimeLimit, first_line
 
 STATE_STEPS = 4  # runs one after the other, for models with states
@@ -48,8 +49,11 @@ class Source:
     """The source model as the converted one sees it: which inputs are fed, fixed by `set`, or states."""
 
     def __init__(self, model: onnx.ModelProto, session: Session, set: Mapping[str, Any] | None = None,
-                 state: Mapping[str, str] | None = None, dims: Mapping[str, int] | None = None) -> None:
-        self.model, self.state, self.dims = model, dict(state or {}), dict(dims or {})
+                 state: Mapping[str, str] | None = None, dims: Dims | None = None) -> None:
+        self.model, self.state = model, dict(state or {})
+        self.dims, ranges = split(dims or {})
+        self.ends = [self.dims | end for end in ends(ranges)]  # where declared ranges are proven
+        self.dims |= self.ends[0] if self.ends else {}
         ours = {t.name: t for t in session.inputs}
         states = {t.name: t for t in session.states}
         initializers = {t.name for t in model.graph.initializer}
@@ -158,6 +162,14 @@ class Cases:
         """An exact case of another size, where the model has open dims."""
         for shapes in self.trials[:OTHER_SIZES]:
             case = self._best_kind(shapes, self.seed + 1 + AGAIN)
+            if case and self._good(case):
+                return case
+        return None
+
+    def at(self, dims: Mapping[str, int]) -> Case | None:
+        """An exact case where the dims have these sizes."""
+        for shapes in list(sizes(self.source.ports, dims))[:OTHER_SIZES]:
+            case = self._best_kind(shapes, self.seed + 2 + AGAIN)
             if case and self._good(case):
                 return case
         return None

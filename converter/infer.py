@@ -15,6 +15,7 @@ from .. import _lr
 from ..spec.dtypes import BY_CODE, DTYPES
 from ..spec.ops import BY_CODE as OPS_BY_CODE
 from ..spec.ops import MAX_DIM, MAX_RANK
+from .control import branch_types, loop_types
 from .errors import ConvertError
 from .ir import Dim, Node, Shape, Value
 from .lower.encode import Encoded, encode
@@ -44,6 +45,8 @@ class Infer:
     def __call__(self, node: Node) -> list[tuple[str, Shape]]:
         if node.op in ("custom", "delegate"):
             return [(v.dtype, v.shape) for v in node.outputs]
+        if node.bodies:
+            return branch_types(self, node) if node.op == "if" else loop_types(self, node)
         encoded = encode(node)
         symbols: dict[str, int] = {}
         inputs = _lr.ffi.new("lr_tensor[]", max(1, len(encoded.inputs)))

@@ -101,7 +101,7 @@ class Node:
     post: list[Post] = field(default_factory=list)
     custom_name: str = ""
     custom_data: bytes = b""
-    body: Graph | None = None  # of a `delegate`
+    bodies: list[Graph] = field(default_factory=list)  # of `delegate`, `if`, `loop`
 
     def arg(self, i: int) -> Value:
         """Input i, which is there."""
@@ -155,14 +155,14 @@ class Graph:
 
     def add(self, op: str, *inputs: Value | None, name: str = "", sources: Iterable[str] = (), n_outputs: int = 1,
             outputs: Iterable[str] = (), before: Node | None = None, post: Iterable[Post] = (),
-            types: list[tuple[str, Shape]] | None = None, **attrs: Any) -> Any:
+            types: list[tuple[str, Shape]] | None = None, bodies: Iterable[Graph] = (), **attrs: Any) -> Any:
         """Appends a node (or inserts it before another), infers its outputs' types and returns its output, or the list
         of outputs when n_outputs != 1. `outputs`: source tensor names of the outputs. `types`: of the outputs of a
         `custom` node, which only its user knows."""
         given = list(inputs)
         while given and given[-1] is None:  # one way to say that an optional input is absent
             given.pop()
-        node = Node(op, given, [], attrs, name, tuple(sources), list(post))
+        node = Node(op, given, [], attrs, name, tuple(sources), list(post), bodies=list(bodies))
         names = list(outputs) + [""] * n_outputs
         known = types or [("", ())] * n_outputs
         node.outputs = [Value(names[i], *known[i], node=node) for i in range(n_outputs)]
@@ -230,6 +230,13 @@ class Graph:
         self.nodes = [n for n in self.nodes if id(n) not in gone]
         return dead
 
+    def nested(self) -> Iterator[Graph]:
+        """The graphs of nodes, inner ones first, then this one."""
+        for n in self.nodes:
+            for body in n.bodies:
+                yield from body.nested()
+        yield self
+
     def copy(self) -> Graph:
         """A graph with its own nodes and values; constants' arrays are shared."""
         return _copy(self)
@@ -252,6 +259,8 @@ class Graph:
         known = {id(v) for v in (*self.inputs, *(s.value for s in self.states))}
         count: dict[int, int] = {}
         for n in self.nodes:
+            for body in n.bodies:
+                body.verify(f"{where}: {n.op} '{n.name}'")
             assert n.op in OPS or n.op in POSTOPS, f"{where}: operator {n.op} does not exist"
             for v in uses(n):
                 assert v.const is not None or id(v) in known, f"{where}: {n.op} '{n.name}' reads '{v.name}' too early"
@@ -303,7 +312,7 @@ def _copy(g: Graph) -> Graph:
     for n in g.nodes:
         m = replace(n, inputs=[None if v is None else value(v) for v in n.inputs], attrs=dict(n.attrs),
                     outputs=[value(v) for v in n.outputs], post=[post(p) for p in n.post],
-                    body=n.body.copy() if n.body else None)
+                    bodies=[b.copy() for b in n.bodies])
         for v in m.outputs:
             v.node = m
         for v in uses(m):
@@ -355,6 +364,8 @@ def _text(g: Graph, shapes: bool) -> str:
         right += "".join(f" | {f'r{p.dst}=' if p.dst else ''}{p.op}.{p.dtype}({', '.join(map(ref, p.args))})"
                          for p in n.post)
         lines.append(f"{left} = {right}")
+        for b in n.bodies:
+            lines += ["  " + line for line in _text(b, shapes).splitlines()]
     lines.append("return " + ", ".join(f"{n}={ref(v)}" for v, n in zip(g.outputs, g.output_names, strict=True)))
     lines += [f"keep {ref(s.value)} <- {ref(s.source)}" for s in g.states]
     return "\n".join(lines)

@@ -38,11 +38,12 @@ def run_pipeline(graph: Graph, options: Options | None = None, limit: int | None
         for _ in range(ROUNDS if stage.repeat else 1):
             before = len(trace.applications)
             for step in stage.steps:
-                if callable(step):
-                    step(g, trace)
-                else:
-                    apply_rules(g, step, trace)
-                g.sweep()
+                for h in list(g.nested()):
+                    if callable(step):
+                        step(h, trace)
+                    else:
+                        apply_rules(h, step, trace)
+                    h.sweep()
                 g.refresh()
             if len(trace.applications) == before:
                 break

@@ -12,6 +12,7 @@ from .bisect import Build, Culprit, find_culprit
 from .cases import Case, Cases, Source, badness
 from .lower.reader import has_constants
 from .measure import LIMITS, MIN_COSINE, Result, cosine, judge, plain, tensor_error
+from .ranges import Dims
 from .reference import Clock, TimeLimit, references
 
 __all__ = ["LIMITS", "MIN_COSINE", "Case", "Culprit", "Report", "Result", "Source", "cosine", "judge", "precision_of",
@@ -86,7 +87,7 @@ def precision_of(model: onnx.ModelProto, data: bytes = b"") -> str:
 
 
 def prove(model: onnx.ModelProto, data: bytes, *, set: Mapping[str, Any] | None = None,
-          state: Mapping[str, str] | None = None, dims: Mapping[str, int] | None = None, timeout: float = 60.0,
+          state: Mapping[str, str] | None = None, dims: Dims | None = None, timeout: float = 60.0,
           build: Build | None = None, progress: Progress | None = None, seed: int = 0) -> Report:
     """Runs the source and the converted model on the same inputs and compares all outputs.
 
@@ -145,6 +146,25 @@ def _compare_all(source: Source, session: Session, report: Report, clock: Clock,
     if other and not _passes(source, session, report, other, clock, tell):
         return other
     report.verdict = "weak" if report.weak else "proven"
+    return _prove_ends(source, session, report, cases, clock, tell)
+
+
+def _prove_ends(source: Source, session: Session, report: Report, cases: Cases, clock: Clock,
+                tell: Progress) -> Case | None:
+    """The proof at both ends of the declared ranges, which are a promise. Returns the case that failed."""
+    for end in source.ends:
+        known = len(cases.refused)
+        case = cases.at(end)
+        where = "the declared " + ", ".join(f"{n}={d}" for n, d in end.items())
+        if len(cases.refused) > known:
+            report.verdict, report.reason, report.results = "failed", f"at {where}: {cases.refused[-1]}", []
+            return None
+        if case is None:
+            report.verdict = "not proven"
+            report.reason = f"no inputs were found for which {report.reference} is exact at {where}"
+            return None
+        if not _passes(source, session, report, case, clock, tell):
+            return case
     return None
 
 

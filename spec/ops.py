@@ -135,8 +135,8 @@ OPS = {
         Op(18, "shape", "x", "y", (I("start", 0, ""), I("end", 2**31 - 1, "")), "x's dims start..end-1 as i64 [n]"),
         Op(19, "expand", "x shape", "y", (), "Broadcasts x with shape (i64 [rank]) in both directions"),
         Op(20, "pad", "x pads value? axes?", "y", (E("mode", "", "constant", "reflect", "edge", "wrap"),),
-           "pads: i64 [2 n], begins then ends, negative crops; axes: i64 [n] says which axes they are of, absent: all; "
-           "value: scalar of x's dtype"),
+           "pads: i64 [2 n], begins then ends, negative crops; axes: i64 [n] says which axes they are of, absent: "
+           "all; value: scalar of x's dtype"),
         Op(21, "resize", "x scales? sizes? roi?", "y",
            (E("mode", "", "nearest", "linear", "cubic"),
             E("coordinates", "", "half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel",
@@ -146,8 +146,7 @@ OPS = {
             U("antialias", 0, "1: where it shrinks, linear and cubic filters are as wide as an output is"),
             F("extrapolation", 0, "of what lies outside of x, with tf_crop_and_resize")),
            "scales: f32 [rank], sizes: i64 [rank] or both (then sizes are y's, coordinates follow from scales), for "
-           "each axis "
-           "of x in x's own order; roi: f32 [2 rank], starts then ends, with tf_crop_and_resize"),
+           "each axis of x in x's own order; roi: f32 [2 rank], starts then ends, with tf_crop_and_resize"),
         Op(22, "split", "x sizes?", "y*", (I("axis", 0, ""),),
            "sizes: i64 [outputs], else equal parts (the last one smaller)"),
         Op(23, "identity", "x", "y", (), "y = x"),
@@ -172,18 +171,17 @@ OPS = {
            "Sums or products of all elements up to each one (input axis: i32/i64 [1]). f32, f64, f16, i32, u32, i64, "
            "u64"),
         Op(30, "top_k", "x k", "values indices", (I("axis", 0, ""), U("smallest", 0, "1: the smallest")),
-           "The k (i64 [1]) largest elements along an axis and their indices (i64), in order; of equal ones the first "
-           "come "
-           "first, NaN is the largest"),
+           "The k (i64 [1]) largest elements along an axis and their indices (i64), in order; of equal ones the "
+           "first come first, NaN is the largest"),
         Op(31, "non_zero", "x", "indices count", (),
-           "indices: i64 [rank N], the coordinates of elements that are not 0, in row-major order, then zeros; count: "
-           "i64 [1], how many there are"),
+           "indices: i64 [rank N], the coordinates of elements that are not 0, in row-major order, then zeros; "
+           "count: i64 [1], how many there are"),
         Op(32, "unique", "x", "y indices inverse counts count",
            (I("axis", 0, "slices along it are compared"),
             U("sorted", 0, "1: in ascending order, else by first occurrence")),
            "The different slices y, where each comes first (indices), which one each slice of x is (inverse), how "
-           "often "
-           "each comes (counts), all i64 [N]; y, indices and counts are padded, count (i64 [1]) says to how many"),
+           "often each comes (counts), all i64 [N]; y, indices and counts are padded, count (i64 [1]) says to how "
+           "many"),
         Op(33, "range", "start limit delta", "y", (),
            "start, start + delta, ... before limit; scalars of one dtype: f32, f64, i16, i32, i64"),
         Op(34, "bit_cast", "x", "y", (U("to", 0, "code of y's dtype, whose elements are as large"),),
@@ -191,8 +189,7 @@ OPS = {
         Op(35, "det", "x", "y", (), "Determinants of the matrices [... M M]; f32, f64"),
         Op(36, "gather_elements", "x indices", "y", (I("axis", 0, ""),),
            "y[i, j, ...] = x[i, indices[i, j, ...], ...] where the index is along the axis; i32/i64, negative counts "
-           "from the "
-           "end"),
+           "from the end"),
         Op(37, "gather_nd", "x indices", "y", (I("batch_dims", 0, "leading dims that x and indices share"),),
            "Slices of x at the coordinates in the last dim of indices (i32/i64, negative counts from the end)"),
         Op(38, "scatter_elements", "x indices updates", "y", (I("axis", 0, ""), _SCATTER),
@@ -201,11 +198,9 @@ OPS = {
            "x with the slices at the coordinates in the last dim of indices replaced by updates, in order"),
         Op(40, "non_max_suppression", "boxes scores max_output iou? score?", "selected count",
            (U("center", 0, "1: boxes are x, y of the centre, width, height; 0: two corners y, x"),),
-           "Of boxes [B N 4] and scores [B C N], f32: for each batch and class the best ones (at most max_output, i64 "
-           "[1]) that "
-           "score above `score` and overlap none selected before by more than `iou` (f32 scalars). selected: i64 [n "
-           "3] of "
-           "batch, class, box, padded with zeros; count: i64 [1]"),
+           "Of boxes [B N 4] and scores [B C N], f32: for each batch and class the best ones (at most max_output, "
+           "i64 [1]) that score above `score` and overlap none selected before by more than `iou` (f32 scalars). "
+           "selected: i64 [n 3] of batch, class, box, padded with zeros; count: i64 [1]"),
         Op(41, "roi_align", "x rois batch", "y",
            (E("mode", "", "avg", "max"), U("half_pixel", 0, "1: rois are shifted by half a pixel"),
             I("height", 1, "of y, 1 to 4096"), I("width", 1, ""),
@@ -219,18 +214,28 @@ OPS = {
            "f32"),
         Op(43, "col2im", "x image block strides dilations pads", "y", (),
            "y [N C image...] is the sum of the blocks x [N C*block L], which lie at L places of the padded image; "
-           "f32; i64 "
-           "vectors, pads begins then ends"),
+           "f32; i64 vectors, pads begins then ends"),
         Op(44, "deform_columns", "x offset mask?", "y",
            (I("kernel_h", 1, "1 to 4096"), I("kernel_w", 1, ""), *_WINDOW[:8], I("groups", 1, ""),
             I("offset_groups", 1, "")),
            "Inputs of a deformable convolution: y [N OH OW groups*kh*kw*C/groups] holds x [N H W C] at the taps, "
-           "moved by "
-           "offset [N OH OW offset_groups*kh*kw*2] (y x) and scaled by mask [N OH OW offset_groups*kh*kw]; f32"),
+           "moved by offset [N OH OW offset_groups*kh*kw*2] (y x) and scaled by mask [N OH OW offset_groups*kh*kw]; "
+           "f32"),
         Op(45, "max_pool_indices", "x", "y",
            (*_POOL, U("column_major", 0, "1: as if the image were stored by columns")),
            "Where in the tensor [N C H W] or [N C W] each result of max_pool comes from; i64"),
         Op(51, "tile", "x repeats", "y", (), "x repeated along each axis; repeats: i32/i64 [rank]"),
+        Op(57, "if", "condition values*", "y*", (),
+           "The outputs of the first subgraph when condition (bool, one element) is true, else of the second; both "
+           "have the values as inputs"),
+        Op(58, "loop", "values*", "y*",
+           (I("carried", 0, "number of values that go from one iteration to the next"),
+            I("scanned", 0, "number of values of which an iteration sees one slice along axis 0"),
+            U("has_trip", 0, "1: values start with the number of iterations, an i64 scalar"),
+            U("has_condition", 0, "1: then comes a bool scalar, whether to begin at all")),
+           "Runs its subgraph again and again. values: [trip], [condition], carried, scanned, captured; the "
+           "subgraph's inputs: iteration (i64 scalar), carried, slices, captured; its outputs: condition (bool "
+           "scalar: go on), carried, and more, which y has stacked along a new axis 0 behind the carried ones"),
     )
 }
 BY_CODE = {o.code: o for o in OPS.values()}

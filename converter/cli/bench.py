@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import Benchmark, Session, StepTime, benchmark
 from ..errors import ConvertError
-from .options import common, conversion, gather_feeds, inputs
+from .options import common, conversion, gather_feeds, inputs, say_sizes
 from .output import human_bytes, print_json, print_table, progress, say
 
 EXAMPLES = """
@@ -34,7 +34,7 @@ Examples:
 @click.option("--top", type=click.IntRange(0), default=20, show_default=True,
               help="List that many steps, the slowest first; 0: all, in their order.")
 @common
-def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int], files: tuple[str, ...],
+def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str], files: tuple[str, ...],
             shapes: dict[str, tuple[int, ...]], seed: int, threads: int | None, seconds: float, vs: str | None,
             source: str | None, top: int, as_json: bool) -> None:
     """Measure how long a run of MODEL (an .lrm file, or an ONNX model that is converted in memory) takes, and where.
@@ -50,7 +50,7 @@ def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[
     with progress() as tell:
         data = _convert(model, set_, state, dims, tell) if onnx_file == model else None
         with Session(data if data is not None else model, threads) as session:
-            feeds = gather_feeds(session, files, shapes, seed)
+            feeds, chosen = gather_feeds(session, files, shapes, seed)
             against = _peer(onnx_file, session, set_, state, dims, feeds, threads) if vs and onnx_file else None
         tell("running")
         result = benchmark(data if data is not None else model, feeds, threads, seconds=seconds, against=against)
@@ -58,6 +58,7 @@ def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[
         shown = {n: [str(a.dtype), list(a.shape)] for n, a in feeds.items()}
         print_json({"model": model, "inputs": shown, **result.as_dict(), "vs": vs})
     else:
+        say_sizes(chosen)
         _print(result, vs, top)
 
 
@@ -69,7 +70,7 @@ def _is_lrm(path: str) -> bool:
         raise ConvertError(f"{path}: {(e.strerror or 'cannot be read').lower()}") from e
 
 
-def _convert(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int],
+def _convert(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str],
              tell: Callable[[str], None]) -> bytes:
     from ..api import convert
 
@@ -77,7 +78,7 @@ def _convert(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict
     return convert(model, verify=False, set=set_, state=state, dim=dims)
 
 
-def _peer(path: str, session: Session, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int],
+def _peer(path: str, session: Session, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str],
           feeds: dict[str, np.ndarray], threads: int | None) -> Callable[[], object]:
     """A run of onnxruntime with all its optimisations on the same inputs (states are zero in each run)."""
     from ...benchmark import cores

@@ -27,7 +27,7 @@ Examples:
 @click.argument("model", type=click.Path())
 @conversion
 @common
-def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int], as_json: bool) -> int:
+def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str], as_json: bool) -> int:
     """Report whether the ONNX MODEL can be converted, operator by operator. Exit code 1 when it cannot.
 
     The model is really converted (in memory and without the proof), so that what is accepted here does not fail later.
@@ -57,7 +57,7 @@ def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[
 
 
 def problems(model: str | bytes | onnx.ModelProto, set_: dict[str, Any] | None = None,
-             state: dict[str, str] | None = None, dims: dict[str, int] | None = None) -> list[Problem]:
+             state: dict[str, str] | None = None, dims: dict[str, int | str] | None = None) -> list[Problem]:
     """All that `convert` would refuse; ConvertError, in the words of `convert`, for what is wrong with the whole."""
     from ..api import convert
 

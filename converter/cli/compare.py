@@ -29,8 +29,8 @@ Examples:
 @common
 @click.pass_context
 def command(ctx: click.Context, model: str, file: str | None, set_: dict[str, Any], state: dict[str, str],
-            dims: dict[str, int], files: tuple[str, ...], shapes: dict[str, tuple[int, ...]], seed: int, timeout: float,
-            as_json: bool) -> int:
+            dims: dict[str, int | str], files: tuple[str, ...], shapes: dict[str, tuple[int, ...]], seed: int,
+            timeout: float, as_json: bool) -> int:
     """Compare every layer of FILE with the ONNX MODEL that it was converted from.
 
     Give --set, --state and --dim as for the conversion. Without FILE the model is converted in memory. Exit code 1 when
@@ -49,7 +49,7 @@ def command(ctx: click.Context, model: str, file: str | None, set_: dict[str, An
         feeds = None
         if files or shapes:
             with Session(data) as session:
-                feeds = gather_feeds(session, files, shapes, seed)
+                feeds, _ = gather_feeds(session, files, shapes, seed)
         tell("running both models")
         layers = compare_model(model, data, feeds, set=set_, state=state, dims=dims, timeout=timeout, seed=seed)
     if not layers:

@@ -17,6 +17,7 @@ Examples:
   lite-opt convert model.onnx -o out/model.lrm --explain
   lite-opt convert silero.onnx --set sr=16000 --state stateN=state
   lite-opt convert model.onnx --dim batch=1 --timeout 600
+  lite-opt convert model.onnx --dim batch=1..8            (open; proven at both ends)
   lite-opt convert model.onnx --weights f16               (half the file)
 """
 
@@ -34,7 +35,7 @@ Examples:
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True,
               help="Seconds that the proof may take.")
 @common
-def command(model: str, output: str | None, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int],
+def command(model: str, output: str | None, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str],
             weights: str, explain: bool, force: bool, no_verify: bool, timeout: float, as_json: bool) -> None:
     """Convert the ONNX MODEL to an .lrm file, and prove that it computes the same.
 

@@ -12,6 +12,8 @@ import numpy as np
 from ... import Session
 from ..errors import ConvertError
 from ..feeds import Port, make, sizes
+from ..ranges import ends, from_metadata
+from .output import human_shape, say
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,8 +28,9 @@ def common(function: F) -> F:
 def conversion(function: F) -> F:
     """--set, --state and --dim."""
     for option in (
-        click.option("--dim", "dims", multiple=True, metavar="NAME=SIZE", callback=_dims,
-                     help="Fix a symbolic dim, for example batch=1. May be repeated."),
+        click.option("--dim", "dims", multiple=True, metavar="NAME=SIZE|RANGE", callback=_dims,
+                     help="Fix a symbolic dim (batch=1), or declare its range: batch=1..8, h=32..640/32, n=1,2,4. May "
+                          "be repeated."),
         click.option("--state", multiple=True, metavar="OUTPUT=INPUT", callback=_pairs,
                      help="Make INPUT a state that OUTPUT replaces after each run. May be repeated."),
         click.option("--set", "set_", multiple=True, metavar="INPUT=VALUE", callback=_values,
@@ -89,8 +92,9 @@ def _integer(text: str, what: str) -> int:
     return int(text)
 
 
-def _dims(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, int]:
-    return _unique([(n, _integer(v, "a size")) for n, v in (_split(t, "NAME=SIZE") for t in texts)])
+def _dims(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, int | str]:
+    pairs = [_split(t, "NAME=SIZE") for t in texts]
+    return _unique([(n, v if ".." in v or "," in v else _integer(v, "a size")) for n, v in pairs])
 
 
 def _shapes(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
@@ -112,8 +116,9 @@ def read_array(path: str) -> Any:
 
 
 def gather_feeds(session: Session, files: tuple[str, ...], shapes: dict[str, tuple[int, ...]],
-                 seed: int) -> dict[str, np.ndarray]:
-    """All inputs of a session: from the files, the others random."""
+                 seed: int) -> tuple[dict[str, np.ndarray], dict[str, tuple[int, ...]]]:
+    """All inputs of a session: from the files, the others random; and the shapes that were chosen here, because the
+    model leaves them open (the smallest of declared ranges, else likely ones)."""
     feeds: dict[str, np.ndarray] = {}
     names = [t.name for t in session.inputs]
     for text in files:
@@ -134,5 +139,13 @@ def gather_feeds(session: Session, files: tuple[str, ...], shapes: dict[str, tup
                 raise ConvertError(f"--{what}: the model has no input '{name}'; it has {', '.join(names) or 'none'}")
     missing = [t for t in session.inputs if t.name not in feeds]
     ports = [Port(t.name, t.dtype, shapes.get(t.name, t.shape)) for t in missing]
-    chosen = next(sizes(ports, {}))
-    return feeds | make(ports, chosen, seed, "normal")
+    smallest = (ends(from_metadata(session.metadata)) or [{}])[0]
+    chosen = next(sizes(ports, smallest))
+    return feeds | make(ports, chosen, seed, "normal"), {p.name: chosen[p.name] for p in ports if p.dynamic}
+
+
+def say_sizes(chosen: dict[str, tuple[int, ...]]) -> None:
+    """Says which shapes `gather_feeds` chose."""
+    if chosen:
+        shapes = ", ".join(f"{n} {human_shape(s)}" for n, s in chosen.items())
+        say(f"sizes that the model leaves open (others with --shape): {shapes}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import Session, Step
 from ..errors import ConvertError
-from .options import common, gather_feeds, inputs
+from .options import common, gather_feeds, inputs, say_sizes
 from .output import OutputFile, human_bytes, human_shape, print_json, print_table, say
 
 EXAMPLES = """
@@ -45,7 +45,7 @@ def command(file: str, files: tuple[str, ...], shapes: dict[str, tuple[int, ...]
 def _run(file: str, files: tuple[str, ...], shapes: dict[str, tuple[int, ...]], seed: int, target: OutputFile | None,
          threads: int | None, repeat: int, timeout: float | None, profile: bool, as_json: bool) -> None:
     with Session(file, threads) as session:
-        feeds = gather_feeds(session, files, shapes, seed)
+        feeds, chosen = gather_feeds(session, files, shapes, seed)
         times = []
         outputs: dict[str, np.ndarray] = {}
         for _ in range(repeat):
@@ -67,6 +67,7 @@ def _run(file: str, files: tuple[str, ...], shapes: dict[str, tuple[int, ...]], 
     if as_json:
         print_json(facts)
         return
+    say_sizes(chosen)
     print_table("", ["output", "dtype", "shape", ">min", ">mean", ">max"],
                 [[n, s["dtype"], human_shape(s["shape"]), *(_number(s[k]) for k in ("min", "mean", "max"))]
                  for n, s in facts["outputs"].items()])

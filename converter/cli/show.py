@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from ... import Session, Step, TensorInfo
+from ... import Model, Session, Step, TensorInfo
 from ...spec.ops import BY_CODE
 from ..errors import ConvertError
+from ..ranges import KEY, from_metadata, points
 from .options import _shapes, common
 from .output import human_bytes, human_shape, print_json, print_table, say
 
@@ -33,11 +34,13 @@ def command(file: str, nodes: bool, tensors: bool, shapes: dict[str, tuple[int, 
     """Show what is in FILE: inputs, outputs, nodes, tensors, sizes, and the memory plan."""
     from ..lower.reader import read
 
-    with Session(file) as session:  # verifies the file
+    shared = Model(file)  # verifies the file
+    with Session(shared) as session:
         with open(file, "rb") as f:
             data = f.read()
         model = read(data)
         facts = _facts(file, data, model, session, shapes)
+    facts |= _declared(shared, facts["metadata"], shapes)
     if as_json:
         print_json(facts)
         return
@@ -48,12 +51,15 @@ def command(file: str, nodes: bool, tensors: bool, shapes: dict[str, tuple[int, 
     weights = facts["weights"]
     say(f"{len(facts['nodes'])} nodes, {len(facts['tensors'])} tensors, {weights['count']} constants of "
         f"{human_bytes(weights['bytes'])}")
-    if facts["memory"] is None:
+    if facts["points"]:
+        _print_points(facts)
+    elif facts["memory"] is None:
         say("the plan depends on the inputs' shapes; give them with --shape")
     else:
         say(f"memory of a session: {human_bytes(facts['memory'])}")
-    if facts["metadata"]:
-        print_table("metadata", ["key", "value"], [[k, _short(v)] for k, v in facts["metadata"].items()])
+    metadata = [[k, _short(v)] for k, v in facts["metadata"].items() if k != KEY]
+    if metadata:
+        print_table("metadata", ["key", "value"], metadata)
     if nodes:
         print_table("nodes", [">#", "op", "name", "outputs", "kernel"],
                     [[i, n["op"], n["name"], "  ".join(n["outputs"]), n["kernel"]]
@@ -104,6 +110,35 @@ def _plan(session: Session, shapes: dict[str, tuple[int, ...]]) -> list[Step] | 
         return None
     session.resize(shapes)
     return session.steps()
+
+
+def _declared(model: Model, metadata: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
+    """The memory of a fresh session at each declared point (`all_points` False: at the corners only).
+
+    No points when nothing is declared, or when other sizes are open and not given by --shape."""
+    ranges = from_metadata(metadata)
+    chosen, whole = points(ranges) if ranges else ([], True)
+    rows = []
+    for sizes in chosen:
+        at = {t.name: shapes[t.name] if t.name in shapes else
+              tuple(sizes.get(d) if isinstance(d, str) else d for d in t.shape) for t in model.inputs}
+        if any(d is None for shape in at.values() for d in shape):
+            return {"points": [], "all_points": True}
+        with Session(model, plans=1) as session:
+            session.resize({n: tuple(d for d in s if d is not None) for n, s in at.items()})
+            session.steps()
+            rows.append({"sizes": sizes, "memory": session.memory})
+    return {"points": rows, "all_points": whole}
+
+
+def _print_points(facts: dict[str, Any]) -> None:
+    rows, names = facts["points"], list(facts["points"][0]["sizes"])
+    print_table("memory of a session", [*(f">{n}" for n in names), ">memory"],
+                [[*p["sizes"].values(), human_bytes(p["memory"])] for p in rows])
+    peak = max(rows, key=lambda p: p["memory"])
+    where = ", ".join(f"{n}={d}" for n, d in peak["sizes"].items())
+    over = "all declared points" if facts["all_points"] else "the corners of the declared ranges"
+    say(f"peak memory over {over}: {human_bytes(peak['memory'])} at {where}")
 
 
 def _info(t: TensorInfo) -> dict[str, Any]:

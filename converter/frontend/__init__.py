@@ -39,12 +39,13 @@ Infer = Callable[[Node], list[tuple[str, Shape]]]
 
 
 def import_model(model: onnx.ModelProto, infer: Infer, *, set: Mapping[str, Any] | None = None,  # noqa: A002
-                 state: Mapping[str, str] | None = None, dims: Mapping[str, int] | None = None) -> Graph:
+                 state: Mapping[str, str] | None = None, dims: Mapping[str, int | str] | None = None) -> Graph:
     """The graph of a model that `load` returned.
 
     infer: (dtype, shape) of each output of an IR node.
     set: inputs that become constants, with their values. state: output name -> name of the input that it becomes in the
-    next run; both leave the graph's inputs and outputs and are its `states`. dims: sizes of symbols.
+    next run; both leave the graph's inputs and outputs and are its `states`. dims: sizes of symbols, or ranges
+    as text (see ranges.py).
     ConvertError when an option or the model is wrong, UnsupportedError with all that cannot be converted.
     """
     graph, problems = run(model, infer, Options(dict(set or {}), dict(state or {}), dict(dims or {})))
@@ -54,6 +55,6 @@ def import_model(model: onnx.ModelProto, infer: Infer, *, set: Mapping[str, Any]
 
 
 def check(model: onnx.ModelProto, infer: Infer, *, set: Mapping[str, Any] | None = None,  # noqa: A002
-          state: Mapping[str, str] | None = None, dims: Mapping[str, int] | None = None) -> list[Problem]:
+          state: Mapping[str, str] | None = None, dims: Mapping[str, int | str] | None = None) -> list[Problem]:
     """What `import_model` would refuse, as a list; ConvertError when an option or the model as a whole is wrong."""
     return run(model, infer, Options(dict(set or {}), dict(state or {}), dict(dims or {})))[1]

@@ -1,11 +1,17 @@
 """Constants, branches and operators that do nothing at inference."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..ir import Value
 from .context import Context, Part, Result, onnx_op
 from .tensors import array_of
+
+if TYPE_CHECKING:
+    from .importer import Body
 
 
 @onnx_op("Constant")
@@ -62,15 +68,93 @@ def dropout(c: Context) -> list[Value | None]:
 
 @onnx_op("If")
 def if_(c: Context) -> Result:
+    """A branch in place of the node where it is known which; else both, as subgraphs."""
     cond = c.input(0)
-    if cond.const is None:
-        raise c.refuse("its condition is not constant",
-                       "set the input that it depends on with --set, or export the model with one branch")
-    if cond.dtype != "bool" or cond.const.size != 1:
+    if cond.dtype != "bool" or any(isinstance(d, int) and d != 1 for d in cond.shape):
         raise c.refuse(f"its condition has dtype {cond.dtype} and shape {list(cond.shape)}, one bool is needed")
-    return c.importer.inline_graph(c.attr("then_branch" if cond.const.all() else "else_branch"), c)
+    if cond.const is not None:
+        return c.importer.inline_graph(c.attr("then_branch" if cond.const.all() else "else_branch"), c)
+    bodies = [c.importer.subgraph(c.attr(f"{name}_branch"), c, []) for name in ("then", "else")]
+    n = len(c.node.output)
+    if not all(b.complete for b in bodies):
+        return [None] * n
+    if any(len(b.graph.outputs) != n for b in bodies):
+        raise c.refuse(f"its branches have {len(bodies[0].graph.outputs)} and {len(bodies[1].graph.outputs)} outputs, "
+                       f"{n} are needed", "the model is damaged")
+    captured = _capture(bodies)
+    found = c.add("if", cond, *captured, n_outputs=n, bodies=[b.graph for b in bodies])
+    return [found] if n == 1 else found
 
 
-@onnx_op("Loop", "Scan")
+def _capture(bodies: Sequence[Body]) -> list[Value]:
+    """Gives all subgraphs the same inputs for what any of them reads of the graph around them; the outer values."""
+    outer = list(dict.fromkeys(v for b in bodies for v in b.captured))
+    for b in bodies:
+        b.graph.inputs += [b.captured.get(v) or Value(v.name, v.dtype, v.shape) for v in outer]
+    return outer
+
+
+@onnx_op("Loop")
 def loop(c: Context) -> Result:
-    raise c.refuse("loops are not supported", "export the model with the loop unrolled")
+    trip, cond, carried = c.opt(0), c.opt(1), [c.input(i) for i in range(2, len(c.inputs))]
+    trip = None if trip is None else c.as_scalar(trip, "the number of iterations")
+    cond = None if cond is None or cond.const is not None and cond.const.all() else c.as_scalar(cond, "the condition")
+    types = [("i64", ()), ("bool", ()), *((v.dtype, v.shape) for v in carried)]
+    return _loop(c, c.importer.subgraph(c.attr("body"), c, types, drop=1), trip, cond, carried, [])
+
+
+@onnx_op("Scan")
+def scan(c: Context) -> Result:
+    """A loop over slices; other axes are made the first by a transposition, backwards is a slice with step -1."""
+    if c.opset < 9:
+        raise c.refuse("Scan with a batch axis is not supported", "export with opset 9 or newer")
+    n, m = len(c.inputs), c.attr("num_scan_inputs")
+    if not 1 <= m <= n:
+        raise c.refuse(f"num_scan_inputs is {m}, there are {n} inputs", "the model is damaged")
+    carried, given = [c.input(i) for i in range(n - m)], [c.input(i) for i in range(n - m, n)]
+    scanned = [_from_axis(c, _turned(c, v, back, axis), axis) for v, axis, back in zip(
+        given, c.attr("scan_input_axes") or [0] * m, c.attr("scan_input_directions") or [0] * m, strict=True)]
+    types = [*((v.dtype, v.shape) for v in carried), *((v.dtype, v.shape[1:]) for v in scanned)]
+    body = c.importer.subgraph(c.attr("body"), c, types)
+    body.graph.inputs.insert(0, Value("iteration", "i64", ()))
+    if body.complete:
+        body.graph.outputs.insert(0, body.graph.const(np.array(True)))
+        body.graph.output_names.insert(0, "condition")
+    found = _loop(c, body, None, None, carried, scanned)
+    k = len(found) - len(carried)
+    ends = zip(found[len(carried):], c.attr("scan_output_axes") or [0] * k, c.attr("scan_output_directions") or [0] * k,
+               strict=True)
+    return found[:len(carried)] + [None if v is None else _turned(c, _to_axis(c, v, axis), back, axis)
+                                   for v, axis, back in ends]
+
+
+def _from_axis(c: Context, v: Value, axis: int) -> Value:
+    axis = c.resolve_axis(axis, v.rank)
+    return v if axis == 0 else c.add("transpose", v, perm=(axis, *(i for i in range(v.rank) if i != axis)))
+
+
+def _to_axis(c: Context, v: Value, axis: int) -> Value:
+    axis = c.resolve_axis(axis, v.rank)
+    return v if axis == 0 else c.add("transpose", v, perm=(*range(1, axis + 1), 0, *range(axis + 1, v.rank)))
+
+
+def _turned(c: Context, v: Value, backwards: int, axis: int) -> Value:
+    """v, in the opposite order along an axis if need be."""
+    if not backwards:
+        return v
+    ends = (c.ints_const([k]) for k in (-1, -(2**62), c.resolve_axis(axis, v.rank), -1))
+    return c.add("slice", v, *ends)
+
+
+def _loop(c: Context, body: Body, trip: Value | None, cond: Value | None, carried: list[Value],
+          scanned: list[Value]) -> list[Value | None]:
+    n = len(c.node.output)
+    if not body.complete:
+        return [None] * n
+    if len(body.graph.outputs) != n + 1:
+        raise c.refuse(f"its graph has {len(body.graph.outputs)} outputs, {n + 1} are needed", "the model is damaged")
+    first = [v for v in (trip, cond) if v is not None]
+    found = c.add("loop", *first, *carried, *scanned, *_capture([body]), n_outputs=n, bodies=[body.graph],
+                  carried=len(carried), scanned=len(scanned), has_trip=int(trip is not None),
+                  has_condition=int(cond is not None))
+    return [found] if n == 1 else found

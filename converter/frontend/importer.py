@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import onnx
 
 from ..errors import ConvertError, Problem
@@ -31,6 +32,15 @@ MAX_NODES = 200_000  # a few functions that call each other twice may mean more 
 MAX_WORDS = 300  # of the reason for a problem
 ABSENT = Value("", "", ())  # an optional input that is not given
 
+@dataclass
+class Body:
+    """A subgraph, what it reads of the graph around it, and whether all of it could be imported."""
+
+    graph: Graph
+    captured: dict[Value, Value]
+    complete: bool
+
+
 FunctionKey = tuple[str, str, str]  # domain, name, overload
 Found = Value | None  # None: it could not be imported
 
@@ -47,13 +57,7 @@ class Scope:
     calls: frozenset[FunctionKey] = frozenset()
     values: dict[str, Found] = field(default_factory=dict)
     tensors: dict[str, onnx.TensorProto] = field(default_factory=dict)  # initializers, read when first used
-
-    def find(self, name: str) -> Scope | None:
-        """The scope that knows a name."""
-        scope: Scope | None = self
-        while scope is not None and name not in scope.values and name not in scope.tensors:
-            scope = scope.parent
-        return scope
+    captured: dict[Value, Value] | None = None  # of a subgraph's own scope: outer values and the inputs they became
 
     def inner(self, prefix: str) -> Scope:
         """The scope of a branch: it sees the outer names."""
@@ -94,14 +98,25 @@ class Importer:
 
     def lookup(self, name: str, scope: Scope, where: str) -> Found:
         """The value of a name; initializers are read here. ModelError when nothing defines it."""
-        owner = scope.find(name)
-        if owner is None:
+        if name in scope.values:
+            return scope.values[name]
+        if name in scope.tensors:
+            scope.values[name] = None
+            array = array_of(scope.tensors[name], f"initializer '{name}'")
+            scope.values[name] = self.graph.const(array, self._unique(name, scope))
+            return scope.values[name]
+        if scope.parent is None:
             raise ModelError(f"{where}: no node, input or initializer defines '{name}'; the model is damaged")
-        if name not in owner.values:
-            owner.values[name] = None
-            array = array_of(owner.tensors[name], f"initializer '{name}'")
-            owner.values[name] = self.graph.const(array, self._unique(name, owner))
-        return owner.values[name]
+        found = self.lookup(name, scope.parent, where)
+        if scope.captured is not None and found is not None and found is not ABSENT:
+            found = scope.values[name] = self._capture(scope.captured, found)
+        return found
+
+    def _capture(self, captured: dict[Value, Value], outer: Value) -> Value:
+        """A value of an outer graph in the graph at hand: a constant once more, anything else through an input."""
+        if outer not in captured:
+            captured[outer] = Value(outer.name, outer.dtype, outer.shape, outer.const, perm=outer.perm)
+        return captured[outer]
 
     # bodies
 
@@ -126,6 +141,29 @@ class Importer:
         results = [self._result(o.name, scope, c.name) for o in graph.output]
         self._rename(results, c.out_names, start)
         return results
+
+    def subgraph(self, graph: onnx.GraphProto, c: Context, types: Sequence[tuple[str, Shape]], drop: int = -1) -> Body:
+        """A graph that runs on its own, with inputs of these types; input `drop` is no input of it but always true.
+        Its results are None when something in it cannot be imported."""
+        if len(graph.input) != len(types):
+            raise c.refuse(f"its graph has {len(graph.input)} inputs, {len(types)} are needed", "the model is damaged")
+        scope = c.scope.inner(c.name)
+        scope.tensors = unique_tensors(graph, f"node '{c.name}'")
+        scope.captured = {}
+        outside, self.graph = self.graph, Graph(self.graph.infer)
+        try:
+            for i, (info, (dtype, shape)) in enumerate(zip(graph.input, types, strict=True)):
+                scope.values[info.name] = self.graph.const(np.array(True)) if i == drop else \
+                    self.graph.input(self._unique(info.name, scope), dtype, shape)
+            self.body(graph.node, [o.name for o in graph.output], scope)
+            results = [self._result(o.name, scope, c.name) for o in graph.output]
+            body = Body(self.graph, {o: i for o, i in scope.captured.items() if o.const is None}, None not in results)
+            for v, o in zip(results, graph.output, strict=True):
+                if v is not None:
+                    self.graph.output(v, o.name)
+            return body
+        finally:
+            self.graph = outside
 
     def _inline_function(self, f: onnx.FunctionProto, wanted: list[str], name: str, inputs: Sequence[Found],
                          attrs: Attributes, scope: Scope) -> list[Found]:

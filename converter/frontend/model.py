@@ -12,6 +12,7 @@ from ...spec.ops import MAX_DIM
 from ..dtypes import to_numpy
 from ..errors import ConvertError, Problem
 from ..ir import Graph, Node, Shape, State, Value
+from ..ranges import KEY, parse, split, to_metadata
 from .importer import ABSENT, Importer
 from .load import check_opset
 from .structure import ModelError, unique_tensors
@@ -24,7 +25,7 @@ class Options:
 
     set: dict[str, Any] = field(default_factory=dict)
     state: dict[str, str] = field(default_factory=dict)
-    dims: dict[str, int] = field(default_factory=dict)
+    dims: dict[str, int | str] = field(default_factory=dict)
 
 
 def run(model: onnx.ModelProto, infer: Callable[[Node], list[tuple[str, Shape]]],
@@ -43,6 +44,9 @@ def run(model: onnx.ModelProto, infer: Callable[[Node], list[tuple[str, Shape]]]
     importer = Importer(model, infer)
     graph = importer.graph
     graph.metadata = {p.key: p.value for p in model.metadata_props if isinstance(p.value, str)}
+    graph.metadata.pop(KEY, None)  # ours alone
+    if declared := to_metadata(options.dims):
+        graph.metadata[KEY] = declared
     importer.reserve([*inputs, *tensors, *(o for n in g.node for o in n.output)])
     given = {*options.set, *options.state.values()}
     importer.root.tensors = {name: t for name, t in tensors.items() if name not in given}
@@ -86,7 +90,9 @@ def _check_options(options: Options, inputs: dict, outputs: dict) -> None:
     for name, size in options.dims.items():
         if name not in symbols:
             raise ConvertError(f"dim '{name}': no input has a size of this name; there are {_list(symbols)}")
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not 1 <= size <= MAX_DIM:
+        if isinstance(size, str):
+            parse(name, size)
+        elif isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not 1 <= size <= MAX_DIM:
             raise ConvertError(f"dim '{name}': {size!r} is not a size; give a number from 1 to {MAX_DIM}")
 
 
@@ -97,9 +103,11 @@ def _list(names: Any) -> str:
 
 def _state_dims(options: Options, inputs: dict, notes: list[str]) -> dict[str, int]:
     """The sizes of symbols: those given, and 1 for those that a state needs and nobody gave."""
-    dims = {name: int(size) for name, size in options.dims.items()}
+    dims, ranges = split(options.dims)
     for name in options.state.values():
         for d in shape_of(inputs[name].type.tensor_type, f"input '{name}'", dims):
+            if isinstance(d, str) and d in ranges:
+                raise ConvertError(f"dim '{d}': state '{name}' has this size, which the session keeps; give one size")
             if isinstance(d, str) and d not in dims:
                 dims[d] = 1
                 notes.append(f"state '{name}': size '{d}' is not given and becomes 1; use --dim {d}=N for another")

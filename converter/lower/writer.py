@@ -98,12 +98,12 @@ def assemble(model: flat.Record, section: bytes) -> bytes:
 
 
 def _subgraph(file: _File, g: Graph, name: str) -> int:
-    """Adds a graph (and those of its delegate nodes); returns its index."""
+    """Adds a graph (and those of its nodes); returns its index."""
     index = len(file.subgraphs)
     record: flat.Record = {"name": name}
     file.subgraphs.append(record)
     _own_outputs(g)
-    bodies = {id(n): _subgraph(file, n.body, f"{name}/{n.name}") for n in g.nodes if n.body is not None}
+    bodies = {id(n): [_subgraph(file, b, f"{name}/{n.name}") for b in n.bodies] for n in g.nodes if n.bodies}
     encoded = [encode(n) for n in g.nodes]
     values = _values(g, encoded)
     place = {id(v): i for i, v in enumerate(values)}
@@ -118,7 +118,7 @@ def _subgraph(file: _File, g: Graph, name: str) -> int:
             "inputs": [-1 if v is None else place[id(v)] for v in e.inputs],
             "outputs": [place[id(v)] for v in n.outputs],
             "attrs": e.attrs, "post": e.post, "sources": list(n.sources),
-            "subgraphs": [bodies[id(n)]] if id(n) in bodies else [],
+            "subgraphs": bodies.get(id(n), []),
             "custom_name": n.custom_name or None, "custom_data": n.custom_data,
         })
     record["inputs"] = [place[id(v)] for v in g.inputs if id(v) not in states]

@@ -14,7 +14,7 @@ from .common import is_shared, known
 
 LARGEST = 64 << 20  # bytes of a folded value
 GROWTH = 1 << 20  # bytes that a value may be larger than what it is made of
-NEVER = ("custom", "delegate")
+NEVER = ("custom", "delegate", "if", "loop")
 
 Skip = Callable[[Graph, Node], bool]
 

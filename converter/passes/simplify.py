@@ -151,7 +151,7 @@ def same_nodes(g: Graph, trace: Trace) -> None:
     for n in list(g.nodes):
         if trace.full:
             break
-        if n.op in ("custom", "delegate"):
+        if n.op in ("custom", "delegate", "if", "loop"):
             continue
         twin = first.setdefault(_key(n), n)
         if twin is not n:

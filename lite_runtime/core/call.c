@@ -31,8 +31,8 @@ void lr_session_start(lr_session *s, uint64_t timeout_ns) {
 }
 
 lr_status lr_session_go_on(const lr_session *s, const char *what, int32_t step, lr_error *error) {
-  if (!lr_stop_now(&s->stop)) return LR_OK;
-  const char *why = atomic_load(&s->stop.cancelled) ? "cancelled" : "the time limit passed";
+  if (!lr_stop_now(s->watch)) return LR_OK;
+  const char *why = atomic_load(&s->watch->cancelled) ? "cancelled" : "the time limit passed";
   if (step >= s->plan.n_steps) return lr_fail(error, LR_ERR_CANCELLED, "%s: %s at its end", what, why);
   return lr_fail(error, LR_ERR_CANCELLED, "%s: %s at step %d '%s'", what, why, step,
                  s->plan.step[step].node->name);

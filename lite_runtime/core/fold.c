@@ -19,7 +19,7 @@ bool lr_plan_foldable(const struct lr_plan *p, const struct lr_plan_step *st) {
     if (!lr_type_known(t)) return false;
     bytes += lr_type_bytes(t);
   }
-  return derived && !st->custom && bytes <= MAX_FOLD_BYTES;
+  return derived && !st->custom && !lr_is_control(st) && bytes <= MAX_FOLD_BYTES;
 }
 
 void lr_dense_strides(const struct lr_type *t, int64_t *stride) {

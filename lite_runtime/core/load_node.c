@@ -85,14 +85,14 @@ static lr_status load_blobs(struct lr_loader *l, uint64_t t, struct lr_node *n) 
   return LR_OK;
 }
 
-/* A delegate has its one subgraph, a custom node its name; all others have neither. */
+/* A delegate and a loop have one subgraph, an if has two, a custom node has its name; all others have neither. */
 static lr_status load_special(struct lr_loader *l, uint64_t t, struct lr_node *n) {
   const int32_t *graphs;
   uint32_t bytes;
   LR_TRY(lr_load_indices(l, t, LR_FB_NODE_SUBGRAPHS, 1, l->model->n_subgraphs, "subgraphs of a node", &graphs,
                          &n->n_subgraphs, 0));
   n->subgraphs = (const uint32_t *)graphs;
-  int32_t want = n->op == LR_OP_DELEGATE;
+  int32_t want = n->op == LR_OP_IF ? 2 : n->op == LR_OP_DELEGATE || n->op == LR_OP_LOOP;
   if (n->n_subgraphs != want)
     return lr_node_fail(l->error, LR_ERR_MODEL, n->op, n->name, "it has %d subgraphs, it must have %d",
                         n->n_subgraphs, want);

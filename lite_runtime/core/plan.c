@@ -232,9 +232,8 @@ static lr_status plan_node(lr_session *s, const struct scope *sc, const struct l
     known &= lr_type_known(&types[i]);
   }
   lr_status status = LR_OK;
-  if (st->custom && !known) /* the user's infer sees real shapes only */
-    for (int32_t i = 0; i < n->n_out; i++) types[n->n_in + i] = p->tensor[st->out[i]].def->type;
-  else
+  for (int32_t i = 0; i < n->n_out; i++) types[n->n_in + i] = p->tensor[st->out[i]].def->type;
+  if (!st->custom || known) /* the user's infer sees real shapes only */
     status = lr_plan_infer(s, st, types, value, types + n->n_in, error);
   for (int32_t i = 0; i < n->n_out && !status; i++) {
     p->tensor[st->out[i]].type = types[n->n_in + i];
@@ -243,7 +242,7 @@ static lr_status plan_node(lr_session *s, const struct scope *sc, const struct l
   }
   lr_free(&s->alloc, types);
   LR_TRY(status);
-  st->dynamic = !known;
+  st->dynamic = !known || lr_is_control(st); /* its outputs come out of other sessions */
   if (LR_HAS_SHAPE && lr_plan_foldable(p, st)) return lr_plan_fold(s, st, error); /* its step is dropped */
   p->n_steps++;
   return LR_OK;
@@ -337,7 +336,7 @@ lr_status lr_plan_make(lr_session *s, lr_error *error) {
   lr_plan_clear(s, p);
   p->arena.alloc = s->alloc;
   struct scope main_scope;
-  lr_status status = enter_scope(s, &main_scope, &s->model->subgraphs[0], error);
+  lr_status status = enter_scope(s, &main_scope, s->graph, error);
   if (!status) status = place_io(s, &main_scope, error);
   if (!status) status = flatten(s, &main_scope, node_reason_none, 0, error);
   if (!status) status = place_outputs(s, error);
@@ -350,15 +349,31 @@ lr_status lr_plan_make(lr_session *s, lr_error *error) {
   return status;
 }
 
+void lr_plan_free_memory(lr_session *s, struct lr_plan *p) {
+  for (int32_t i = 0; i < p->n_steps; i++) {
+    struct lr_plan_step *st = &p->step[i];
+    if (!st->dynamic) continue; /* the scratch of a static step is in `memory` */
+    lr_session_free(s, st->scratch, st->scratch_capacity);
+    st->scratch = NULL;
+    st->scratch_capacity = 0;
+  }
+  for (int32_t i = 0; i < p->n_tensors; i++) {
+    lr_session_free(s, p->tensor[i].buffer, p->tensor[i].capacity);
+    p->tensor[i].buffer = NULL;
+    p->tensor[i].capacity = 0;
+  }
+  lr_session_free(s, p->memory, p->bytes);
+  p->memory = NULL;
+}
+
 void lr_plan_clear(lr_session *s, struct lr_plan *p) {
+  lr_plan_free_memory(s, p);
   for (int32_t i = 0; i < p->n_steps; i++) {
     struct lr_plan_step *st = &p->step[i];
     if (lr_on_device(st)) lr_device_clear(st);
+    if (lr_is_control(st)) lr_control_clear(s, st);
     lr_arena_clear(&st->arena);
-    if (st->dynamic) lr_session_free(s, st->scratch, st->scratch_capacity);
   }
-  for (int32_t i = 0; i < p->n_tensors; i++) lr_session_free(s, p->tensor[i].buffer, p->tensor[i].capacity);
-  lr_session_free(s, p->memory, p->bytes);
   lr_arena_clear(&p->arena);
   *p = (struct lr_plan){0};
 }

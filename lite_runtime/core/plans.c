@@ -9,20 +9,10 @@ static bool fits(const lr_session *s, const struct lr_plan *p) {
   return true;
 }
 
-static void free_memory(lr_session *s, struct lr_plan *p) {
-  for (int32_t i = 0; i < p->n_tensors; i++) {
-    lr_session_free(s, p->tensor[i].buffer, p->tensor[i].capacity);
-    p->tensor[i].buffer = NULL;
-    p->tensor[i].capacity = 0;
-  }
-  lr_session_free(s, p->memory, p->bytes);
-  p->memory = NULL;
-}
-
 /* The plan in use becomes the first in the list, which has room for one more than are kept. */
 static void park(lr_session *s) {
   if (!s->plan.made) return;
-  free_memory(s, &s->plan);
+  lr_plan_free_memory(s, &s->plan);
   memmove(s->kept + 1, s->kept, (size_t)s->n_kept++ * sizeof *s->kept);
   s->kept[0] = s->plan;
   s->plan = (struct lr_plan){0};

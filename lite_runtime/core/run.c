@@ -93,8 +93,8 @@ static lr_status check_io(lr_session *s, lr_error *error) {
 }
 
 /* ---- steps whose shapes depend on values ---- */
-static lr_status dynamic_output(lr_session *s, struct lr_plan_tensor *t, const struct lr_type *type,
-                                lr_error *error) {
+lr_status lr_tensor_make(lr_session *s, int32_t tensor, const struct lr_type *type, lr_error *error) {
+  struct lr_plan_tensor *t = &s->plan.tensor[tensor];
   t->type = *type;
   lr_dense_strides(type, t->stride);
   size_t bytes = lr_type_bytes(type);
@@ -107,7 +107,7 @@ static lr_status dynamic_output(lr_session *s, struct lr_plan_tensor *t, const s
   return LR_OK;
 }
 
-static lr_status set_view(lr_session *s, int32_t tensor, struct lr_view *v, lr_error *error) {
+lr_status lr_tensor_view(lr_session *s, int32_t tensor, struct lr_view *v, lr_error *error) {
   const struct lr_plan_tensor *t = &s->plan.tensor[tensor];
   v->dtype = t->type.dtype;
   v->rank = t->type.rank;
@@ -125,7 +125,7 @@ static lr_status prepare_dynamic(lr_session *s, struct lr_plan_step *st, lr_erro
   if (!type || !value) return lr_fail(error, LR_ERR_MEMORY, "run: out of memory");
   for (int32_t i = 0; i < st->n_in; i++) {
     if (st->in[i] < 0) continue;
-    LR_TRY(set_view(s, st->in[i], &st->view[i], error));
+    LR_TRY(lr_tensor_view(s, st->in[i], &st->view[i], error));
     type[i] = p->tensor[st->in[i]].type;
     value[i] = lr_view_dense(&st->view[i]) ? st->view[i].data : NULL;
   }
@@ -135,8 +135,8 @@ static lr_status prepare_dynamic(lr_session *s, struct lr_plan_step *st, lr_erro
       return lr_fail(error, LR_ERR_UNSUPPORTED,
                      "%s '%s': the shape of output %d cannot be found even at run time",
                      lr_op_name(st->node->op), st->node->name, i);
-    LR_TRY(dynamic_output(s, &p->tensor[st->out[i]], &type[st->n_in + i], error));
-    LR_TRY(set_view(s, st->out[i], &st->view[st->n_in + i], error));
+    LR_TRY(lr_tensor_make(s, st->out[i], &type[st->n_in + i], error));
+    LR_TRY(lr_tensor_view(s, st->out[i], &st->view[st->n_in + i], error));
   }
   if (lr_makes_nothing(st)) return LR_OK;
   size_t had = st->scratch_capacity;
@@ -153,12 +153,13 @@ static lr_status prepare_dynamic(lr_session *s, struct lr_plan_step *st, lr_erro
 static lr_status refresh_inputs(lr_session *s, struct lr_plan_step *st, lr_error *error) {
   for (int32_t i = 0; i < st->n_in; i++)
     if (st->in[i] >= 0 && s->plan.tensor[st->in[i]].place == LR_AT_DYNAMIC)
-      LR_TRY(set_view(s, st->in[i], &st->view[i], error));
+      LR_TRY(lr_tensor_view(s, st->in[i], &st->view[i], error));
   return LR_OK;
 }
 
 /* ---- steps ---- */
 static lr_status run_step(lr_session *s, struct lr_plan_step *st, lr_error *error) {
+  if (lr_is_control(st)) return lr_control_run(s, st, error);
   if (st->dynamic)
     LR_TRY(prepare_dynamic(s, st, error));
   else
@@ -172,7 +173,7 @@ static lr_status run_step(lr_session *s, struct lr_plan_step *st, lr_error *erro
                   : LR_OK;
   }
   struct lr_run r = lr_plan_call(s, st, error);
-  const struct lr_stop *outer = lr_stop_watch(&s->stop);
+  const struct lr_stop *outer = lr_stop_watch(s->watch);
   lr_status status = st->impl->run(&r);
   lr_stop_watch(outer);
   return status;
@@ -273,7 +274,7 @@ static lr_status copy_outputs(lr_session *s, lr_error *error) {
                      "output '%s': the bound buffer has %zu bytes, this run's result has %zu", io->def->name,
                      io->bound_bytes, bytes);
     struct lr_view src;
-    LR_TRY(set_view(s, io->tensor, &src, error));
+    LR_TRY(lr_tensor_view(s, io->tensor, &src, error));
     assert(lr_view_dense(&src));
     /* may overlap: the caller may have bound one buffer to an input and an output */
     if (bytes) memmove(io_data(io), src.data, bytes);
@@ -287,7 +288,7 @@ static lr_status update_states(lr_session *s, lr_error *error) {
       struct lr_io *io = &s->io[LR_STATE][i];
       if (io->def->state_source < 0) continue;
       struct lr_view src;
-      LR_TRY(set_view(s, io->def->state_source, &src, error));
+      LR_TRY(lr_tensor_view(s, io->def->state_source, &src, error));
       assert(lr_view_dense(&src));
       const struct lr_type *t = &s->plan.tensor[io->def->state_source].type;
       if (!pass && (t->dtype != io->type.dtype || t->rank != io->type.rank ||
@@ -301,6 +302,16 @@ static lr_status update_states(lr_session *s, lr_error *error) {
   return LR_OK;
 }
 
+lr_status lr_session_run_now(lr_session *s, const lr_run_options *o, lr_error *error) {
+  if (!s->plan.ready) LR_TRY(lr_session_plan_now(s, error));
+  LR_TRY(check_io(s, error));
+  if (!s->plan.resolved) LR_TRY(resolve(s, error));
+  lr_float_mode mode = lr_float_mode_enter();
+  lr_status status = run_steps(s, o, error);
+  lr_float_mode_leave(mode);
+  return status ? status : copy_outputs(s, error);
+}
+
 lr_status lr_session_run(lr_session *s, const lr_run_options *options, lr_error *error) {
   if (!s) return lr_fail(error, LR_ERR_ARGUMENT, "run: session is NULL");
   lr_run_options o = {0};
@@ -308,15 +319,7 @@ lr_status lr_session_run(lr_session *s, const lr_run_options *options, lr_error 
   LR_TRY(lr_session_enter(s, "run", error));
   lr_session_start(s, o.timeout_ns);
   lr_pool_enter(s->pool);
-  lr_status status = s->plan.ready ? LR_OK : lr_session_plan_now(s, error);
-  if (!status) status = check_io(s, error);
-  if (!status && !s->plan.resolved) status = resolve(s, error);
-  if (!status) {
-    lr_float_mode mode = lr_float_mode_enter();
-    status = run_steps(s, &o, error);
-    lr_float_mode_leave(mode);
-  }
-  if (!status) status = copy_outputs(s, error);
+  lr_status status = lr_session_run_now(s, &o, error);
   if (!status) status = update_states(s, error);
   lr_pool_leave(s->pool);
   return lr_session_leave(s, status, error);

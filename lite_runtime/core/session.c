@@ -3,6 +3,7 @@
 
 lr_status lr_session_alloc(lr_session *s, size_t bytes, const char *what, void **p, lr_error *error) {
   *p = NULL;
+  while (s->outer) s = s->outer; /* one limit for all */
   if (s->limit && (bytes > s->limit || s->held > s->limit - bytes))
     return lr_fail(error, LR_ERR_MEMORY,
                    "session: %s needs %zu bytes and %llu are held, the limit is %llu; raise memory_limit "
@@ -16,6 +17,7 @@ lr_status lr_session_alloc(lr_session *s, size_t bytes, const char *what, void *
 
 void lr_session_free(lr_session *s, void *p, size_t bytes) {
   if (!p) return;
+  while (s->outer) s = s->outer;
   lr_free(&s->alloc, p);
   s->held -= bytes;
 }
@@ -33,8 +35,8 @@ lr_status lr_io_own(lr_session *s, struct lr_io *io, size_t bytes, lr_error *err
 
 /* ---- opening ---- */
 static lr_status open_io(lr_session *s, lr_error *error) {
-  const struct lr_subgraph *g = &s->model->subgraphs[0];
-  int32_t states = lr_model_count(s->model, LR_STATE);
+  const struct lr_subgraph *g = s->graph;
+  int32_t states = s->outer ? 0 : lr_model_count(s->model, LR_STATE);
   const int32_t count[3] = {g->n_in, g->n_out, states};
   for (int role = 0; role < 3; role++) {
     s->n_io[role] = count[role];
@@ -64,6 +66,12 @@ static lr_status copy_list(lr_session *s, const void *from, size_t bytes, void *
 
 enum { PLANS = 4, MAX_PLANS = 1024 };
 
+static lr_status keep_plans(lr_session *s, int32_t n, lr_error *error) {
+  s->max_kept = n;
+  s->kept = lr_alloc(&s->alloc, ((size_t)n + 1) * sizeof *s->kept, LR_ALIGN);
+  return s->kept ? LR_OK : lr_fail(error, LR_ERR_MEMORY, "session: out of memory");
+}
+
 static lr_status set_options(lr_session *s, const lr_session_options *o, lr_error *error) {
   if (o->n_customs < 0 || o->n_devices < 0 || (o->n_customs && !o->customs) || (o->n_devices && !o->devices))
     return lr_fail(error, LR_ERR_ARGUMENT,
@@ -79,9 +87,7 @@ static lr_status set_options(lr_session *s, const lr_session_options *o, lr_erro
   if (o->plans < 0 || o->plans > MAX_PLANS)
     return lr_fail(error, LR_ERR_ARGUMENT, "session: plans is %d; 0 (for %d) to %d are possible", o->plans,
                    PLANS, MAX_PLANS);
-  s->max_kept = (o->plans ? o->plans : PLANS) - 1;
-  s->kept = lr_alloc(&s->alloc, ((size_t)s->max_kept + 1) * sizeof *s->kept, LR_ALIGN);
-  if (!s->kept) return lr_fail(error, LR_ERR_MEMORY, "session: out of memory");
+  LR_TRY(keep_plans(s, (o->plans ? o->plans : PLANS) - 1, error));
   s->n_customs = o->n_customs;
   s->n_devices = o->n_devices;
   LR_TRY(copy_list(s, o->customs, (size_t)o->n_customs * sizeof *s->customs, (void **)&s->customs, error));
@@ -106,12 +112,38 @@ lr_status lr_session_open(lr_model *model, const lr_session_options *options, lr
   if (!s) return lr_fail(error, LR_ERR_MEMORY, "session: out of memory");
   s->alloc = alloc;
   lr_model_retain(s->model = model);
+  s->graph = &model->subgraphs[0];
+  s->watch = &s->stop;
   lr_status status = set_options(s, &o, error);
   if (!status) status = open_io(s, error);
   if (status)
     lr_session_close(s);
   else
     *session = s;
+  return status;
+}
+
+lr_status lr_session_open_inner(lr_session *outer, const struct lr_subgraph *graph, lr_session **inner,
+                                lr_error *error) {
+  lr_session *s = lr_alloc(&outer->alloc, sizeof *s, LR_ALIGN);
+  if (!s) return lr_fail(error, LR_ERR_MEMORY, "session: out of memory");
+  s->alloc = outer->alloc;
+  lr_model_retain(s->model = outer->model);
+  lr_pool_retain(s->pool = outer->pool);
+  s->graph = graph;
+  s->outer = outer;
+  s->watch = outer->watch;
+  s->customs = outer->customs;
+  s->n_customs = outer->n_customs;
+  s->devices = outer->devices;
+  s->n_devices = outer->n_devices;
+  s->require_devices = outer->require_devices;
+  lr_status status = keep_plans(s, outer->max_kept, error);
+  if (!status) status = open_io(s, error);
+  if (status)
+    lr_session_destroy(s);
+  else
+    *inner = s;
   return status;
 }
 
@@ -123,8 +155,8 @@ void lr_session_destroy(lr_session *s) {
     lr_free(&s->alloc, s->io[role]);
   }
   lr_free(&s->alloc, s->symbols);
-  lr_free(&s->alloc, s->customs);
-  lr_free(&s->alloc, s->devices);
+  if (!s->outer) lr_free(&s->alloc, s->customs);
+  if (!s->outer) lr_free(&s->alloc, s->devices);
   lr_pool_close(s->pool);
   lr_model_close(s->model);
   const lr_allocator alloc = s->alloc;

@@ -4,6 +4,7 @@
  *            the devices
  * plans.c    keeps plans for shapes that may come again
  * memory.c   decides views, in-place steps, strides into concatenations; lays tensors out in the arena
+ * control.c  runs `if` and `loop`, whose subgraphs have sessions of their own
  * run.c      executes; session.c is the API; call.c lets one call in at a time, and stops it */
 #pragma once
 #include <stdatomic.h>
@@ -65,6 +66,7 @@ struct lr_plan_step {
   const struct lr_device *device; /* with `program` and one handle an input and output */
   void *program;
   void **handle, **host;
+  struct lr_control *control; /* of an `if` or `loop`, from its first run on */
 };
 
 struct lr_plan {
@@ -95,6 +97,9 @@ struct lr_io {
 
 struct lr_session {
   lr_model *model;
+  const struct lr_subgraph *graph; /* the main one, or that of a node of `outer` */
+  struct lr_session
+      *outer; /* whose memory limit, customs, devices and end of time are those of this one; or NULL */
   lr_allocator alloc;
   lr_pool *pool;
   uint64_t limit, held; /* bytes */
@@ -109,8 +114,9 @@ struct lr_session {
   struct lr_plan plan;
   struct lr_plan *kept; /* for other shapes, latest first; room for max_kept + 1 */
   int32_t n_kept, max_kept;
-  struct lr_stop stop; /* of the run or plan that is under way */
-  atomic_int use;      /* LR_IN_USE, LR_CLOSING */
+  struct lr_stop *watch; /* the stop of the outermost session */
+  struct lr_stop stop;   /* of the run or plan that is under way */
+  atomic_int use;        /* LR_IN_USE, LR_CLOSING */
 };
 
 /* Each call of the API that changes the session holds it. That is what refuses callbacks that call back in, and a second
@@ -133,6 +139,8 @@ void lr_session_free(lr_session *s, void *p, size_t bytes);
 lr_status lr_session_plan_now(lr_session *s, lr_error *error);
 
 lr_status lr_plan_make(lr_session *s, lr_error *error);
+/* Gives back all that counts against the limit; the plan can be used again once `memory` is there. */
+void lr_plan_free_memory(lr_session *s, struct lr_plan *p);
 void lr_plan_clear(lr_session *s, struct lr_plan *p);
 /* plans.c: makes s->plan one for the inputs' shapes: one that is kept, or a new one. Then the end of them all. */
 lr_status lr_plans_switch(lr_session *s, lr_error *error);
@@ -167,6 +175,21 @@ bool lr_makes_nothing(const struct lr_plan_step *st);
 lr_status lr_device_buffers(lr_session *s, struct lr_plan_step *st, lr_error *error);
 lr_status lr_device_run(struct lr_plan_step *st, lr_error *error);
 void lr_device_clear(struct lr_plan_step *st);
+
+/* control.c: is it a step that runs subgraphs; running it (its inputs are looked up, its outputs made); its end. */
+static inline bool lr_is_control(const struct lr_plan_step *st) {
+  return (LR_HAS_IF && st->node->op == LR_OP_IF) || (LR_HAS_LOOP && st->node->op == LR_OP_LOOP);
+}
+lr_status lr_control_run(lr_session *s, struct lr_plan_step *st, lr_error *error);
+void lr_control_clear(lr_session *s, struct lr_plan_step *st);
+/* A session for a subgraph, inside of another one. */
+lr_status lr_session_open_inner(lr_session *outer, const struct lr_subgraph *graph, lr_session **inner,
+                                lr_error *error);
+/* Plans when shapes changed, and runs: what lr_session_run does but for who may call and how long. */
+lr_status lr_session_run_now(lr_session *s, const lr_run_options *o, lr_error *error);
+/* run.c: where a tensor is now; memory for one whose size came out in this run. */
+lr_status lr_tensor_view(lr_session *s, int32_t tensor, struct lr_view *v, lr_error *error);
+lr_status lr_tensor_make(lr_session *s, int32_t tensor, const struct lr_type *type, lr_error *error);
 
 /* Makes sure that an input, output or state has `bytes` bytes of memory of its own. */
 lr_status lr_io_own(lr_session *s, struct lr_io *io, size_t bytes, lr_error *error);

@@ -1,4 +1,4 @@
-/* Meaning: each tensor is made once and before its use, delegates form a tree, this build has all operators,
+/* Meaning: each tensor is made once and before its use, subgraphs form a tree, this build has all operators,
  * and the types that shape inference finds are those that the file declares. What plan.c and run.c take for
  * granted is checked here. */
 #include "loader.h"
@@ -128,12 +128,89 @@ static lr_status check_delegate(const struct verifier *v, const struct lr_subgra
   return LR_OK;
 }
 
+/* A tensor of a node and one of its subgraph are of one dtype, and of one rank but for `extra`. Sizes are compared when it
+ * runs: those of a loop change. */
+static lr_status check_pair(const struct verifier *v, const struct lr_node *n, int32_t graph, int32_t outer,
+                            int32_t inner, int32_t extra) {
+  const struct lr_type *a = &v->l->model->subgraphs[v->graph].tensors[outer].type;
+  const struct lr_type *b = &v->l->model->subgraphs[graph].tensors[inner].type;
+  return a->dtype == b->dtype && a->rank == b->rank + extra
+             ? LR_OK
+             : type_fail(v, n, outer, "a value", a, "its graph says", b);
+}
+
+static lr_status count_fail(const struct verifier *v, const struct lr_node *n,
+                            const struct lr_subgraph *body) {
+  return lr_node_fail(v->l->error, LR_ERR_MODEL, n->op, n->name,
+                      "its %d inputs and %d outputs do not fit its graph, which has %d and %d", n->n_in,
+                      n->n_out, body->n_in, body->n_out);
+}
+
+static lr_status check_scalar(const struct verifier *v, const struct lr_node *n, const struct lr_type *t,
+                              int32_t dtype, int32_t max_rank, const char *what) {
+  char text[160];
+  bool one = t->rank <= max_rank && (t->rank == 0 || t->dim[0] == 1 || t->dim[0] < 0);
+  return t->dtype == dtype && one
+             ? LR_OK
+             : lr_node_fail(v->l->error, LR_ERR_MODEL, n->op, n->name, "%s is %s; it must be one %s", what,
+                            lr_type_text(t, text, sizeof text), lr_dtype_name(dtype));
+}
+
+static lr_status check_if(const struct verifier *v, const struct lr_subgraph *g, const struct lr_node *n) {
+  if (n->in[0] < 0) return lr_node_fail(v->l->error, LR_ERR_MODEL, n->op, n->name, "it has no condition");
+  LR_TRY(check_scalar(v, n, &g->tensors[n->in[0]].type, LR_BOOL, LR_MAX_RANK, "the condition"));
+  for (int32_t k = 0; k < 2; k++) {
+    const struct lr_subgraph *body = &v->l->model->subgraphs[n->subgraphs[k]];
+    if (body->n_in != n->n_in - 1 || body->n_out != n->n_out) return count_fail(v, n, body);
+    for (int32_t i = 0; i < body->n_in; i++)
+      LR_TRY(check_pair(v, n, (int32_t)n->subgraphs[k], n->in[i + 1], body->in[i], 0));
+    for (int32_t i = 0; i < n->n_out; i++)
+      LR_TRY(check_pair(v, n, (int32_t)n->subgraphs[k], n->out[i], body->out[i], 0));
+  }
+  return LR_OK;
+}
+
+static lr_status check_loop(const struct verifier *v, const struct lr_subgraph *g, const struct lr_node *n) {
+  const struct lr_loop_attrs *a = n->attrs;
+  const struct lr_subgraph *body = &v->l->model->subgraphs[n->subgraphs[0]];
+  int32_t graph = (int32_t)n->subgraphs[0];
+  if (a->carried < 0 || a->scanned < 0 || a->carried > LR_MAX_INPUTS || a->scanned > LR_MAX_INPUTS ||
+      a->has_trip > 1 || a->has_condition > 1)
+    return lr_node_fail(v->l->error, LR_ERR_MODEL, n->op, n->name, "carried is %d and scanned %d", a->carried,
+                        a->scanned);
+  int32_t first = (int32_t)a->has_trip + (int32_t)a->has_condition;
+  if (n->n_in - first + 1 != body->n_in || n->n_out + 1 != body->n_out ||
+      n->n_in < first + a->carried + a->scanned || n->n_out < a->carried)
+    return count_fail(v, n, body);
+  if (a->has_trip)
+    LR_TRY(check_scalar(v, n, &g->tensors[n->in[0]].type, LR_I64, 1, "the number of iterations"));
+  if (a->has_condition)
+    LR_TRY(check_scalar(v, n, &g->tensors[n->in[first - 1]].type, LR_BOOL, 1, "the condition"));
+  LR_TRY(check_scalar(v, n, &body->tensors[body->in[0]].type, LR_I64, 0, "the iteration"));
+  LR_TRY(check_scalar(v, n, &body->tensors[body->out[0]].type, LR_BOOL, 1, "the graph's condition"));
+  for (int32_t i = 1; i < body->n_in; i++) {
+    int32_t k = i - 1, slice = k >= a->carried && k < a->carried + a->scanned;
+    LR_TRY(check_pair(v, n, graph, n->in[first + k], body->in[i], slice));
+  }
+  for (int32_t k = 0; k < n->n_out; k++)
+    LR_TRY(check_pair(v, n, graph, n->out[k], body->out[k + 1], k >= a->carried));
+  for (int32_t k = 0; k < a->carried; k++) {
+    const struct lr_type *in = &body->tensors[body->in[k + 1]].type,
+                         *out = &body->tensors[body->out[k + 1]].type;
+    if (in->dtype != out->dtype || in->rank != out->rank)
+      return type_fail(v, n, n->out[k], "carried", in, "then", out);
+  }
+  return LR_OK;
+}
+
 static lr_status check_node(struct verifier *v, const struct lr_subgraph *g, const struct lr_node *n) {
   for (int32_t i = 0; i < n->n_in; i++)
     if (n->in[i] >= 0 && !v->there[n->in[i]])
       return lr_node_fail(v->l->error, LR_ERR_MODEL, n->op, n->name,
                           "input %d '%.100s' is read before it is made", i, g->tensors[n->in[i]].name);
   if (LR_HAS_DELEGATE && n->op == LR_OP_DELEGATE) LR_TRY(check_delegate(v, g, n));
+  if (LR_HAS_IF && n->op == LR_OP_IF) LR_TRY(check_if(v, g, n));
+  if (LR_HAS_LOOP && n->op == LR_OP_LOOP) LR_TRY(check_loop(v, g, n));
   LR_TRY(infer_node(v, g, n));
   for (int32_t i = 0; i < n->n_out; i++) {
     uint8_t life = g->tensors[n->out[i]].lifetime;
@@ -152,12 +229,12 @@ static lr_status check_outputs(struct verifier *v, const struct lr_subgraph *g) 
     if (!v->there[g->out[i]]) return graph_fail(v, g->out[i], "is an output that nothing makes");
     uint8_t life = g->tensors[g->out[i]].lifetime;
     if (v->graph && life != LR_LIFE_OUTPUT && life != LR_LIFE_TEMP)
-      return graph_fail(v, g->out[i], "is an output of a delegate but made by none of its nodes");
+      return graph_fail(v, g->out[i], "is an output of a body but made by none of its nodes");
   }
   if (!v->graph) return LR_OK; /* a model may give the same tensor out twice; a delegate may not */
   memset(v->there, 0, (size_t)g->n_tensors * sizeof *v->there);
   for (int32_t i = 0; i < g->n_out; i++) {
-    if (v->there[g->out[i]]) return graph_fail(v, g->out[i], "is an output of a delegate twice");
+    if (v->there[g->out[i]]) return graph_fail(v, g->out[i], "is an output of a body twice");
     v->there[g->out[i]] = true;
   }
   return LR_OK;
@@ -217,7 +294,7 @@ static lr_status check_built(const struct lr_loader *l) {
                  n > 1 ? "s" : "", list, n > 1 ? "are" : "is", n > 1 ? "them" : "it");
 }
 
-/* Each graph but the first is the body of one delegate, so that the plan is as large as the file says; no
+/* Each graph but the first is the body of one node, so that the plan is as large as the file says; no
  * deeper than the limit, so that code may recurse. */
 static lr_status check_tree(const struct lr_loader *l, int32_t *parent) {
   const lr_model *m = l->model;
@@ -225,11 +302,12 @@ static lr_status check_tree(const struct lr_loader *l, int32_t *parent) {
   for (int32_t g = 0; g < m->n_subgraphs; g++)
     for (int32_t i = 0; i < m->subgraphs[g].n_nodes; i++) {
       const struct lr_node *n = &m->subgraphs[g].nodes[i];
-      if (!LR_HAS_DELEGATE || n->op != LR_OP_DELEGATE) continue;
-      if (parent[n->subgraphs[0]] >= 0)
-        return lr_node_fail(l->error, LR_ERR_MODEL, n->op, n->name,
-                            "its graph %u is that of another delegate too", n->subgraphs[0]);
-      parent[n->subgraphs[0]] = g;
+      for (int32_t k = 0; k < n->n_subgraphs; k++) {
+        if (parent[n->subgraphs[k]] >= 0)
+          return lr_node_fail(l->error, LR_ERR_MODEL, n->op, n->name,
+                              "its graph %u is that of another node too", n->subgraphs[k]);
+        parent[n->subgraphs[k]] = g;
+      }
     }
   for (int32_t g = 1; g < m->n_subgraphs; g++) {
     int32_t depth = 0, p = g;
@@ -239,7 +317,7 @@ static lr_status check_tree(const struct lr_loader *l, int32_t *parent) {
     }
     if (p) /* unused, or so deep that it may be its own body */
       return lr_fail(l->error, LR_ERR_MODEL, "%s: graph %d '%.100s' is %s; convert the model again", l->where,
-                     g, m->subgraphs[g].name, p < 0 ? "used by no delegate" : "nested too deeply");
+                     g, m->subgraphs[g].name, p < 0 ? "used by no node" : "nested too deeply");
   }
   return LR_OK;
 }

@@ -205,7 +205,8 @@ typedef struct lr_session_options {
   const struct lr_device *const
       *devices; /* accelerators in order of preference (core/device.h); the CPU is implied */
   int32_t n_devices;
-  int32_t plans; /* most plans for different input shapes that are kept, without their activations; 0: 4, 1: only the
+  int32_t
+      plans; /* most plans for different input shapes that are kept, without their activations; 0: 4, 1: only the
                     current one */
 } lr_session_options;
 LR_API lr_status lr_session_open(lr_model *model, const lr_session_options *options, lr_session **session,

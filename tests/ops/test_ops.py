@@ -17,7 +17,7 @@ ROWS = rows()
 VARIANTS = [(i, s) for i, r in enumerate(ROWS) for s in (False, True) if not s or r.dynamic]
 LEVELS = cpu_levels.levels(lite_runtime.cpu_features())
 # what no single ONNX node makes: these have C tests (tests/runtime)
-ELSEWHERE = {"custom", "delegate"}
+ELSEWHERE = {"custom", "delegate", "if", "loop"}
 POSTS_ELSEWHERE = {"copy"}
 
 

@@ -91,3 +91,26 @@ def test_sequences(name: str, plans: int) -> None:
         # a buffer for outputs whose size follows from values stays as large as the largest that came
         assert session.memory == held or name == "values"
     session.close()
+
+
+def test_kept_plans_hold_no_scratch() -> None:
+    """What a step of open sizes asked for is given back with its plan: the limit is for one plan."""
+    m = onnx.parser.parse_model(HEAD + """m (float[A,B] x) => (float[K,K] y) {
+        i = NonZero(x)
+        f = Cast<to=1>(i)
+        t = Transpose(f)
+        y = MatMul(t, f)
+    }""")
+    data = lite_runtime.convert(m, verify=False)
+    needs = []
+    for rows in (40, 30, 20):
+        with lite_runtime.Session(data, threads=1) as fresh:
+            fresh.run({"x": np.ones((rows, 10), np.float32)})
+            needs.append(fresh.memory)
+    held = []
+    for plans in (1, 4):
+        with lite_runtime.Session(data, threads=1, plans=plans) as session:
+            for rows in (40, 30, 20):
+                session.run({"x": np.ones((rows, 10), np.float32)})
+            held.append(session.memory)
+    assert held[1] == held[0] >= needs[2]

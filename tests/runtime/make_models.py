@@ -288,7 +288,7 @@ def delegate(out: Path) -> None:
     x = g.input("x", "f32", ("n", 6))
     a = g.add("add", x, g.const(np.float32(1)), name="before")
     d = g.add("delegate", a, name="accelerated", types=[("f32", ("n", 6))])
-    d.node.body = body
+    d.node.bodies = [body]
     g.output(g.add("sub", d, g.const(np.float32(3)), name="after"), "y")
     xs = [normal(n, 6) for n in (4, 9)]
     save(out, "delegate", write(g), [({"x": x}, {"y": np.maximum((x + 1) * 2, 0) - 3}) for x in xs])
