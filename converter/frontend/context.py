@@ -254,12 +254,12 @@ class Context:
         return self.add("unsqueeze", v, axes=sum(1 << a for a in axes))
 
     def reshape(self, x: Value, parts: Sequence[int | Part], of: Value | None = None) -> Value:
-        """x with the sizes `parts`: numbers, or Parts of the shape of `of` (default x).
+        """x with the sizes `parts`: numbers (one may be -1, the rest), or Parts of the shape of `of` (default x).
 
         Known sizes become constants, one unknown size is inferred, more are computed at run time."""
         of = x if of is None else of
         sizes = [self._size(p, of.shape) for p in parts]
-        unknown = [i for i, s in enumerate(sizes) if s is None]
+        unknown = [i for i, s in enumerate(sizes) if s is None or s == -1]
         if len(unknown) <= 1 and 0 not in sizes:
             return self.add("reshape", x, self.ints_const([-1 if s is None else s for s in sizes]), allow_zero=1)
         return self.add("reshape", x, self.shape_vector(of, parts), allow_zero=1)

@@ -223,7 +223,7 @@ class Importer:
         why, fix = (e.why, e.fix) if isinstance(e, NotSupported) else (str(e), "")
         place, quote, rest = why.partition(f" '{name}': ")  # shape inference names the node; a Problem does so anyway
         why = rest if quote and " " not in place else why
-        why = re.sub(r"\[[^][]*\]", lambda m: m[0].replace("None", "?"), why)  # open sizes of a shape
+        why = re.sub(r"(?<!')\bNone\b(?!')", "?", why)  # an open size
         why = why if len(why) <= MAX_WORDS else f"{why[:MAX_WORDS]}..."  # it may quote what the model says
         self.problems.append(Problem(name, op, why, fix))
 

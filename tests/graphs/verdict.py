@@ -17,11 +17,12 @@ from lite_runtime.converter.frontend.tensors import has_controls
 from lite_runtime.converter.measure import judge
 
 BY_VALUE = {"TensorValueError", "OutOfMemoryError"}  # errors of values and memory
+PARAMETER = 16  # elements of an input that may be a parameter: scales, axes, pads
 ROUNDINGS = 4  # of the inputs, for what a result may change
 # Verdicts that are fine; every other one is a failure. The case counts: passed, refused (clearly), size (refused at run
-# time, as it would be with these sizes fixed), value. It does not: disagree (the references, in an output), one (only
-# one reference can, we agree with it), differs (from that one), unknown (no reference can), unstable (one rounding of
-# the inputs changes it), empty.
+# time, as it would be if sizes and parameters were constant), value. It does not: disagree (the references, in an
+# output), one (only one reference can, we agree with it), differs (from that one), unknown (no reference can), unstable
+# (one rounding of the inputs changes it), empty.
 FINE = ("passed", "refused", "size", "value", "disagree", "one", "differs", "unknown", "unstable", "empty")
 
 
@@ -158,11 +159,18 @@ class Judge:
 
 
 def fixed(model: onnx.ModelProto, feeds: Feeds) -> bytes:
-    """The model with the sizes of these inputs."""
+    """The model with the sizes of these inputs; small ones, which may be parameters, are constants."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    for i in copy.graph.input:
-        i.type.CopyFrom(onnx.helper.make_tensor_type_proto(i.type.tensor_type.elem_type, feeds[i.name].shape))
+    del copy.graph.input[:]
+    for i in model.graph.input:
+        if i.name not in feeds:
+            copy.graph.input.append(i)
+        elif feeds[i.name].size <= PARAMETER:
+            copy.graph.initializer.append(numpy_helper.from_array(feeds[i.name], i.name))
+        else:
+            copy.graph.input.add(name=i.name).type.CopyFrom(
+                onnx.helper.make_tensor_type_proto(i.type.tensor_type.elem_type, feeds[i.name].shape))
     return copy.SerializeToString()
 
 

@@ -110,6 +110,12 @@ def test_versions() -> None:
     assert "which opset" in words(model)
 
 
+@pytest.mark.parametrize("op", ["AveragePool", "MaxPool"])
+@pytest.mark.parametrize("sizes", [[1, 2, 4, "h", 5], ["n", 2, 4, 5, 6], [1, 2, "d", 5, 6], ["n", 2, "d", "h", 6]])
+def test_volumes_with_some_open_sizes(op: str, sizes: list[Any]) -> None:
+    assert graph_of(one(op, sizes, kernel_shape=[2, 2, 2])).outputs[0].rank == 5
+
+
 def test_names_must_be_text() -> None:
     data = one("Relu", [2]).SerializeToString()
     for bad in (b"the\xff\xfeode", b"the\nnode", b"the\x00node"):
