@@ -78,7 +78,7 @@ def conv_transpose(g: Builder) -> None:
 
 @row("MaxPool", "AveragePool", "LpPool")
 def pool(g: Builder) -> None:
-    x = finite(image(g)) if g.op == "MaxPool" else image(g)  # NaN stays NaN with us; the references drop it
+    x = image(g) if g.op == "AveragePool" else finite(image(g))  # NaN stays NaN with us; the references drop it
     kernel = [g.pick([2, 3, 1]) for _ in x.shape[2:]]
     late = {"MaxPool": 10, "AveragePool": 19, "LpPool": 18}[g.op]
     attrs = window(g, x, kernel, dilate=g.opset >= late)
