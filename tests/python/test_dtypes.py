@@ -235,9 +235,18 @@ def lrn(x: np.ndarray, size: int, alpha: float = 1e-4, beta: float = 0.75, bias:
     return wide / (bias + alpha / size * np.stack(sums, 1)) ** beta
 
 
+def max_pool(x: np.ndarray) -> np.ndarray:
+    return x.max(tuple(range(2, x.ndim)), keepdims=True)
+
+
+def sum_square(x: np.ndarray, axes: np.ndarray | None = None, keepdims: int = 1) -> np.ndarray:
+    over = None if axes is None else tuple(axes)
+    return (x * x).sum(over, x.dtype, keepdims=bool(keepdims))
+
+
 # where the references miss ranks or types
 COPIES = {"Pad", "Resize"}  # which move elements: in f32, where they are not implemented for a type
-NAIVE = {"GlobalLpPool": lp_norm, "LRN": lrn}
+NAIVE = {"GlobalLpPool": lp_norm, "GlobalMaxPool": max_pool, "LRN": lrn, "ReduceSumSquare": sum_square}
 # both references compute these in f32, or with a constant of f32; we in double, as test_double_is_double says
 IN_F32 = {"Erf", "Gelu", "GroupNormalization", "HardSwish"}
 
@@ -283,7 +292,7 @@ def test_every_element_type(op: str) -> None:
                     continue
                 want = references(model, feed)
                 if op in NAIVE:
-                    want.append([NAIVE[op](feed["x0"], **attrs).astype(feed["x0"].dtype)])
+                    want.append([NAIVE[op](feed["x0"], *row[1:], **attrs).astype(feed["x0"].dtype)])
                 if not want and op in COPIES:
                     other = model_of(op, attrs, row, np.dtype(np.float32), symbolic)[0]
                     found = references(other, {n: a.astype(np.float32) for n, a in feed.items()})
