@@ -31,7 +31,7 @@ def gemm(c: Context) -> Value:
     trans_a, trans_b = int(bool(c.attr("transA"))), int(bool(c.attr("transB")))
     alpha, beta = c.attr("alpha"), c.attr("beta")
     if a.dtype[0] != "f" and (alpha % 1 or beta % 1):
-        raise c.refuse(f"alpha is {alpha} and beta {beta}; for dtype {a.dtype} they must be whole numbers")
+        raise c.refuse(f"alpha is {alpha} and beta {beta}; of integers they must be whole numbers")
     folded = alpha != 1 and b.const is not None
     b = _scaled(c, b, alpha) if folded else b
     bias = None if beta == 0 else bias
