@@ -46,6 +46,7 @@ struct job {
 
 /* The slice that row r of indices names, counted in slices; or -1 - i when its coordinate i is out of range. */
 static int64_t slice_of(const struct job *j, int64_t row) {
+  assert(j->batch_rows > 0); /* there is this row */
   int64_t at = row / j->batch_rows;
   for (int32_t i = 0; i < j->k; i++) {
     int64_t size = j->x->dim[j->batch + i], c = lr_index_in(j->idx, row * j->k + i, size);

@@ -95,7 +95,7 @@ struct job {
 };
 
 static void sample(const struct job *j, const float *image, const float *point, float *y) {
-  struct taps t[MAX_AXES];
+  struct taps t[MAX_AXES] = {{0}};
   int64_t channels = j->x->dim[j->n + 1], all = 1;
   for (int32_t i = 0; i < j->n; i++) { /* the grid has x first, the image has it last */
     make_taps(j->a, point[j->n - 1 - i], j->x->dim[1 + i], &t[i]);
@@ -119,6 +119,7 @@ static void sample(const struct job *j, const float *image, const float *point, 
 
 static void body(void *context, int32_t task, int32_t thread) {
   const struct job *j = context;
+  assert(j->x->dim[0] > 0); /* there are points */
   int64_t image = lr_view_count(j->x) / j->x->dim[0], channels = j->x->dim[j->n + 1];
   int64_t per_image = j->points / j->x->dim[0];
   for (int64_t p = task * j->each; p < (task + 1) * j->each && p < j->points; p++) {
