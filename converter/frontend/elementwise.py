@@ -40,8 +40,7 @@ def _binary(op: str) -> Callable[[Context], Value]:
 
 def _broadcast(c: Context) -> tuple[Value, Value]:
     """Both inputs. Before opset 7 they have one shape, or the second is said to lie along axes of the first, from
-    `axis` on
-    (the last ones where it is not given)."""
+    `axis` on (the last ones where it is not given)."""
     a, b = c.input(0), c.input(1)
     if "broadcast" not in c.schema.attributes:
         return a, b
@@ -75,7 +74,9 @@ def prelu(c: Context) -> Value:
     x, slope = c.input(0), c.input(1)
     if c.opset < 7 and slope.rank == 1 and slope.shape[0] != 1:
         slope = c.per_channel(slope, x.rank)
-    return c.add("leaky_relu", x, slope)
+    if x.dtype[0] == "f":
+        return c.add("leaky_relu", x, slope)
+    return c.add("select", c.add("less", x, c.scalar(0, x.dtype)), c.add("mul", x, slope), x)
 
 
 @onnx_op("Sum", "Mean", "Max", "Min")

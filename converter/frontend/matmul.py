@@ -30,8 +30,8 @@ def gemm(c: Context) -> Value:
         raise c.refuse(f"its inputs have ranks {a.rank} and {b.rank}, matrices are needed")
     trans_a, trans_b = int(bool(c.attr("transA"))), int(bool(c.attr("transB")))
     alpha, beta = c.attr("alpha"), c.attr("beta")
-    if a.dtype[0] != "f" and (alpha != 1 or beta != 1):
-        raise c.refuse(f"alpha and beta must be 1 for dtype {a.dtype}")
+    if a.dtype[0] != "f" and (alpha % 1 or beta % 1):
+        raise c.refuse(f"alpha is {alpha} and beta {beta}; of integers they must be whole numbers")
     folded = alpha != 1 and b.const is not None
     b = _scaled(c, b, alpha) if folded else b
     bias = None if beta == 0 else bias
@@ -49,10 +49,8 @@ def _scaled(c: Context, v: Value, factor: float) -> Value:
     """v times a number."""
     if v.const is None:
         return c.add("mul", v, c.scalar(factor, v.dtype))
-    if v.dtype not in ("f16", "f32", "f64"):
-        raise c.refuse(f"dtype {v.dtype} cannot be scaled")
     with np.errstate(all="ignore"):
-        return c.graph.const((v.const * to_numpy(v.dtype).type(factor)).astype(to_numpy(v.dtype)))
+        return c.graph.const((v.const * c.scalar(factor, v.dtype).const).astype(to_numpy(v.dtype)))
 
 
 def _row(c: Context, bias: Value, n: int) -> Value | None:

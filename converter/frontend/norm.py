@@ -16,12 +16,12 @@ def batch_norm(c: Context) -> Value:
         raise c.refuse(f"an input of rank {x.rank} is not supported")
     if c.attr("training_mode", 0) or any(c.out_names[1:]):
         raise c.refuse("it is in training mode", "export the model for inference")
-    if c.attr("spatial", 1) != 1:
-        raise c.refuse("statistics per element (spatial = 0) are not supported", "export with opset 9 or newer")
     params = [c.input(i) for i in range(1, 5)]
     shapes = [v.shape for v in params]
-    if isinstance(x.shape[1], int) and any(s != (x.shape[1],) for s in shapes if s and isinstance(s[0], int)):
-        raise c.refuse(f"its parameters have shapes {list(map(list, shapes))}, the input has {x.shape[1]} channels")
+    own = x.shape[1:2] if c.attr("spatial", 1) else x.shape[1:]  # before opset 9 each element can have its own
+    if any(len(s) != len(own) or any(isinstance(a, int) and isinstance(b, int) and a != b
+                                     for a, b in zip(s, own, strict=True)) for s in shapes):
+        raise c.refuse(f"its parameters have shapes {list(map(list, shapes))}; for this input they must be {list(own)}")
     epsilon = c.attr("epsilon")
     if all(v.const is not None for v in params):
         s, t = _fold_statistics(c, [v.const for v in params], epsilon)
@@ -30,14 +30,14 @@ def batch_norm(c: Context) -> Value:
         scale, bias, mean, variance = (c.cast(v, x.dtype) for v in params)
         s = c.add("div", scale, c.add("sqrt", c.add("add", variance, c.scalar(epsilon, x.dtype))))
         t = c.add("sub", bias, c.add("mul", mean, s))
-    shaped = [_channels(c, v, x.rank) for v in (s, t)]
+    shaped = [_channels(c, v, x.rank) if len(own) == 1 else v for v in (s, t)]
     return c.add("add", c.add("mul", x, shaped[0]), shaped[1])
 
 
 def _fold_statistics(c: Context, params: list[np.ndarray], epsilon: float) -> tuple[np.ndarray, np.ndarray]:
     """Factor and offset of a batch normalisation; in double, rounded once: the same bytes on every machine."""
-    if any(p.ndim != 1 or p.shape != params[0].shape for p in params):
-        raise c.refuse(f"its parameters have shapes {[list(p.shape) for p in params]}, equal vectors are needed")
+    if any(p.shape != params[0].shape for p in params):
+        raise c.refuse(f"its parameters have shapes {[list(p.shape) for p in params]}, equal ones are needed")
     with np.errstate(all="ignore"):
         scale, bias, mean, variance = (p.astype(np.float64) for p in params)
         s = scale / np.sqrt(variance + epsilon)

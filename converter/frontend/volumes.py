@@ -51,8 +51,17 @@ def _known_depth(c: Context, w: Window) -> int:
     return w.kernel[0]
 
 
+def _wide(c: Context, v: Value | None) -> Value | None:
+    """v as f32: sums over the depth are rounded to f16 once, at the end."""
+    if v is None or v.dtype != "f16":
+        return v
+    return c.cast(v, "f32") if v.const is None else c.graph.const(v.const.astype(np.float32))
+
+
 def conv(c: Context, x: Value, w: Value, bias: Value | None, window: Window, groups: int) -> Value:
     """The sum over the kernel's depth of convolutions of the slices that it meets."""
+    dtype = x.dtype
+    x, w, bias = _wide(c, x), _wide(c, w), _wide(c, bias)
     depth, step, stride = _known_depth(c, window), window.dilation[0], window.stride[0]
     begin, end = _depth(c, window, x)
     if begin or end:
@@ -66,11 +75,13 @@ def conv(c: Context, x: Value, w: Value, bias: Value | None, window: Window, gro
         y = part if y is None else c.add("add", y, part)
         like = cut
     assert y is not None
-    return _volumes(c, y, like)
+    return _volumes(c, c.cast(y, dtype), like)
 
 
 def conv_transpose(c: Context, x: Value, w: Value, bias: Value | None, window: Window, groups: int) -> Value:
     """Transposed convolutions of all slices with each part of the kernel, laid over each other along the depth."""
+    dtype = x.dtype
+    x, w, bias = _wide(c, x), _wide(c, w), _wide(c, bias)
     depth = _known_depth(c, window)
     images = _images(c, x)
     parts = [_volumes(c, c.add("conv_transpose", images, _part(c, w, k), None, groups=groups,
@@ -90,7 +101,7 @@ def conv_transpose(c: Context, x: Value, w: Value, bias: Value | None, window: W
     summed = c.add("col2im", columns, *map(c.ints_const, vectors))  # [N H*W*O out]
     sizes = [c.shape_vector(parts[0], [Part(0), Part(2), Part(3), Part(4)]), c.ints_const([out])]
     y = c.add("transpose", c.add("reshape", summed, c.add("concat", *sizes, axis=0)), perm=(0, 4, 1, 2, 3))
-    return y if bias is None else c.add("add", y, bias)
+    return c.cast(y if bias is None else c.add("add", y, bias), dtype)
 
 
 def pool(c: Context, op: str, x: Value, window: Window, **attrs: Any) -> Value:
