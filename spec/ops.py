@@ -89,6 +89,14 @@ _POOL = (I("kernel_h", 1, "1 to 65536"), I("kernel_w", 1, "1 to 65536")) + _WIND
 
 _SCATTER = E("reduction", "how the update and the element become the new one", "none", "add", "mul", "min", "max")
 
+_ACTIVATIONS = ("sigmoid", "tanh", "relu", "affine", "leaky_relu", "thresholded_relu", "scaled_tanh", "hard_sigmoid",
+                "elu", "softsign", "softplus")
+
+
+def _activation(name: str) -> tuple[Attr, ...]:
+    return (E(name, "activation", *_ACTIVATIONS), F(f"{name}_alpha", 0, ""), F(f"{name}_beta", 0, ""))
+
+
 OPS = {
     o.name: o
     for o in (
@@ -225,6 +233,17 @@ OPS = {
            (*_POOL, U("column_major", 0, "1: as if the image were stored by columns")),
            "Where in the tensor [N C H W] or [N C W] each result of max_pool comes from; i64"),
         Op(51, "tile", "x repeats", "y", (), "x repeated along each axis; repeats: i32/i64 [rank]"),
+        Op(54, "recurrent", "x r b? lengths? h? c? p?", "y h_last c_last",
+           (E("cell", "", "lstm", "gru", "rnn"), U("reverse", 0, "1: from the last step to the first"),
+            U("linear_before_reset", 0, "gru, 1: the reset gate scales (h r^T + b), 0: it scales h"),
+            U("input_forget", 0, "lstm, 1: the forget gate is 1 - the input gate"),
+            F("clip", 0, "limit of the activations' inputs; 0: none"),
+            *_activation("f"), *_activation("g"), *_activation("h")),
+           "A recurrent layer in one direction; y [S B H]. x [S B G*H] are the inputs' shares of the gates, which a "
+           "matmul makes; r [G*H H], b [G*H]: recurrent weights (may be f16) and bias; gates as in ONNX (lstm: i o f "
+           "c, G 4; gru: z r h, G 3; rnn: G 1), rnn has the activation f alone; lengths: i32 [B]; h, c [B H]: initial "
+           "states; p [3*H]: peepholes i o f. y is 0 behind a length; the last states are [B H], c_last [0 H] unless "
+           "lstm. f32"),
         Op(57, "if", "condition values*", "y*", (),
            "The outputs of the first subgraph when condition (bool, one element) is true, else of the second; both "
            "have the values as inputs"),

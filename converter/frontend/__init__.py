@@ -22,6 +22,7 @@ from . import (  # noqa: F401  (fill OPS)
     matmul,
     norm,
     quant,
+    recurrent,
     reduce,
     resize,
     scattering,

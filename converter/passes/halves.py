@@ -8,7 +8,7 @@ from ..ir import Graph, Node, Value
 from ..rewrite import Trace
 
 F16_MAX = 65504.0
-PLACES = {"conv": (1,), "conv_transpose": (1,), "matmul": (1,), "gather": (0,),
+PLACES = {"conv": (1,), "conv_transpose": (1,), "matmul": (1,), "recurrent": (1,), "gather": (0,),
           "inverted_residual": (1, 3, 5)}  # which inputs are weights
 MIN_TABLE = 1 << 12  # bytes of a table below which a cast after its gather costs more than it saves
 

@@ -1,0 +1,351 @@
+/* recurrent: LSTM, GRU and RNN layers in one direction. The inputs' shares of all steps come from one matmul before. Here
+ * each step is a product of the state with packed weights, every gate with panels of its own, so that a unit of work
+ * (some rows of the batch, some units of the layer) has all gates of its units and updates them at once. The cut into
+ * units depends on shapes alone. */
+#include <math.h>
+
+#include "gemm.h"
+#include "move.h"
+#include "recurrent.h"
+
+enum { X, R, B, LENGTHS, H0, C0, P, INPUTS, MAX_MR = 16 };
+/* Multiply-adds of a unit of work, at least: some 10 us, far above what handing it to a thread costs. */
+#define UNIT_WORK ((int64_t)1 << 18)
+
+static int64_t gates_of(uint32_t cell) {
+  return cell == LR_RECURRENT_CELL_LSTM ? 4 : cell == LR_RECURRENT_CELL_GRU ? 3 : 1;
+}
+
+/* ---- infer ---- */
+static lr_status check_dtypes(const struct lr_infer *c) {
+  static const char name[INPUTS][8] = {"x", "r", "b", "lengths", "h", "c", "p"};
+  for (int32_t i = 0; i < INPUTS && i < c->n_in; i++) {
+    int32_t dtype = c->in[i].dtype, want = i == LENGTHS ? LR_I32 : LR_F32;
+    if (dtype && dtype != want && !(i == R && dtype == LR_F16))
+      return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "%s is %s; it must be %s", name[i], lr_dtype_name(dtype),
+                           lr_dtype_name(want));
+  }
+  return LR_OK;
+}
+
+static lr_status check_attrs(const struct lr_infer *c) {
+  const struct lr_recurrent_attrs *a = c->attrs;
+  uint32_t limit = LR_RECURRENT_F_LIMIT;
+  if (a->cell >= LR_RECURRENT_CELL_LIMIT || a->f >= limit || a->g >= limit || a->h >= limit || a->clip < 0)
+    return lr_infer_fail(c, LR_ERR_MODEL, "cell is %u, its activations are %u, %u, %u and clip %g", a->cell,
+                         a->f, a->g, a->h, (double)a->clip);
+  if (a->cell != LR_RECURRENT_CELL_LSTM && (lr_infer_has(c, C0) || lr_infer_has(c, P)))
+    return lr_infer_fail(c, LR_ERR_MODEL, "it has the inputs c or p, which only lstm has");
+  return LR_OK;
+}
+
+/* Input i, when it is there, must be [first], or [first second] with second not 0. */
+static bool fits(const struct lr_infer *c, int32_t i, lr_dim *first, lr_dim second) {
+  if (!lr_infer_has(c, i)) return true;
+  const struct lr_type *t = &c->in[i];
+  return t->rank == (second ? 2 : 1) && lr_dim_unify(first, t->dim[0]) &&
+         (!second || lr_dim_unify(&second, t->dim[1]));
+}
+
+lr_status lr_infer_recurrent(struct lr_infer *c) {
+  const struct lr_recurrent_attrs *a = c->attrs;
+  const struct lr_type *x = &c->in[X], *r = &c->in[R];
+  LR_TRY(check_dtypes(c));
+  LR_TRY(check_attrs(c));
+  int64_t g = gates_of(a->cell);
+  if (x->rank != 3 || r->rank != 2)
+    return lr_infer_fail(c, LR_ERR_MODEL, "x has rank %d and r %d; they must have 3 and 2", x->rank, r->rank);
+  lr_dim h = r->dim[1];
+  if (h < 1)
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "the size of the state, r's last dim, must be known and not 0");
+  lr_dim batch = x->dim[1], gh = g * h, three = 3 * h;
+  char tx[96], tr[96];
+  if (!lr_dim_unify(&gh, r->dim[0]) || !lr_dim_unify(&gh, x->dim[2]))
+    return lr_infer_fail(c, LR_ERR_MODEL, "x is %s and r %s; for %d gates they must be [S B %lld] and [%lld %lld]",
+                         lr_type_text(x, tx, sizeof tx), lr_type_text(r, tr, sizeof tr), (int)g,
+                         (long long)(g * h), (long long)(g * h), (long long)h);
+  if (!fits(c, B, &gh, 0) || !fits(c, LENGTHS, &batch, 0) || !fits(c, H0, &batch, h) ||
+      !fits(c, C0, &batch, h) || !fits(c, P, &three, 0))
+    return lr_infer_fail(c, LR_ERR_MODEL,
+                         "its batch is that of x %s and its state has size %lld; b must be [%lld], lengths [B], h and c "
+                         "[B %lld], p [%lld]",
+                         lr_type_text(x, tx, sizeof tx), (long long)h, (long long)(g * h), (long long)h,
+                         (long long)(3 * h));
+  bool lstm = a->cell == LR_RECURRENT_CELL_LSTM;
+  c->out[0] = (struct lr_type){.dtype = LR_F32, .rank = 3, .dim = {x->dim[0], batch, h}};
+  c->out[1] = (struct lr_type){.dtype = LR_F32, .rank = 2, .dim = {batch, h}};
+  c->out[2] = (struct lr_type){.dtype = LR_F32, .rank = 2, .dim = {lstm ? batch : 0, h}};
+  for (int32_t k = 0; k < 3; k++) LR_TRY(lr_move_output(c, k));
+  return LR_OK;
+}
+
+/* ---- bind ---- */
+struct weights { /* how r is packed: gate by gate; `packed` is NULL when it is not constant */
+  const struct lr_kernel *kernel;
+  struct lr_pack pack; /* of one gate */
+  int64_t gates, from_bytes, gate_bytes;
+  const void *packed;
+};
+
+static struct weights weights_of(int64_t gates, int64_t h, int32_t dtype, uint32_t cpu) {
+  struct weights w = {.kernel = lr_kernel_find(LR_SIG_f32_gemm, cpu), .gates = gates};
+  w.pack = (struct lr_pack){.type = lr_gemm_pack_type(dtype),
+                            .nr = (uint32_t)w.kernel->nr,
+                            .kr = (uint32_t)w.kernel->kr,
+                            .cols = (uint64_t)h,
+                            .taps_h = 1,
+                            .taps_w = 1,
+                            .depth = (uint64_t)h,
+                            .col_stride = h,
+                            .k_stride = 1};
+  w.from_bytes = h * h * (int64_t)lr_dtype_size(dtype);
+  w.gate_bytes = (int64_t)lr_pack_bytes(&w.pack);
+  return w;
+}
+
+static void pack_gates(const void *user, const void *dense, void *packed) {
+  const struct weights *w = user;
+  for (int64_t g = 0; g < w->gates; g++)
+    lr_pack_run(&w->pack, (const char *)dense + g * w->from_bytes, (char *)packed + g * w->gate_bytes, 0,
+                lr_pack_panels(&w->pack));
+}
+
+static lr_status bind(struct lr_bind *b) {
+  const struct lr_recurrent_attrs *a = b->node->attrs;
+  const struct lr_graph_tensor *r = &b->graph->tensors[b->node->in[R]];
+  struct weights *w = lr_bind_alloc(b, sizeof *w);
+  if (!w)
+    return lr_fail(b->error, LR_ERR_MEMORY, "recurrent '%.150s': out of memory for its weights", b->node->name);
+  *w = weights_of(gates_of(a->cell), r->type.dim[1], r->type.dtype, b->model->cpu);
+  if (r->lifetime == LR_LIFE_CONST) {
+    struct lr_packing how = {1, 1, w->pack.nr, w->pack.kr, (uint32_t)w->gates};
+    LR_TRY(lr_weights_get(b, R, &how, (size_t)(w->gates * w->gate_bytes), pack_gates, w, &w->packed));
+  }
+  *b->slot = w;
+  return LR_OK;
+}
+
+/* ---- prepare ---- */
+struct step {
+  lr_f32_gemm_fn *gemm;
+  lr_f32_vop_fn *vop;
+  int64_t steps, batch, h;
+  int64_t mr, chunk, chunks; /* rows and units of the layer in a unit of work */
+  int64_t tiles;             /* units of work in a step */
+  size_t bias_bytes;         /* of one gate */
+  size_t packed_at, bias_at, states_at, state_bytes, threads_at, thread_bytes;
+};
+
+static lr_status prepare(struct lr_prepare *p) {
+  const struct weights *w = *p->bind.slot;
+  struct step *c = p->params = lr_prepare_alloc(p, sizeof *c);
+  if (!c) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
+  c->gemm = (lr_f32_gemm_fn *)w->kernel->fn;
+  c->vop = (lr_f32_vop_fn *)lr_kernel_find(LR_SIG_f32_vop, p->bind.model->cpu)->fn;
+  p->kernel = w->kernel->name;
+  c->mr = w->kernel->mr;
+  assert(c->mr <= MAX_MR);
+  c->steps = p->in[X].dim[0];
+  c->batch = p->in[X].dim[1];
+  c->h = p->in[R].dim[1];
+  int64_t rows = c->batch < c->mr ? c->batch : c->mr, nr = w->kernel->nr;
+  int64_t column = (rows ? rows : 1) * w->gates * c->h, n = (UNIT_WORK + column - 1) / column;
+  c->chunk = n >= c->h ? c->h : (n + nr - 1) / nr * nr;
+  if (c->chunk > c->h) c->chunk = c->h;
+  c->chunks = (c->h + c->chunk - 1) / c->chunk;
+  c->tiles = (c->batch + c->mr - 1) / c->mr * c->chunks;
+  c->bias_bytes = lr_pack_panels(&w->pack) * w->pack.nr * sizeof(float);
+  c->bias_at = w->packed ? 0 : lr_align_up((size_t)(w->gates * w->gate_bytes), LR_ALIGN);
+  c->states_at = lr_align_up(c->bias_at + (size_t)w->gates * c->bias_bytes, LR_ALIGN);
+  c->state_bytes = lr_align_up((size_t)(c->batch * c->h) * sizeof(float), LR_ALIGN);
+  c->threads_at = c->states_at + 4 * c->state_bytes;
+  c->thread_bytes = lr_align_up((size_t)(c->mr * w->gates * c->chunk) * sizeof(float), LR_ALIGN);
+  p->scratch = c->threads_at + (size_t)p->threads * c->thread_bytes;
+  return LR_OK;
+}
+
+/* ---- run ---- */
+struct job {
+  const struct step *c;
+  const struct weights *w;
+  const struct lr_recurrent_attrs *a;
+  const float *x, *p;
+  const char *packed, *bias;
+  const int32_t *lengths; /* NULL: all are c->steps */
+  float *y, *cell;        /* cell: NULL unless lstm */
+  float *h, *next, *z, *reset_h;
+  char *threads;
+  int64_t k;     /* number of the step */
+  int64_t first; /* of lr_parallel_wide */
+};
+
+struct block { /* rows row..row+rows-1, units col..col+n-1 */
+  int64_t row, rows, col, n;
+  float *gate; /* of the thread */
+};
+
+static struct block block_at(const struct job *j, int64_t i, int32_t thread) {
+  const struct step *c = j->c;
+  struct block b = {.row = i / c->chunks * c->mr, .col = i % c->chunks * c->chunk};
+  b.rows = c->batch - b.row < c->mr ? c->batch - b.row : c->mr;
+  b.n = c->h - b.col < c->chunk ? c->h - b.col : c->chunk;
+  b.gate = (float *)(void *)(j->threads + (size_t)thread * c->thread_bytes);
+  return b;
+}
+
+/* Products of the block's rows of `state` with gates first..last-1. */
+static void multiply(const struct job *j, const struct block *b, const float *state, int64_t first,
+                     int64_t last) {
+  const struct step *c = j->c;
+  const void *a[MAX_MR];
+  for (int64_t i = 0; i < c->mr; i++) a[i] = state + (b->row + (i < b->rows ? i : b->rows - 1)) * c->h;
+  int64_t panel = b->col / (int64_t)j->w->pack.nr * (int64_t)lr_pack_panel_bytes(&j->w->pack);
+  for (int64_t g = first; g < last; g++) {
+    const char *bias = j->bias + (size_t)g * c->bias_bytes + (size_t)b->col * sizeof(float);
+    c->gemm((size_t)b->rows, (size_t)b->n, 1, (size_t)c->h, a, j->packed + g * j->w->gate_bytes + panel,
+            (const float *)(const void *)bias, b->gate + (g - first) * b->n, (size_t)((last - first) * b->n),
+            -INFINITY, INFINITY);
+  }
+}
+
+/* Which step row `row` of the batch is at, -1 past its end. */
+static int64_t time_of(const struct job *j, int64_t row) {
+  int64_t n = j->lengths ? j->lengths[row] : j->c->steps;
+  return j->k >= n ? -1 : j->a->reverse ? n - 1 - j->k : j->k;
+}
+
+/* Lets cell() work on each row of the block, `gates` of them computed. keep: rows past their end keep their states. */
+static void cells(const struct job *j, const struct block *b, int64_t gates,
+                  void (*cell)(const struct lr_cell_piece *u), bool ends) {
+  const struct step *c = j->c;
+  for (int64_t i = 0; i < b->rows; i++) {
+    int64_t row = b->row + i, t = time_of(j, row), at = row * c->h + b->col;
+    if (t < 0) {
+      memcpy(j->next + at, j->h + at, (size_t)b->n * sizeof(float));
+      continue;
+    }
+    cell(&(struct lr_cell_piece){.attrs = j->a,
+                                 .vop = c->vop,
+                                 .n = (size_t)b->n,
+                                 .gate = b->gate + i * gates * b->n,
+                                 .x = j->x + (t * c->batch + row) * j->w->gates * c->h + b->col,
+                                 .x_step = (size_t)c->h,
+                                 .h = j->h + at,
+                                 .c = j->cell ? j->cell + at : NULL,
+                                 .p = j->p ? j->p + b->col : NULL,
+                                 .next = j->next + at,
+                                 .z = j->z + at,
+                                 .reset_h = j->reset_h + at});
+    if (ends)
+      memcpy(j->y + (t * c->batch + row) * c->h + b->col, j->next + at, (size_t)b->n * sizeof(float));
+  }
+}
+
+static void whole(void *context, int32_t i, int32_t thread) {
+  const struct job *j = context;
+  struct block b = block_at(j, j->first + i, thread);
+  multiply(j, &b, j->h, 0, j->w->gates);
+  cells(j, &b, j->w->gates,
+        j->a->cell == LR_RECURRENT_CELL_LSTM  ? lr_cell_lstm
+        : j->a->cell == LR_RECURRENT_CELL_GRU ? lr_cell_gru_linear
+                                              : lr_cell_rnn,
+        true);
+}
+
+static void gru_gates(void *context, int32_t i, int32_t thread) {
+  const struct job *j = context;
+  struct block b = block_at(j, j->first + i, thread);
+  multiply(j, &b, j->h, 0, 2);
+  cells(j, &b, 2, lr_cell_gru_gates, false);
+}
+
+static void gru_state(void *context, int32_t i, int32_t thread) {
+  const struct job *j = context;
+  struct block b = block_at(j, j->first + i, thread);
+  multiply(j, &b, j->reset_h, 2, 3);
+  cells(j, &b, 1, lr_cell_gru_state, true);
+}
+
+static lr_status check_lengths(const struct lr_run *r, const struct step *c, const int32_t *lengths) {
+  for (int64_t i = 0; lengths && i < c->batch; i++)
+    if (lengths[i] < 0 || lengths[i] > c->steps)
+      return lr_run_fail(r, LR_ERR_VALUE, "lengths[%lld] is %d; it must be 0 to %lld, the number of steps",
+                         (long long)i, lengths[i], (long long)c->steps);
+  return LR_OK;
+}
+
+static const void *optional(const struct lr_run *r, int32_t i) {
+  return i < r->n_in && r->node->in[i] >= 0 ? r->in[i].data : NULL;
+}
+
+/* The initial state `from`, or zeros. */
+static void start(float *to, const float *from, int64_t n) {
+  if (from)
+    memcpy(to, from, (size_t)n * sizeof *to);
+  else
+    memset(to, 0, (size_t)n * sizeof *to);
+}
+
+static void set_weights(struct job *j, struct lr_run *r) {
+  const struct step *c = j->c;
+  const struct weights *w = j->w;
+  const float *b = optional(r, B);
+  char *bias = (char *)r->scratch + c->bias_at;
+  for (int64_t g = 0; g < w->gates; g++)
+    lr_gemm_bias(bias + (size_t)g * c->bias_bytes, &w->pack, b ? b + g * c->h : NULL, LR_F32, NULL, 0, 0);
+  j->bias = bias;
+  j->packed = w->packed;
+  if (j->packed) return;
+  lr_gemm_pack(r->pool, &w->pack, w->gates, r->in[R].data, lr_gemm_pack_evenly, &w->from_bytes, r->scratch,
+               w->gate_bytes);
+  j->packed = r->scratch;
+}
+
+/* States of rows of length 0: zeros whatever the initial states, as in onnxruntime; ONNX's text does not say. */
+static void clear_empty(const struct job *j) {
+  size_t bytes = (size_t)j->c->h * sizeof(float);
+  for (int64_t i = 0; j->lengths && i < j->c->batch; i++) {
+    if (j->lengths[i]) continue;
+    memset(j->h + i * j->c->h, 0, bytes);
+    if (j->cell) memset(j->cell + i * j->c->h, 0, bytes);
+  }
+}
+
+static lr_status run(struct lr_run *r) {
+  const struct step *c = r->params;
+  const struct lr_recurrent_attrs *a = r->node->attrs;
+  int64_t n = c->batch * c->h;
+  char *states = (char *)r->scratch + c->states_at;
+  struct job j = {.c = c,
+                  .w = r->slot,
+                  .a = a,
+                  .x = r->in[X].data,
+                  .p = optional(r, P),
+                  .lengths = optional(r, LENGTHS),
+                  .y = r->out[0].data,
+                  .h = (float *)(void *)states,
+                  .next = (float *)(void *)(states + c->state_bytes),
+                  .z = (float *)(void *)(states + 2 * c->state_bytes),
+                  .reset_h = (float *)(void *)(states + 3 * c->state_bytes),
+                  .threads = (char *)r->scratch + c->threads_at};
+  LR_TRY(check_lengths(r, c, j.lengths));
+  if (!n) return LR_OK;
+  start(j.h, optional(r, H0), n);
+  if (a->cell == LR_RECURRENT_CELL_LSTM) start(j.cell = r->out[2].data, optional(r, C0), n);
+  if (j.lengths) memset(j.y, 0, (size_t)(c->steps * n) * sizeof(float));
+  bool two_phases = a->cell == LR_RECURRENT_CELL_GRU && !a->linear_before_reset;
+  if (two_phases) memset(j.reset_h, 0, c->state_bytes); /* of rows past their end it is not set, but multiplied */
+  if (c->steps) set_weights(&j, r);
+  for (; j.k < c->steps && !lr_stopped(); j.k++) {
+    lr_parallel_wide(r->pool, c->tiles, &j.first, two_phases ? gru_gates : whole, &j);
+    if (two_phases) lr_parallel_wide(r->pool, c->tiles, &j.first, gru_state, &j);
+    float *h = j.h;
+    j.h = j.next;
+    j.next = h;
+  }
+  clear_empty(&j);
+  memcpy(r->out[1].data, j.h, (size_t)n * sizeof(float));
+  return LR_OK;
+}
+
+const struct lr_impl lr_cpu_recurrent = {.bind = bind, .prepare = prepare, .run = run};
