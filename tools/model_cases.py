@@ -51,7 +51,7 @@ CASES = {
     "silero_v6_ifless": Case(({"input": (1, 576)}, {"input": (1, 640)}), {"sr": 16000}, {"stateN": "state"}, 20,
                              "voice"),
     "silero_v6_openvino": Case(({"input": (1, 576)},), {}, {"stateN": "state"}, 20, "voice"),
-    "silero_v6_seq": Case(({"input": (1, 576)}, {"input": (4, 576)}), {}, {"hn": "h", "cn": "c"}, 20, "voice"),
+    "silero_v6_seq": Case(({"input": (1, 576)},), {}, {"hn": "h", "cn": "c"}, 20, "voice"),
 }
 NUMPY = {"tensor(float)": "float32", "tensor(double)": "float64"}  # else the name between the brackets
 

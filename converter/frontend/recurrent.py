@@ -9,13 +9,13 @@ from .context import Context, Result, onnx_op
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 DEFAULT = {"LSTM": ("sigmoid", "tanh", "tanh"), "GRU": ("sigmoid", "tanh"), "RNN": ("tanh",)}
-# ONNX's name in lower case -> ours, default of alpha and beta; None: the function has none, NaN: they must be given,
-# since ONNX's text has no default and onnxruntime takes 0
+# ONNX's name in lower case -> ours, default of alpha and beta; None: the function has none, NaN: it must be given,
+# since onnxruntime takes 0, and ONNX's text something else or nothing
 NAN = float("nan")
 ACTIVATIONS: dict[str, tuple[str, float | None, float | None]] = {
     "sigmoid": ("sigmoid", None, None), "tanh": ("tanh", None, None), "relu": ("relu", None, None),
     "affine": ("affine", NAN, NAN), "leakyrelu": ("leaky_relu", 0.01, None),
-    "thresholdedrelu": ("thresholded_relu", 1.0, None), "scaledtanh": ("scaled_tanh", NAN, NAN),
+    "thresholdedrelu": ("thresholded_relu", NAN, None), "scaledtanh": ("scaled_tanh", NAN, NAN),
     "hardsigmoid": ("hard_sigmoid", 0.2, 0.5), "elu": ("elu", 1.0, None), "softsign": ("softsign", None, None),
     "softplus": ("softplus", None, None)}
 
@@ -84,8 +84,6 @@ def sizes(c: Context, w: Value, r: Value) -> tuple[int, int]:
         if v.rank < len(shape) or any(isinstance(d, int) and d != s for d, s in zip(v.shape, shape, strict=False)):
             raise c.refuse(f"a weight has shape {list(v.shape)} where {list(shape)} is needed for {c.op} with "
                            f"{directions} directions and hidden size {hidden}")
-    if any(not isinstance(d, int) for d in r.shape):
-        raise c.refuse("the shape of R is not known", "give the input R a shape")
     return directions, hidden
 
 
@@ -97,7 +95,7 @@ def recurrent(c: Context) -> Result:
     x, w, r, b = (v if v is None else c.cast(v, "f32") for v in (c.opt(i) for i in range(4)))
     if w is None or r is None:
         raise c.refuse("input 1 (W) or 2 (R) is missing")
-    directions, _ = sizes(c, w, r)
+    directions, hidden = sizes(c, w, r)
     layout, clip = c.attr_int("layout", 0, 0, 1), c.attr("clip", 0.0)
     if "clip" in c.attrs and clip <= 0:
         raise c.refuse(f"clip is {clip:g}; it must be above 0")
@@ -116,7 +114,10 @@ def recurrent(c: Context) -> Result:
         b_input, b_state = halved(c, part(c, b, d))
         share = c.add("matmul", x, part(c, w, d), b_input, trans_b=1)
         h, cell = (part(c, v, d, layout) for v in states[:2])
-        made.append(c.add("recurrent", share, part(c, r, d), b_state, lengths, h, cell, part(c, states[2], d),
+        weights = part(c, r, d)
+        if any(not isinstance(size, int) for size in weights.shape):
+            weights = c.reshape(weights, [GATES[c.op] * hidden, hidden])
+        made.append(c.add("recurrent", share, weights, b_state, lengths, h, cell, part(c, states[2], d),
                           n_outputs=3, reverse=int(d == 1 or c.attr("direction") == "reverse"), **attrs, **functions))
     return outputs(c, made, layout, dtype)
 
