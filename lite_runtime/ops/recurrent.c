@@ -57,20 +57,22 @@ lr_status lr_infer_recurrent(struct lr_infer *c) {
     return lr_infer_fail(c, LR_ERR_MODEL, "x has rank %d and r %d; they must have 3 and 2", x->rank, r->rank);
   lr_dim h = r->dim[1];
   if (h < 1)
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "the size of the state, r's last dim, must be known and not 0");
+    return lr_infer_fail(c, LR_ERR_UNSUPPORTED,
+                         "the size of the state, r's last dim, must be known and not 0");
   lr_dim batch = x->dim[1], gh = g * h, three = 3 * h;
   char tx[96], tr[96];
   if (!lr_dim_unify(&gh, r->dim[0]) || !lr_dim_unify(&gh, x->dim[2]))
-    return lr_infer_fail(c, LR_ERR_MODEL, "x is %s and r %s; for %d gates they must be [S B %lld] and [%lld %lld]",
+    return lr_infer_fail(c, LR_ERR_MODEL,
+                         "x is %s and r %s; for %d gates they must be [S B %lld] and [%lld %lld]",
                          lr_type_text(x, tx, sizeof tx), lr_type_text(r, tr, sizeof tr), (int)g,
                          (long long)(g * h), (long long)(g * h), (long long)h);
   if (!fits(c, B, &gh, 0) || !fits(c, LENGTHS, &batch, 0) || !fits(c, H0, &batch, h) ||
       !fits(c, C0, &batch, h) || !fits(c, P, &three, 0))
-    return lr_infer_fail(c, LR_ERR_MODEL,
-                         "its batch is that of x %s and its state has size %lld; b must be [%lld], lengths [B], h and c "
-                         "[B %lld], p [%lld]",
-                         lr_type_text(x, tx, sizeof tx), (long long)h, (long long)(g * h), (long long)h,
-                         (long long)(3 * h));
+    return lr_infer_fail(
+        c, LR_ERR_MODEL,
+        "its batch is that of x %s and its state has size %lld; b must be [%lld], lengths [B], h and c "
+        "[B %lld], p [%lld]",
+        lr_type_text(x, tx, sizeof tx), (long long)h, (long long)(g * h), (long long)h, (long long)(3 * h));
   bool lstm = a->cell == LR_RECURRENT_CELL_LSTM;
   c->out[0] = (struct lr_type){.dtype = LR_F32, .rank = 3, .dim = {x->dim[0], batch, h}};
   c->out[1] = (struct lr_type){.dtype = LR_F32, .rank = 2, .dim = {batch, h}};
@@ -115,7 +117,8 @@ static lr_status bind(struct lr_bind *b) {
   const struct lr_graph_tensor *r = &b->graph->tensors[b->node->in[R]];
   struct weights *w = lr_bind_alloc(b, sizeof *w);
   if (!w)
-    return lr_fail(b->error, LR_ERR_MEMORY, "recurrent '%.150s': out of memory for its weights", b->node->name);
+    return lr_fail(b->error, LR_ERR_MEMORY, "recurrent '%.150s': out of memory for its weights",
+                   b->node->name);
   *w = weights_of(gates_of(a->cell), r->type.dim[1], r->type.dtype, b->model->cpu);
   if (r->lifetime == LR_LIFE_CONST) {
     struct lr_packing how = {1, 1, w->pack.nr, w->pack.kr, (uint32_t)w->gates};
@@ -236,8 +239,7 @@ static void cells(const struct job *j, const struct block *b, int64_t gates,
                                  .next = j->next + at,
                                  .z = j->z + at,
                                  .reset_h = j->reset_h + at});
-    if (ends)
-      memcpy(j->y + (t * c->batch + row) * c->h + b->col, j->next + at, (size_t)b->n * sizeof(float));
+    if (ends) memcpy(j->y + (t * c->batch + row) * c->h + b->col, j->next + at, (size_t)b->n * sizeof(float));
   }
 }
 
@@ -334,7 +336,8 @@ static lr_status run(struct lr_run *r) {
   if (a->cell == LR_RECURRENT_CELL_LSTM) start(j.cell = r->out[2].data, optional(r, C0), n);
   if (j.lengths) memset(j.y, 0, (size_t)(c->steps * n) * sizeof(float));
   bool two_phases = a->cell == LR_RECURRENT_CELL_GRU && !a->linear_before_reset;
-  if (two_phases) memset(j.reset_h, 0, c->state_bytes); /* of rows past their end it is not set, but multiplied */
+  if (two_phases)
+    memset(j.reset_h, 0, c->state_bytes); /* of rows past their end it is not set, but multiplied */
   if (c->steps) set_weights(&j, r);
   for (; j.k < c->steps && !lr_stopped(); j.k++) {
     lr_parallel_wide(r->pool, c->tiles, &j.first, two_phases ? gru_gates : whole, &j);

@@ -15,24 +15,41 @@ static void numbers(const piece *u, int32_t op, float *y, const float *b, const 
 
 static void activate(const piece *u, uint32_t kind, float alpha, float beta, float *y) {
   switch (kind) {
-  case LR_RECURRENT_F_SIGMOID: numbers(u, LR_POST_SIGMOID, y, NULL, NULL); break;
-  case LR_RECURRENT_F_TANH: numbers(u, LR_POST_TANH, y, NULL, NULL); break;
-  case LR_RECURRENT_F_RELU: numbers(u, LR_POST_RELU, y, NULL, NULL); break;
-  case LR_RECURRENT_F_AFFINE:
-    numbers(u, LR_POST_MUL, y, &alpha, NULL);
-    numbers(u, LR_POST_ADD, y, &beta, NULL);
-    break;
-  case LR_RECURRENT_F_LEAKY_RELU: numbers(u, LR_POST_LEAKY_RELU, y, &alpha, NULL); break;
-  case LR_RECURRENT_F_THRESHOLDED_RELU: numbers(u, LR_POST_THRESHOLDED_RELU, y, &alpha, NULL); break;
-  case LR_RECURRENT_F_SCALED_TANH:
-    numbers(u, LR_POST_MUL, y, &beta, NULL);
-    numbers(u, LR_POST_TANH, y, NULL, NULL);
-    numbers(u, LR_POST_MUL, y, &alpha, NULL);
-    break;
-  case LR_RECURRENT_F_HARD_SIGMOID: numbers(u, LR_POST_HARD_SIGMOID, y, &alpha, &beta); break;
-  case LR_RECURRENT_F_ELU: numbers(u, LR_POST_ELU, y, &alpha, NULL); break;
-  case LR_RECURRENT_F_SOFTSIGN: numbers(u, LR_POST_SOFTSIGN, y, NULL, NULL); break;
-  default: numbers(u, LR_POST_SOFTPLUS, y, NULL, NULL);
+    case LR_RECURRENT_F_SIGMOID:
+      numbers(u, LR_POST_SIGMOID, y, NULL, NULL);
+      break;
+    case LR_RECURRENT_F_TANH:
+      numbers(u, LR_POST_TANH, y, NULL, NULL);
+      break;
+    case LR_RECURRENT_F_RELU:
+      numbers(u, LR_POST_RELU, y, NULL, NULL);
+      break;
+    case LR_RECURRENT_F_AFFINE:
+      numbers(u, LR_POST_MUL, y, &alpha, NULL);
+      numbers(u, LR_POST_ADD, y, &beta, NULL);
+      break;
+    case LR_RECURRENT_F_LEAKY_RELU:
+      numbers(u, LR_POST_LEAKY_RELU, y, &alpha, NULL);
+      break;
+    case LR_RECURRENT_F_THRESHOLDED_RELU:
+      numbers(u, LR_POST_THRESHOLDED_RELU, y, &alpha, NULL);
+      break;
+    case LR_RECURRENT_F_SCALED_TANH:
+      numbers(u, LR_POST_MUL, y, &beta, NULL);
+      numbers(u, LR_POST_TANH, y, NULL, NULL);
+      numbers(u, LR_POST_MUL, y, &alpha, NULL);
+      break;
+    case LR_RECURRENT_F_HARD_SIGMOID:
+      numbers(u, LR_POST_HARD_SIGMOID, y, &alpha, &beta);
+      break;
+    case LR_RECURRENT_F_ELU:
+      numbers(u, LR_POST_ELU, y, &alpha, NULL);
+      break;
+    case LR_RECURRENT_F_SOFTSIGN:
+      numbers(u, LR_POST_SOFTSIGN, y, NULL, NULL);
+      break;
+    default:
+      numbers(u, LR_POST_SOFTPLUS, y, NULL, NULL);
   }
 }
 

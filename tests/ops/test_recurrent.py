@@ -119,3 +119,18 @@ def test_weights_of_wrong_shapes_are_refused(place: int, shape: tuple[int, ...])
     inputs[place] = Const(np.zeros(shape, np.float32))
     with pytest.raises(UnsupportedError):
         convert(Row("LSTM", tuple(inputs), r.attrs, 3))
+
+
+def test_half_precision_is_computed_in_single() -> None:
+    """onnxruntime has no f16 here: the truth is its f32 result for the same numbers, rounded once."""
+    def cast(dtype: type, x: Any) -> Any:
+        if isinstance(x, Const):
+            return Const(x.array.astype(dtype))
+        return x if x is None or x.dtype.kind != "f" else x.astype(dtype)
+    r = layer("LSTM", state=True, lengths=[5, 1, 3])
+    half = Row("LSTM", tuple(cast(np.float16, x) for x in r.inputs), r.attrs, 3)
+    want = reference(Row("LSTM", tuple(cast(np.float32, x) for x in half.inputs), r.attrs, 3))
+    with lite_runtime.Session(convert(half)) as session:
+        got = session.run(half.feeds())
+    for k, y in enumerate(want):
+        compare(got[f"y{k}"], y.astype(np.float16), 1e-3)
