@@ -103,10 +103,11 @@ def convolution(c: Context, x: Value, w: Value, zx: Value | None, zw: Value | No
         y = _minus(c, y, moving, c.add("sub", size, c.scalar(zero_w * math.prod(taps), "i32")))
     if known_w is not None:
         return y
-    if groups != 1:
-        raise c.refuse("with groups, zero points of weights that differ by channel or are computed are not supported",
-                       "quantise the weights symmetrically")
-    total = c.add("conv", image, c.graph.const(np.ones((1, *taps), np.int8)), None, x_zero=zero_x, **view.attrs())
+    ones = 1 if groups == 1 else w.shape[0]  # filters of ones: a window's sum for all channels, or for each its group's
+    if not isinstance(ones, int):
+        raise c.refuse(f"weights of open shape {list(w.shape)} are not supported", "export them with a fixed shape")
+    total = c.add("conv", image, c.graph.const(np.ones((ones, *taps), np.int8)), None, groups=groups, x_zero=zero_x,
+                  **view.attrs())
     if moving is not None:
         total = c.add("sub", total, c.add("mul", moving, c.scalar(math.prod(taps), "i32")))
     return _minus(c, y, total, c.cast(zw, "i32"))
@@ -137,6 +138,21 @@ def _signed(c: Context, w: Value) -> tuple[Value, int]:
 def conv_integer(c: Context) -> Value:
     y = convolution(c, c.input(0), c.input(1), c.opt(2), c.opt(3), None)
     return c.add("transpose", y, perm=(0, y.rank - 1, *range(1, y.rank - 1)))
+
+
+# ---- quantisation whose range is that of the values ----
+@onnx_op("DynamicQuantizeLinear")
+def dynamic_quantize(c: Context) -> list[Value]:
+    """y, its scale and its zero point. Values that are all 0 have the scale 1, as in onnxruntime; the function in
+    ONNX's schema divides by 0 there."""
+    x, zero = c.input(0), c.scalar(0.0, "f32")
+    axes = (1 << x.rank) - 1
+    low, high = (c.add(k, c.add("reduce", x, kind=k, axes=axes, keep_dims=0) if axes else x, zero)
+                 for k in ("min", "max"))
+    scale = c.add("div", c.add("sub", high, low), c.scalar(255.0, "f32"))
+    scale = c.add("select", c.add("equal", high, low), c.scalar(1.0, "f32"), scale)
+    point = c.add("quantize", c.add("neg", low), scale, c.scalar(0, "u8"))
+    return [c.add("quantize", x, scale, point), scale, point]
 
 
 # ---- requantisation ----

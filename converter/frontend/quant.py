@@ -23,6 +23,8 @@ def _parameter(c: Context, v: Value, x: Value, axis: int) -> Value:
         return v
     if v.rank == 1 and v.const is not None and v.const.size == 1 and x.shape[axis:axis + 1] != (1,):
         return c.reshape_const(v, ())
+    if v.shape == (1,):
+        return c.as_scalar(v, "a scale or zero point")
     if v.rank != 1 or x.rank == 0:
         raise c.refuse(f"a scale or zero point of shape {list(v.shape)} is not supported",
                        "quantise per tensor or per axis")
@@ -52,7 +54,9 @@ def _parameters(c: Context, x: Value) -> tuple[Value, Value | None]:
     if scale.dtype not in ("f32", "f16"):
         raise c.refuse(f"scales of dtype {scale.dtype} are not supported", "use f32")
     one = zero is not None and {zero.shape, scale.shape} <= {(), (1,)}  # onnxruntime mixes these two for biases
-    if zero is not None and zero.shape != scale.shape and not one and None not in (*zero.shape, *scale.shape):
+    differ = zero is not None and (zero.rank != scale.rank or any(
+        isinstance(a, int) and isinstance(b, int) and a != b for a, b in zip(zero.shape, scale.shape, strict=True)))
+    if differ and not one:
         raise c.refuse(f"the scale has shape {list(scale.shape)}, the zero point {list(zero.shape)}; they must agree")
     if scale.const is not None and not (np.isfinite(scale.const) & (scale.const > 0)).all():
         raise c.refuse("a scale is not a positive number", "the model is damaged")

@@ -1,0 +1,100 @@
+/* The indirect GEMM and depthwise convolution of 8-bit integers with AVX2, for one type of A. Panels have 16 columns
+ * of pairs along the depth (kr 2): a pair of A in 16 bits each is multiplied with the pairs of 8 columns and summed in
+ * one instruction (pmaddwd), exactly, as 2 * 255 * 128 is far below 2^31. Sums wrap as i32.
+ *
+ * Before including:
+ *   GEMM, DWCONV   the functions' names
+ *   X, WIDEN(v)    type of A's elements; 16 of them in an __m128i -> i16 in an __m256i
+ *   WIDEN32(v)     8 of them in the lower half of an __m128i -> i32 */
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define LOCAL(name) JOIN(GEMM, name)
+
+/* Pair k of a row, in each 32 bits; n: 1 when the pair is the last element alone. */
+LR_INLINE __m256i LOCAL(_pair)(const X *x, size_t n) {
+  uint16_t bits = 0;
+  memcpy(&bits, x, n);
+  return WIDEN(_mm_set1_epi16((short)bits));
+}
+
+/* `rows` is a literal; rows from t->rows on are computed and thrown away. Returns the end of the panel. */
+LR_INLINE const int8_t *LOCAL(_tile)(const struct tile8 *t, const int8_t *w, const int rows) {
+  __m256i sum[MR][2];
+  const void *const *a = t->a;
+  LR_EACH(r, rows, MR) {
+    sum[r][0] = _mm256_loadu_si256((const __m256i *)(const void *)t->bias);
+    sum[r][1] = _mm256_loadu_si256((const __m256i *)(const void *)(t->bias + 8));
+  }
+  for (size_t s = t->ks; s; s--, a += MR) {
+    const X *x[MR];
+    LR_EACH(r, rows, MR) x[r] = a[r];
+    for (size_t k = 0; k < t->kc; k += 2, w += 2 * NR) {
+      __m256i b = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)w));
+      __m256i c = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(w + NR)));
+      size_t n = t->kc - k < 2 ? 1 : 2;
+      LR_EACH(r, rows, MR) {
+        __m256i e = n == 2 ? LOCAL(_pair)(x[r] + k, 2) : LOCAL(_pair)(x[r] + k, 1);
+        sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(e, b));
+        sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(e, c));
+      }
+    }
+  }
+  LR_EACH(r, rows, MR) {
+    if ((size_t)r < t->rows) store8(t->y + (size_t)r * t->y_stride, sum[r][0], sum[r][1], t->n);
+  }
+  return w;
+}
+
+void GEMM(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a, const void *panels,
+          const int32_t *bias, int32_t *y, size_t y_stride) {
+  struct tile8 t = {.rows = rows, .ks = ks, .kc = kc, .y_stride = y_stride, .a = a};
+  const int8_t *w = panels;
+  for (size_t col = 0; col < cols; col += NR) {
+    w += NR * sizeof(int32_t); /* the columns' sums */
+    t.n = cols - col < NR ? cols - col : NR;
+    t.bias = bias + col;
+    t.y = y + col;
+    w = rows == 1 ? LOCAL(_tile)(&t, w, 1) : rows <= 3 ? LOCAL(_tile)(&t, w, 3) : LOCAL(_tile)(&t, w, MR);
+  }
+}
+
+void DWCONV(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, const void *const *a,
+            size_t a_step, size_t x_step, const void *panels, const int32_t *bias, int32_t *y,
+            size_t y_stride) {
+  const int8_t *w = panels;
+  for (size_t col = 0; col < cols; col += NR, w += NR * ks) {
+    size_t n = cols - col < NR ? cols - col : NR, from[NR];
+    w += NR * sizeof(int32_t);
+    for (size_t j = 0; j < NR; j++) from[j] = (first + col + (j < n ? j : n - 1)) / mult;
+    for (size_t r = 0; r < rows; r++) {
+      __m256i p = _mm256_loadu_si256((const __m256i *)(const void *)(bias + col));
+      __m256i q = _mm256_loadu_si256((const __m256i *)(const void *)(bias + col + 8));
+      for (size_t s = 0; s < ks; s++) {
+        const X *x = (const X *)a[r * a_step + s] + r * x_step;
+        X few[NR];
+        if (mult == 1 && n == NR) {
+          x += first + col;
+        } else {
+          for (int j = 0; j < NR; j++) few[j] = x[from[j]];
+          x = few;
+        }
+        __m128i u = _mm_loadu_si128((const __m128i *)(const void *)x);
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(w + s * NR));
+        __m256i low = _mm256_mullo_epi32(WIDEN32(u), _mm256_cvtepi8_epi32(v));
+        __m256i high =
+            _mm256_mullo_epi32(WIDEN32(_mm_srli_si128(u, 8)), _mm256_cvtepi8_epi32(_mm_srli_si128(v, 8)));
+        p = _mm256_add_epi32(p, low);
+        q = _mm256_add_epi32(q, high);
+      }
+      store8(y + r * y_stride + col, p, q, n);
+    }
+  }
+}
+#undef JOIN_
+#undef JOIN
+#undef LOCAL
+#undef GEMM
+#undef DWCONV
+#undef X
+#undef WIDEN
+#undef WIDEN32
