@@ -71,7 +71,7 @@ static lr_status run(struct lr_run *r) {
   for (int32_t i = x->rank - 1, k = 0; i >= 0; i--, k++) j.step[i] = k ? j.step[i + 1] * x->dim[i + 1] : 1;
   j.rows = count / idx->dim[x->rank - 1];
   j.each = TASK / idx->dim[x->rank - 1] + 1;
-  if (j.rows / j.each >= INT32_MAX) j.each = j.rows / (1 << 20);
+  if (j.rows / j.each >= INT32_MAX) j.each = j.rows / (1 << 20) + 1;
   lr_parallel(r->pool, (int32_t)((j.rows + j.each - 1) / j.each), body, &j);
   return LR_OK;
 }

@@ -84,7 +84,7 @@ static lr_status run(struct lr_run *r) {
   }
   if (!j.rows || !j.block) return LR_OK;
   j.each = TASK_BYTES / (int64_t)(j.block + 8) + 1;
-  if (j.rows / j.each >= INT32_MAX) j.each = j.rows / (1 << 20);
+  if (j.rows / j.each >= INT32_MAX) j.each = j.rows / (1 << 20) + 1;
   lr_parallel(r->pool, (int32_t)((j.rows + j.each - 1) / j.each), body, &j);
   return LR_OK;
 }

@@ -106,6 +106,7 @@ static void sample(const struct job *j, const float *image, const float *point, 
     int64_t at = 0, rest = k, outside = 0;
     float w = 1;
     for (int64_t i = j->n - 1, m = 1; i >= 0; rest /= t[i].n, i--) {
+      assert(t[i].n > 0); /* make_taps gives at least one */
       int64_t tap = rest % t[i].n;
       outside |= t[i].index[tap] < 0;
       at += t[i].index[tap] * m;
@@ -142,7 +143,7 @@ static lr_status run(struct lr_run *r) {
       return lr_run_fail(r, LR_ERR_VALUE, "axis %d of x has size %lld; there is nothing to sample", 1 + i,
                          (long long)x->dim[1 + i]);
   j.each = 8192 / (x->dim[j.n + 1] + 1) / 4 + 1;
-  if (j.points / j.each >= INT32_MAX) j.each = j.points / (1 << 20);
+  if (j.points / j.each >= INT32_MAX) j.each = j.points / (1 << 20) + 1;
   lr_parallel(r->pool, (int32_t)((j.points + j.each - 1) / j.each), body, &j);
   return LR_OK;
 }

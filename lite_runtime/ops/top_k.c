@@ -95,7 +95,7 @@ static lr_status run(struct lr_run *r) {
   j.down = a->smallest;
   j.rows = j.at.outer * j.at.inner;
   j.each = 16384 / (j.at.n + 1) + 1;
-  if (j.rows / j.each >= INT32_MAX) j.each = j.rows / (1 << 20);
+  if (j.rows / j.each >= INT32_MAX) j.each = j.rows / (1 << 20) + 1;
   lr_parallel(r->pool, (int32_t)((j.rows + j.each - 1) / j.each), body, &j);
   return LR_OK;
 }

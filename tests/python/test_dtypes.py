@@ -154,9 +154,9 @@ ROWS: dict[str, list[tuple[dict[str, Any], list[Any]]]] = {
     "DequantizeLinear": [({}, [X(3, 4), np.float32(0.5)])],
 }
 # tested by themselves: tests/ops, tests/graphs or tests/python
-ELSEWHERE = {"BitCast", "Col2Im", "Constant", "ConvInteger", "DeformConv", "DynamicQuantizeLinear",
-             "GRU", "If", "LSTM", "Loop", "MatMulInteger", "MaxUnpool", "NonMaxSuppression", "QLinearConv", "QLinearMatMul", "RNN", "RoiAlign", "Scan", "Scatter",
-             "TensorScatter", "Upsample"}
+ELSEWHERE = {"BitCast", "Col2Im", "Constant", "ConvInteger", "DeformConv", "DynamicQuantizeLinear", "GRU", "If", "LSTM",
+             "Loop", "MatMulInteger", "MaxUnpool", "NonMaxSuppression", "QLinearConv", "QLinearMatMul", "RNN",
+             "RoiAlign", "Scan", "Scatter", "TensorScatter", "Upsample"}
 
 
 def types(op: str) -> list[str]:
