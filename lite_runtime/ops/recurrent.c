@@ -147,7 +147,7 @@ static lr_status prepare(struct lr_prepare *p) {
   c->vop = (lr_f32_vop_fn *)lr_kernel_find(LR_SIG_f32_vop, p->bind.model->cpu)->fn;
   p->kernel = w->kernel->name;
   c->mr = w->kernel->mr;
-  assert(c->mr <= MAX_MR);
+  assert(c->mr > 0 && c->mr <= MAX_MR);
   c->steps = p->in[X].dim[0];
   c->batch = p->in[X].dim[1];
   c->h = p->in[R].dim[1];

@@ -185,7 +185,7 @@ static void taps_of(const struct lr_resize_attrs *a, float x, float scale, int64
   if (at > (double)in + 4) at = (double)in + 4;
   if (n > 4) {
     wide_taps(a, at, scale, in, n, from, w);
-  } else if (a->mode == LR_RESIZE_MODE_NEAREST) {
+  } else if (n <= 1) {
     from[0] = clamp(nearest(a->nearest, at), in);
   } else if (a->mode == LR_RESIZE_MODE_LINEAR) {
     at = at<0 ? 0 : at>(double)(in - 1) ? (double)(in - 1) : at;

@@ -131,6 +131,7 @@ static void store(char *p, int32_t dtype, int64_t i, float f) {
 
 /* The axis is not the last dim: sums of n elements at `from` and its neighbours along the axis. */
 static void sum_rows(const struct job *j, const int64_t *at, const float *w, const char *from, char *to) {
+  assert(j->taps->n > 0);
   int64_t x_size = j->x_dtype == LR_F32 ? 4 : 2;
   if (j->x_dtype == LR_F32 && j->y_dtype == LR_F32 && j->step[0] == 1 && j->step[1] == 1 &&
       j->taps->n <= LR_RESIZE_MAX_TAPS) {
