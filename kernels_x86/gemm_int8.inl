@@ -17,6 +17,18 @@ LR_INLINE __m256i LOCAL(_pair)(const X *x, size_t n) {
   return WIDEN(_mm_set1_epi16((short)bits));
 }
 
+/* Adds pair k of each row, times the pairs of 16 columns at w. n as in _pair; a literal, as is `rows`. */
+LR_INLINE void LOCAL(_add)(__m256i (*sum)[2], const X *const *x, size_t k, size_t n, const int8_t *w,
+                           const int rows) {
+  __m256i b = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)w));
+  __m256i c = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(w + NR)));
+  LR_EACH(r, rows, MR) {
+    __m256i e = LOCAL(_pair)(x[r] + k, n);
+    sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(e, b));
+    sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(e, c));
+  }
+}
+
 /* `rows` is a literal; rows from t->rows on are computed and thrown away. Returns the end of the panel. */
 LR_INLINE const int8_t *LOCAL(_tile)(const struct tile8 *t, const int8_t *w, const int rows) {
   __m256i sum[MR][2];
@@ -28,15 +40,11 @@ LR_INLINE const int8_t *LOCAL(_tile)(const struct tile8 *t, const int8_t *w, con
   for (size_t s = t->ks; s; s--, a += MR) {
     const X *x[MR];
     LR_EACH(r, rows, MR) x[r] = a[r];
-    for (size_t k = 0; k < t->kc; k += 2, w += 2 * NR) {
-      __m256i b = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)w));
-      __m256i c = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(w + NR)));
-      size_t n = t->kc - k < 2 ? 1 : 2;
-      LR_EACH(r, rows, MR) {
-        __m256i e = n == 2 ? LOCAL(_pair)(x[r] + k, 2) : LOCAL(_pair)(x[r] + k, 1);
-        sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(e, b));
-        sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(e, c));
-      }
+    size_t k = 0;
+    for (; k + 2 <= t->kc; k += 2, w += 2 * NR) LOCAL(_add)(sum, x, k, 2, w, rows);
+    if (k < t->kc) {
+      LOCAL(_add)(sum, x, k, 1, w, rows);
+      w += 2 * NR;
     }
   }
   LR_EACH(r, rows, MR) {
