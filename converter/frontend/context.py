@@ -216,7 +216,7 @@ class Context:
 
     def as_scalar(self, v: Value, what: str) -> Value:
         """v as a rank 0 value: some exporters write shape [1] where ONNX wants a scalar."""
-        if v.rank and any(d != 1 for d in v.shape):
+        if any(isinstance(d, int) and d != 1 for d in v.shape):
             raise self.refuse(f"{what} has shape {list(v.shape)}, it must be a scalar")
         return v if v.rank == 0 else self.add("squeeze", v, axes=(1 << v.rank) - 1)
 

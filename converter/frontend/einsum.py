@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ...spec.ops import MAX_RANK
 from ..ir import Dim, Value
 from .context import Context, Part, onnx_op
+from .indices import positions
 
 
 @dataclass(frozen=True)
@@ -82,18 +83,25 @@ def _reduced(c: Context, t: Term, readers: str) -> Term:
 
 
 def _diagonal(c: Context, value: Value, labels: str, label: str) -> tuple[Value, str]:
-    """The first two axes of a label, which have one size n, become one: every (n + 1)th of n * n elements."""
+    """The first two axes of a label, which have one size n, become one: every (n + 1)th of n * n elements; of an open n
+    the sum over one of them, where all but the diagonal is 0."""
     i = labels.index(label)
     j = labels.index(label, i + 1)
     n = value.shape[i]
-    if not isinstance(n, int) or value.shape[j] != n:
-        raise c.refuse(f"label '{label}' is there twice with sizes {value.shape[i]} and {value.shape[j]}; a "
-                       "diagonal needs equal, known sizes")
+    m = value.shape[j]
+    if isinstance(n, int) and isinstance(m, int) and n != m:
+        raise c.refuse(f"label '{label}' is there twice with sizes {n} and {m}, a diagonal needs equal ones")
     rest = [a for a in range(value.rank) if a not in (i, j)]
+    left = label + "".join(labels[a] for a in rest)
     x = c.add("transpose", value, perm=(i, j, *rest))
+    if not (isinstance(n, int) and isinstance(m, int)):
+        both = c.add("concat", *(c.unsqueeze(positions(c, x, a), [0]) for a in (0, 1)), axis=0)  # needs equal sizes
+        row, column = (c.add("gather", both, c.scalar(a, "i64"), axis=0) for a in (0, 1))
+        on = c.unsqueeze(c.add("equal", c.unsqueeze(row, [1]), column), range(2, x.rank))
+        return c.add("reduce", c.add("select", on, x, c.scalar(0, x.dtype)), kind="sum", axes=2, keep_dims=0), left
     flat = c.reshape(x, [n * n, *(Part(2 + k) for k in range(len(rest)))])
     y = c.add("slice", flat, c.ints_const([0]), c.ints_const([n * n]), c.ints_const([0]), c.ints_const([n + 1]))
-    return y, label + "".join(labels[a] for a in rest)
+    return y, left
 
 
 def _contract(c: Context, a: Term, b: Term, readers: str) -> Term:

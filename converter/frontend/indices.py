@@ -23,8 +23,10 @@ def cumulative(c: Context) -> Value:
     attrs["kind"] = c.op[3:].lower()
     if axis.const is None:
         return c.add("cumulative", x, c.ints_value(1), **attrs)
-    (axis,) = c.resolve_axes(c.const_ints(1), x.rank)
-    return c.add("cumulative", x, axis=axis, **attrs)
+    axes = c.resolve_axes(c.const_ints(1), x.rank)
+    if len(axes) != 1:
+        raise c.refuse(f"{len(axes)} axes are given, one is needed")
+    return c.add("cumulative", x, axis=axes[0], **attrs)
 
 
 @onnx_op("TopK")
@@ -113,7 +115,10 @@ def one_hot_mask(c: Context, indices: Value, depth: Value, axis: int) -> Value:
 
 @onnx_op("OneHot")
 def one_hot(c: Context) -> Value:
-    indices, values = c.cast(c.input(0), "i64"), c.input(2)
+    indices, values = c.input(0), c.input(2)
+    if indices.dtype == "u64":  # the largest ones are not negative ones
+        indices = c.add("min", indices, c.scalar(2**63 - 1, "u64"))
+    indices = c.cast(indices, "i64")
     depth = c.cast(c.as_scalar(c.input(1), "the depth"), "i64")
     axis = c.resolve_axis(c.attr("axis"), indices.rank + 1)
     if values.shape not in ((2,), (None,)) and not isinstance(values.shape[0] if values.rank == 1 else 0, str):
@@ -155,10 +160,10 @@ def reverse_sequence(c: Context) -> Value:
 # ---- others ----
 @onnx_op("BitCast")
 def bit_cast(c: Context) -> Value:
-    to = dtype_of(c.attr("to"), "the dtype to cast to")
-    if to == "bool":
-        return c.cast(c.input(0), to)
-    return c.add("bit_cast", c.input(0), to=DTYPES[to].code)
+    x, to = c.input(0), dtype_of(c.attr("to"), "the dtype to cast to")
+    if to == "bool":  # every byte but 0 is true
+        return c.cast(c.add("bit_cast", x, to=DTYPES["u8"].code) if x.dtype != "bool" else x, to)
+    return c.add("bit_cast", x, to=DTYPES[to].code)
 
 
 @onnx_op("Det")

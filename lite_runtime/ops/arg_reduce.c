@@ -37,11 +37,11 @@ struct job {
 static void columns(const struct job *j, const char *x, int64_t n, int64_t *y) {
   uint64_t best[COLUMNS], keys[COLUMNS];
   int64_t step = j->at.inner * (int64_t)lr_dtype_size(j->x->dtype);
-  lr_order_keys(j->x->dtype, j->down, n, x, 1, best);
+  lr_order_keys(j->x->dtype, j->down, LR_NAN_ABOVE, n, x, 1, best);
   for (int64_t i = 0; i < n; i++) y[i] = 0;
   for (int64_t k = 1; k < j->at.n; k++) {
     if (k % 4096 == 0 && lr_stopped()) return;
-    lr_order_keys(j->x->dtype, j->down, n, x + k * step, 1, keys);
+    lr_order_keys(j->x->dtype, j->down, LR_NAN_ABOVE, n, x + k * step, 1, keys);
     for (int64_t i = 0; i < n; i++)
       if (j->last ? keys[i] >= best[i] : keys[i] > best[i]) {
         best[i] = keys[i];
@@ -56,7 +56,7 @@ static void row(const struct job *j, const char *x, int64_t *y) {
   int64_t size = (int64_t)lr_dtype_size(j->x->dtype), found = -1;
   for (int64_t at = 0, n; at < j->at.n && !(at % (1 << 20) == 0 && lr_stopped()); at += n) {
     n = j->at.n - at < COLUMNS ? j->at.n - at : COLUMNS;
-    lr_order_keys(j->x->dtype, j->down, n, x + at * size, 1, keys);
+    lr_order_keys(j->x->dtype, j->down, LR_NAN_ABOVE, n, x + at * size, 1, keys);
     for (int64_t i = 0; i < n; i++)
       if (found < 0 || (j->last ? keys[i] >= best : keys[i] > best)) {
         best = keys[i];

@@ -22,7 +22,7 @@ lr_status lr_infer_cumulative(struct lr_infer *c) {
     return lr_infer_fail(c, LR_ERR_MODEL, "kind is %u, but must be below %d", a->kind,
                          LR_CUMULATIVE_KIND_LIMIT);
   LR_TRY(lr_axes_infer(c, 1, x->rank, &axis, &mask));
-  if (axis.dtype && axis.n != 1)
+  if (axis.dtype && axis.n >= 0 && axis.n != 1)
     return lr_infer_fail(c, LR_ERR_MODEL, "axis has %lld elements, but must have one", (long long)axis.n);
   if (!axis.dtype) LR_TRY(lr_move_axis(c, a->axis, x->rank));
   c->out[0] = *x;

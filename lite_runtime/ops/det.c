@@ -37,15 +37,16 @@ static double determinant(double *a, int64_t m) {
   for (int64_t k = 0; k < m && !lr_stopped(); k++) {
     int64_t pivot = k;
     for (int64_t i = k + 1; i < m; i++)
-      if (fabs(a[i * m + k]) > fabs(a[pivot * m + k])) pivot = i;
+      if (fabs(a[i * m + k]) > fabs(a[pivot * m + k]) || isnan(a[i * m + k])) pivot = i;
     if (pivot != k) {
       swap_rows(a, m, pivot, k);
       det = -det;
     }
     double p = a[k * m + k];
     det *= p;
-    if (p == 0) return det; /* -0, or NaN when an earlier one was infinite: as the product is */
+    if (p == 0) continue; /* so is the rest of the column */
     for (int64_t i = k + 1; i < m; i++) {
+      if (m >= 1024 && lr_stopped()) return det;
       double f = a[i * m + k] / p;
       for (int64_t j = k + 1; j < m; j++) a[i * m + j] -= f * a[k * m + j];
     }
@@ -61,10 +62,13 @@ static lr_status run(struct lr_run *r) {
     return lr_run_fail(r, LR_ERR_VALUE, "x has matrices of %lld x %lld, but they must be square",
                        (long long)x->dim[x->rank - 2], (long long)m);
   for (int64_t b = 0; b < lr_view_count(y); b++) {
-    for (int64_t i = 0; i < n; i++)
+    bool nan = false; /* each element is in one of the products that a determinant is the sum of */
+    for (int64_t i = 0; i < n; i++) {
       a[i] = x->dtype == LR_F32 ? (double)((const float *)x->data)[b * n + i]
                                 : ((const double *)x->data)[b * n + i];
-    double d = determinant(a, m);
+      nan |= isnan(a[i]);
+    }
+    double d = nan ? NAN : determinant(a, m);
     if (y->dtype == LR_F32)
       ((float *)y->data)[b] = (float)d;
     else

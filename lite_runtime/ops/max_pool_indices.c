@@ -48,7 +48,7 @@ static void window(const struct job *j, int64_t image, int64_t h, int64_t w, int
               col = w * aw->stride - aw->begin + k * aw->dilation;
       int64_t at = image * j->image.n_stride + row * j->image.h_stride + col * j->image.w_stride + c;
       int64_t place = j->a->column_major ? col * ah->in + row : row * aw->in + col;
-      lr_order_keys(j->x->dtype, false, n, (const char *)j->x->data + at * size, 1, keys);
+      lr_order_keys(j->x->dtype, false, LR_NAN_ABOVE, n, (const char *)j->x->data + at * size, 1, keys);
       for (int64_t q = 0; q < n; q++)
         if ((i == h0 && k == w0) || keys[q] > best[q]) {
           best[q] = keys[q];

@@ -73,7 +73,7 @@ static int64_t candidates(const struct job *j, const float *scores, struct lr_en
   int64_t n = 0;
   for (int64_t i = 0; i < j->n; i++) {
     if (!(j->any_score || scores[i] > j->score)) continue;
-    lr_order_keys(LR_F32, false, 1, scores + i, 1, &heap[n].key);
+    lr_order_keys(LR_F32, false, LR_NAN_ABOVE, 1, scores + i, 1, &heap[n].key);
     heap[n].key = ~heap[n].key; /* the heap has what comes last at its top: so turn the order round */
     heap[n++].index = -i;
   }

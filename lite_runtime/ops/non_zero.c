@@ -28,14 +28,14 @@ static lr_status run(struct lr_run *r) {
   int64_t n = lr_view_count(x), found = 0, size = (int64_t)lr_dtype_size(x->dtype), *to = y->data;
   uint64_t keys[PIECE], zero;
   const uint64_t nothing = 0;
-  lr_order_keys(x->dtype, false, 1, &nothing, 1, &zero);
+  lr_order_keys(x->dtype, false, LR_NAN_ABOVE, 1, &nothing, 1, &zero);
   if (y->dim[1] != n)
     return lr_run_fail(r, LR_ERR_VALUE, "y has room for %lld elements, but x has %lld", (long long)y->dim[1],
                        (long long)n);
   for (int64_t at = 0, k; at < n; at += k) {
     if (at % (64 * PIECE) == 0 && lr_stopped()) return LR_OK;
     k = n - at < PIECE ? n - at : PIECE;
-    lr_order_keys(x->dtype, false, k, (const char *)x->data + at * size, 1, keys);
+    lr_order_keys(x->dtype, false, LR_NAN_ABOVE, k, (const char *)x->data + at * size, 1, keys);
     for (int64_t i = 0; i < k; i++)
       if (keys[i] != zero) write(x, at + i, to + found++, n);
   }

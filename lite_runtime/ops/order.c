@@ -1,6 +1,6 @@
 #include "order.h"
 
-static const uint64_t above_all = UINT64_MAX;
+#include "op.h"
 
 static inline uint64_t of_unsigned(uint64_t x) { return x; }
 static inline uint64_t of_signed(int64_t x) { return (uint64_t)x ^ (uint64_t)1 << 63; }
@@ -19,15 +19,16 @@ static inline uint64_t of_bits(uint64_t x, int32_t bits) {
   break
 
 /* `inf`: the bits of infinity; numbers with larger ones (but for the sign) are NaN. */
-#define EACH_FLOAT(type, bits, inf)                                                   \
-  for (int64_t i = 0; i < n; i++) {                                                   \
-    type v = ((const type *)x)[i * stride];                                           \
-    uint64_t k = of_bits(v, bits);                                                    \
-    keys[i] = (v & ~((type)1 << (bits - 1))) > (inf) ? above_all : down ? ~k - 1 : k; \
-  }                                                                                   \
+#define EACH_FLOAT(type, bits, inf)                                         \
+  for (int64_t i = 0; i < n; i++) {                                         \
+    type v = ((const type *)x)[i * stride];                                 \
+    uint64_t k = of_bits(v, bits);                                          \
+    keys[i] = (v & ~((type)1 << (bits - 1))) > (inf) ? nan : down ? ~k : k; \
+  }                                                                         \
   return
 
-void lr_order_keys(int32_t dtype, bool down, int64_t n, const void *x, int64_t stride, uint64_t *keys) {
+void lr_order_keys(int32_t dtype, bool down, uint64_t nan, int64_t n, const void *x, int64_t stride,
+                   uint64_t *keys) {
   switch (dtype) {
     case LR_F32:
       EACH_FLOAT(uint32_t, 32, UINT32_C(0x7f800000));
@@ -71,5 +72,6 @@ void lr_heap_sort(struct lr_entry *heap, int64_t n) {
     heap[0] = heap[--n];
     heap[n] = e;
     lr_heap_sink(heap, n, 0);
+    if (n % 1024 == 0 && lr_stopped()) return;
   }
 }

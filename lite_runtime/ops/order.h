@@ -2,9 +2,14 @@
 #pragma once
 #include "base.h"
 
-/* keys[i] of element i * stride of x, i < n: larger numbers have larger keys (smaller ones with `down`), -0 is 0, and NaN is
- * above everything either way. dtype: a number or bool. */
-void lr_order_keys(int32_t dtype, bool down, int64_t n, const void *x, int64_t stride, uint64_t *keys);
+/* Keys of NaN; no other float has one of them. */
+#define LR_NAN_ABOVE UINT64_MAX
+#define LR_NAN_BELOW 0
+
+/* keys[i] of element i * stride of x, i < n: larger numbers have larger keys (smaller ones with `down`), -0 is 0, and NaN has
+ * the key `nan` either way. dtype: a number or bool. */
+void lr_order_keys(int32_t dtype, bool down, uint64_t nan, int64_t n, const void *x, int64_t stride,
+                   uint64_t *keys);
 /* A heap of entries in which the one that comes last of all is heap[0]. */
 struct lr_entry {
   uint64_t key;
@@ -16,7 +21,7 @@ static inline bool lr_before(struct lr_entry a, struct lr_entry b) {
 }
 /* Lets entry i of n sink until all below it come before it. */
 void lr_heap_sink(struct lr_entry *heap, int64_t n, int64_t i);
-/* Turns a heap into a list from the first to the last. */
+/* Turns a heap into a list from the first to the last. Leaves early when the run is stopped. */
 void lr_heap_sort(struct lr_entry *heap, int64_t n);
 
 /* Does it have all numbers' order? (All dtypes of whole bytes but bf16.) */

@@ -1,7 +1,7 @@
 /* tile: x repeated along each axis. */
 #include "move.h"
 
-enum { TASK_BYTES = 64 * 1024, MAX_TASKS = 256 };
+enum { TASK_BYTES = 64 * 1024, MAX_TASKS = 256, BLOCK_BYTES = 64 * 1024 };
 
 lr_status lr_infer_tile(struct lr_infer *c) {
   const struct lr_type *x = &c->in[0];
@@ -42,6 +42,20 @@ struct job {
   int64_t repeat, rows, tasks;
 };
 
+/* Writes n pieces to y, most of them in copies of what is there already. Returns their end. */
+static char *repeat(char *y, const char *x, size_t piece, int64_t n) {
+  size_t whole = piece * (size_t)n, done = piece;
+  memcpy(y, x, piece);
+  while (done < whole) {
+    size_t most = done < BLOCK_BYTES ? done : piece < BLOCK_BYTES ? BLOCK_BYTES / piece * piece : piece;
+    if (most > whole - done) most = whole - done;
+    memcpy(y + done, y, most);
+    done += most;
+    if (most > BLOCK_BYTES / 2 && lr_stopped()) break;
+  }
+  return y + whole;
+}
+
 static void body(void *context, int32_t task, int32_t thread) {
   const struct job *j = context;
   int64_t each = (j->rows + j->tasks - 1) / j->tasks, row = task * each;
@@ -54,7 +68,7 @@ static void body(void *context, int32_t task, int32_t thread) {
       step *= (size_t)j->x_dim[i];
       t /= j->y_dim[i];
     }
-    for (int64_t k = 0; k < j->repeat; k++, y += j->piece) memcpy(y, j->x + at * j->piece, j->piece);
+    y = repeat(y, j->x + at * j->piece, j->piece, j->repeat);
   }
 }
 

@@ -17,7 +17,9 @@ lr_status lr_infer_top_k(struct lr_infer *c) {
   c->out[0] = c->out[1] = *x;
   c->out[1].dtype = LR_I64;
   int64_t n = lr_ints_known(&k) ? lr_ints_at(&k, 0) : -1, size = x->dim[a->axis];
-  if (lr_ints_known(&k) && (n < 0 || (size >= 0 && n > size)))
+  if (lr_ints_known(&k) && n < 0)
+    return lr_infer_fail(c, LR_ERR_VALUE, "k is %lld, but must not be negative", (long long)n);
+  if (size >= 0 && n > size)
     return lr_infer_fail(c, LR_ERR_VALUE, "k is %lld, but axis %d of x has size %lld", (long long)n, a->axis,
                          (long long)size);
   c->out[0].dim[a->axis] = c->out[1].dim[a->axis] = n < 0 ? -1 : n;
@@ -42,7 +44,8 @@ static bool select_row(const struct job *j, const char *x, struct lr_entry *heap
   for (int64_t at = 0, n; at < j->at.n; at += n) {
     if (at % (256 * PIECE) == 0 && lr_stopped()) return false;
     n = j->at.n - at < PIECE ? j->at.n - at : PIECE;
-    lr_order_keys(j->x->dtype, j->down, n, x + at * j->at.inner * size, j->at.inner, keys);
+    lr_order_keys(j->x->dtype, j->down, j->down ? LR_NAN_BELOW : LR_NAN_ABOVE, n, x + at * j->at.inner * size,
+                  j->at.inner, keys);
     for (int64_t i = 0; i < n; i++) {
       struct lr_entry e = {keys[i], at + i};
       if (e.index < k) {

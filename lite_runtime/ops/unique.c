@@ -2,7 +2,7 @@
 #include "move.h"
 #include "order.h"
 
-enum { PIECE = 256 };
+enum { ASK = 16384 }; /* elements compared between two looks at whether to stop */
 
 lr_status lr_infer_unique(struct lr_infer *c) {
   const struct lr_unique_attrs *a = c->attrs;
@@ -33,12 +33,16 @@ static int compare(const struct slices *s, int64_t a, int64_t b) {
 
 /* Merge sort of s->order, which keeps equal slices in the order of their indices. False when the run is stopped. */
 static bool sort(struct slices *s) {
+  int64_t done = 0;
   for (int64_t i = 0; i < s->n; i++) s->order[i] = i;
   for (int64_t width = 1; width < s->n; width *= 2) {
     for (int64_t lo = 0; lo < s->n; lo += 2 * width) {
-      if (lr_stopped()) return false;
       int64_t mid = lo + width < s->n ? lo + width : s->n, hi = lo + 2 * width < s->n ? lo + 2 * width : s->n;
       for (int64_t i = lo, j = mid, k = lo; k < hi; k++) {
+        if ((done += s->m + 1) > ASK) {
+          if (lr_stopped()) return false;
+          done = 0;
+        }
         bool left = i < mid && (j >= hi || compare(s, s->order[i], s->order[j]) <= 0);
         s->spare[k] = s->order[left ? i++ : j++];
       }
@@ -54,7 +58,7 @@ static void make_keys(const struct slices *s, const struct lr_view *x, struct lr
   size_t size = lr_dtype_size(x->dtype);
   for (int64_t i = 0; i < s->n; i++)
     for (int64_t o = 0; o < at.outer; o++)
-      lr_order_keys(x->dtype, false, at.inner,
+      lr_order_keys(x->dtype, false, LR_NAN_ABOVE, at.inner,
                     (const char *)x->data + (size_t)((o * at.n + i) * at.inner) * size, 1,
                     s->keys + i * s->m + o * at.inner);
 }
