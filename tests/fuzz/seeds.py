@@ -94,6 +94,20 @@ TEXTS = {
         n = Shape(c)
         z = Mod(where, where)
     }""",
+    "choices": """choices (float[A,B] x, int64[1] k, int64[1] axis, int64[2] repeats, int64 from, int64 to, int64 by,
+            bool[A] c, int64[A] lengths)
+            => (float[P,Q] y, int64[R] z, float[S] u, int64[T] v, float[U,V] w, int64[W] i, float[X,B] m) {
+        a, z0 = TopK<axis=0>(x, k)
+        b = CumSum(a, axis)
+        y = Tile(b, repeats)
+        z = Range(from, to, by)
+        u, p, q, v = Unique(x)
+        d = Trilu(x, k)
+        e = ReverseSequence<batch_axis=0, time_axis=1>(d, lengths)
+        w = Einsum<equation="ij,kj->ik">(e, x)
+        i = ArgMax<axis=1, keepdims=0>(x)
+        m = Compress<axis=0>(x, c)
+    }""",
     "quantized": """quantized (float[1,4,8,8] x) => (float[1,6,6,6] y) {
         a = QuantizeLinear(x, xs, xz)
         b = DequantizeLinear(a, xs, xz)
