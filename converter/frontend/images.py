@@ -235,14 +235,12 @@ def max_unpool(c: Context) -> Value:
     n = x.rank - 2
     if n < 1 or indices.dtype != "i64":
         raise c.refuse(f"an input of rank {x.rank} and indices of {indices.dtype} are not supported")
-    view = window(c, n, ints(c, "kernel_shape", n, 1, 1, MAX_KERNEL))
-    sizes: list[int] = []
-    for i in range(n):
-        d = x.shape[2 + i]
-        if not isinstance(d, int):
-            raise c.refuse("it needs an input of known size", "fix the input's size with --dim")
-        sizes.append((d - 1) * view.stride[i] + (view.kernel[i] or 1) - view.begin[i] - view.end[i])
-    whole = c.shape_vector(x, [Part(0), Part(1), *sizes])
+    kernel = ints(c, "kernel_shape", n, 1, 1, MAX_KERNEL)
+    view = window(c, n, kernel)
+    more = [k - s - b - e for k, s, b, e in zip(kernel, view.stride, view.begin, view.end, strict=True)]
+    pooled = c.shape_vector(x, [Part(2 + i) for i in range(n)])
+    sizes = c.add("add", c.add("mul", pooled, c.ints_const(view.stride)), c.ints_const(more))
+    whole = c.add("concat", c.shape_vector(x, [Part(0), Part(1)]), sizes, axis=0)
     count = c.add("reduce", whole, kind="prod", axes=1)
     zeros = c.add("expand", c.scalar(0, x.dtype), count)
     flat = c.add("scatter_elements", zeros, c.reshape(indices, [-1]), c.reshape(x, [-1]), axis=0)

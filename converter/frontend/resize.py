@@ -32,7 +32,7 @@ def upsample(c: Context) -> Value:
 def resize(c: Context) -> Value:
     x = c.input(0)
     if c.opset < 11:
-        return _resize(c, x, c.input(1), None, coordinates="asymmetric", nearest=_nearest_10(c))
+        return _resize(c, x, c.input(1), None, coordinates="asymmetric", nearest="by_scale")  # as onnxruntime; ONNX does not say
     coordinates = _one_of(c, "coordinate_transformation_mode", _COORDINATES)
     nearest = _one_of(c, "nearest_mode", _NEAREST)
     scales, sizes = (None if v is None or v.shape == (0,) else v for v in (c.opt(2), c.opt(3)))
@@ -87,16 +87,6 @@ def _one_of(c: Context, name: str, known: tuple[str, ...]) -> str:
     if value not in known:
         raise c.refuse(f"{name} '{value}' is not supported", f"use one of {', '.join(known)}")
     return value
-
-
-def _nearest_10(c: Context) -> str:
-    """How nearest rounds in opset 10, which does not say; as ONNX Runtime: down to enlarge, up to shrink."""
-    scales = c.input(1).const
-    if c.attr("mode") != "nearest" or scales is None or not np.any(scales < 1):
-        return "floor"
-    if np.any(scales > 1):
-        raise c.refuse("enlarging one axis and shrinking another is not supported", "export with opset 11 or newer")
-    return "ceil"
 
 
 def _all_axes(c: Context, x: Value, scales: Value | None, sizes: Value | None,

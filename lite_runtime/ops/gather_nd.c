@@ -76,7 +76,8 @@ static lr_status run(struct lr_run *r) {
   for (int32_t i = 0; i < j.batch; i++) fits &= x->dim[i] == idx->dim[i];
   if (!fits)
     return lr_run_fail(r, LR_ERR_VALUE, "the batch dims of x and indices differ, or y has another size");
-  for (int64_t row = 0; row < j.rows; row++) {
+  /* without coordinates any number of rows is no memory, and there is nothing to check */
+  for (int64_t row = 0; j.k && row < j.rows; row++) {
     if (row % 65536 == 65535 && lr_stopped()) return LR_OK;
     int64_t bad = -1 - slice_of(&j, row);
     if (bad >= 0)

@@ -42,7 +42,7 @@ static void window(const struct job *j, int64_t image, int64_t h, int64_t w, int
   lr_axis_taps(ah, h, &h0, &h1);
   lr_axis_taps(aw, w, &w0, &w1);
   for (int64_t i = 0; i < n; i++) to[i] = 0;
-  for (int64_t i = h0; i < h1; i++)
+  for (int64_t i = h0; i < h1 && !lr_stopped(); i++)
     for (int64_t k = w0; k < w1; k++) {
       int64_t row = h * ah->stride - ah->begin + i * ah->dilation,
               col = w * aw->stride - aw->begin + k * aw->dilation;
@@ -77,6 +77,7 @@ static lr_status run(struct lr_run *r) {
     j.axis[0].kernel = a->kernel_h;
     lr_window_axis(&w, 0, &j.axis[0]);
   }
+  if (!lr_view_count(&r->out[0])) return LR_OK;
   if (j.y.n * j.y.h > INT32_MAX) return lr_run_fail(r, LR_ERR_UNSUPPORTED, "x is too large");
   lr_parallel(r->pool, (int32_t)(j.y.n * j.y.h), body, &j);
   return LR_OK;

@@ -105,7 +105,7 @@ static void body(void *context, int32_t task, int32_t thread) {
 }
 
 static lr_status prepare(struct lr_prepare *p) {
-  size_t n = (size_t)p->in[0].dim[1], tasks = (size_t)p->in[1].dim[0] * (size_t)p->in[1].dim[1];
+  size_t n = (size_t)p->in[0].dim[1], tasks = n ? (size_t)p->in[1].dim[0] * (size_t)p->in[1].dim[1] : 0;
   p->scratch = (size_t)p->threads * n * sizeof(struct lr_entry) + tasks * sizeof(int64_t);
   return LR_OK;
 }
@@ -113,7 +113,7 @@ static lr_status prepare(struct lr_prepare *p) {
 static lr_status run(struct lr_run *r) {
   const struct lr_view *boxes = &r->in[0], *scores = &r->in[1], *y = &r->out[0];
   struct lr_ints most = lr_ints_view(r->in, r->n_in, 2, NULL);
-  int64_t tasks = scores->dim[0] * scores->dim[1], count = 0, *to = y->data;
+  int64_t tasks = boxes->dim[1] ? scores->dim[0] * scores->dim[1] : 0, count = 0, *to = y->data;
   struct job j = {.r = r, .n = boxes->dim[1], .found = r->scratch};
   j.center = ((const struct lr_non_max_suppression_attrs *)r->node->attrs)->center;
   j.any_score = !r->in[4].data;

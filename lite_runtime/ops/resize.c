@@ -135,7 +135,8 @@ static float crop_coordinate(int64_t o, float start, float end, int64_t in, int6
 
 static int64_t clamp(int64_t i, int64_t in) { return i < 0 ? 0 : i >= in ? in - 1 : i; }
 
-static int64_t nearest(uint32_t mode, double x) {
+static int64_t nearest(uint32_t mode, float scale, double x) {
+  if (mode == LR_RESIZE_NEAREST_BY_SCALE) mode = scale < 1 ? LR_RESIZE_NEAREST_CEIL : LR_RESIZE_NEAREST_FLOOR;
   switch (mode) {
     case LR_RESIZE_NEAREST_ROUND_PREFER_CEIL:
       return (int64_t)floor(x + 0.5);
@@ -186,7 +187,7 @@ static void taps_of(const struct lr_resize_attrs *a, float x, float scale, int64
   if (n > 4) {
     wide_taps(a, at, scale, in, n, from, w);
   } else if (n <= 1) {
-    from[0] = clamp(nearest(a->nearest, at), in);
+    from[0] = clamp(nearest(a->nearest, scale, at), in);
   } else if (a->mode == LR_RESIZE_MODE_LINEAR) {
     at = at<0 ? 0 : at>(double)(in - 1) ? (double)(in - 1) : at;
     from[0] = (int64_t)at;
@@ -246,7 +247,7 @@ static lr_status prepare(struct lr_prepare *p) {
   struct request q = {by_scale ? lr_bind_const(&p->bind, 1, &status) : NULL, NULL};
   if (status) return status;
   s->kernel = lr_kernel_find(LR_SIG_f32_wsum, p->bind.model->cpu);
-  for (int32_t i = 0; i < x->rank; i++) /* the same size at another scale moves elements too */
+  for (int32_t i = 0; lr_view_count(y) && i < x->rank; i++) /* the same size at another scale moves elements too */
     if (x->dim[i] != y->dim[i] || crop || (by_scale && (!q.scales || scale_at(&q, i) != 1)))
       s->axis[s->n_axes++] = i;
   sort_axes(s, x, y);
@@ -275,6 +276,8 @@ static lr_status prepare(struct lr_prepare *p) {
     for (int32_t k = 0; k < x->rank; k++) n *= (size_t)dim[k];
     if (n > bytes[i & 1]) bytes[i & 1] = n;
   }
+  if (by_scale && !q.scales) /* run leaves out axes whose scale is 1, so each pass may have either buffer */
+    bytes[0] = bytes[1] = bytes[0] > bytes[1] ? bytes[0] : bytes[1];
   s->buffer_at[0] = at;
   s->buffer_at[1] = at + lr_align_up(bytes[0], LR_ALIGN);
   p->scratch = s->buffer_at[1] + lr_align_up(bytes[1], LR_ALIGN);

@@ -144,7 +144,7 @@ static lr_status run(struct lr_run *r) {
     return lr_run_fail(r, LR_ERR_VALUE, "x is an image without pixels");
   if (n > INT32_MAX) return lr_run_fail(r, LR_ERR_UNSUPPORTED, "there are more than 2^31 rois");
   for (int64_t i = 0; i < n; i++) LR_TRY(check(&j, i));
-  lr_parallel(r->pool, (int32_t)n, body, &j);
+  if (lr_view_count(&r->out[0])) lr_parallel(r->pool, (int32_t)n, body, &j);
   return LR_OK;
 }
 

@@ -161,6 +161,7 @@ static lr_status run_nd(struct lr_run *r) {
                        (long long)lr_view_count(u), (long long)rows, (long long)n);
   size_t bytes = (size_t)n * lr_dtype_size(x->dtype);
   copy_x(r);
+  if (!k && !n) return LR_OK; /* then any number of rows is no memory */
   for (int64_t row = 0; row < rows; row++) {
     if (row % 1024 == 1023 && lr_stopped()) return LR_OK;
     int64_t at = 0;

@@ -72,6 +72,10 @@ ROWS += [
     ),
     row("Resize", rand(*X), Const(np.zeros(0, np.float32)), Const(np.array([1, 1, 2, 2], np.float32)), opset=13),
     row("Resize", rand(*X), Const(np.array([1, 1, 2, 3], np.float32)), opset=10),
+    # shrinking rounds up, each axis by its own scale, also when it is computed
+    row("Resize", rand(1, 2, 7, 9), Const(np.array([1, 1, 0.6, 0.37], np.float32)), opset=10),
+    row("Resize", rand(1, 2, 7, 9), Const(np.array([1, 1, 0.37, 1.7], np.float32)), opset=10),
+    row("Resize", rand(1, 2, 7, 9), np.array([1, 1, 0.6, 2.3], np.float32), opset=10),
     row("Upsample", rand(*X), Const(np.array([1, 1, 2, 2], np.float32)), opset=9),
     row("Upsample", rand(*X), opset=7, scales=[1.0, 1.0, 2.0, 2.0], mode="nearest"),
     row("Upsample", rand(*X), opset=7, scales=[1.0, 1.0, 2.0, 3.0], mode="linear"),

@@ -99,7 +99,6 @@ ROWS += [
         np.array([[[[5, 7], [13, 15]]]], np.int64),
         kernel_shape=[2, 2],
         strides=[2, 2],
-        dynamic=False,
     ),
     row(
         "MaxUnpool",
@@ -108,7 +107,6 @@ ROWS += [
         [1, 1, 5, 5],
         kernel_shape=[2, 2],
         strides=[2, 2],
-        dynamic=False,
         evaluator=True,
     ),
 ]
