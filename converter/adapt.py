@@ -12,7 +12,6 @@ arithmetic becomes one step, the transposition meets those of the layout.
 """
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -91,7 +90,8 @@ def _numbers(where: str, key: str, text: str) -> tuple[float, ...]:
         values = tuple(float(t) for t in text.split(":"))
     except ValueError:
         raise ConvertError(f"{where}: '{key}={text}' is not one number, or several with colons between them") from None
-    if not all(math.isfinite(v) and (key == "mean" or v) for v in values):
+    most = float(np.finfo(np.float32).max)  # what is computed with is f32
+    if not all(abs(v) <= most and (key == "mean" or abs(v) >= 1 / most) for v in values):
         raise ConvertError(f"{where}: '{key}={text}' has a number that is not possible")
     return values
 
@@ -113,7 +113,8 @@ def adapt(g: Graph, inputs: Mapping[str, Form], outputs: Mapping[str, Form]) -> 
         g.metadata[KEYS["input"] + name] = form.text
     for name, form in outputs.items():
         if name not in g.output_names:
-            raise ConvertError(f"output '{name}': there is no such output; there are {', '.join(g.output_names)}")
+            have = ", ".join(g.output_names) or "none"
+            raise ConvertError(f"output '{name}': there is no such output; there are {have}")
         k = g.output_names.index(name)
         g.outputs[k] = _output(g, g.outputs[k], name, form)
         g.metadata[KEYS["output"] + name] = form.text
@@ -129,8 +130,10 @@ def _check(where: str, v: Value, form: Form) -> None:
     """The form must fit the tensor."""
     channels = v.shape[1] if v.rank > 1 else None
     many = max(len(form.mean), len(form.std))
-    if v.dtype not in ("f32", "f16", "u8", "i8") or form.mean and v.dtype[0] != "f":
+    if v.dtype not in ("f32", "f16", "u8", "i8"):
         raise ConvertError(f"{where}: it is {v.dtype}, which cannot be made of another form; f32, f16, u8 and i8 can")
+    if many and v.dtype[0] != "f":
+        raise ConvertError(f"{where}: the model takes {v.dtype} here, and mean and std make fractions; leave them out")
     if (form.last or form.reversed or many > 1) and v.rank not in (3, 4, 5):
         raise ConvertError(f"{where}: it has rank {v.rank}; a layout or channels need rank 3, 4 or 5, N C ...")
     if many > 1 and channels != many or len({len(form.mean), len(form.std)} - {0, 1}) > 1:

@@ -32,7 +32,8 @@ def upsample(c: Context) -> Value:
 def resize(c: Context) -> Value:
     x = c.input(0)
     if c.opset < 11:
-        return _resize(c, x, c.input(1), None, coordinates="asymmetric", nearest="by_scale")  # as onnxruntime; ONNX does not say
+        # which pixel is nearest ONNX does not say: this is what onnxruntime does
+        return _resize(c, x, c.input(1), None, coordinates="asymmetric", nearest="by_scale")
     coordinates = _one_of(c, "coordinate_transformation_mode", _COORDINATES)
     nearest = _one_of(c, "nearest_mode", _NEAREST)
     scales, sizes = (None if v is None or v.shape == (0,) else v for v in (c.opt(2), c.opt(3)))

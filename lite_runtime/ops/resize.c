@@ -247,7 +247,8 @@ static lr_status prepare(struct lr_prepare *p) {
   struct request q = {by_scale ? lr_bind_const(&p->bind, 1, &status) : NULL, NULL};
   if (status) return status;
   s->kernel = lr_kernel_find(LR_SIG_f32_wsum, p->bind.model->cpu);
-  for (int32_t i = 0; lr_view_count(y) && i < x->rank; i++) /* the same size at another scale moves elements too */
+  /* the same size at another scale moves elements too */
+  for (int32_t i = 0; lr_view_count(y) && i < x->rank; i++)
     if (x->dim[i] != y->dim[i] || crop || (by_scale && (!q.scales || scale_at(&q, i) != 1)))
       s->axis[s->n_axes++] = i;
   sort_axes(s, x, y);

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import onnx
+import onnx.parser
 import onnxruntime as ort
 import pytest
 from onnx import helper, numpy_helper
@@ -104,6 +105,7 @@ def test_a_half_precision_model() -> None:
     ("inputs", "x", "", "is not a form"), ("inputs", "x", "u9", "'u9' is not one of u8"),
     ("inputs", "x", "u8,f16", "says again"), ("inputs", "x", "mean=a", "is not one number"),
     ("inputs", "x", "std=0", "is not possible"), ("inputs", "x", "mean=nan", "is not possible"),
+    ("inputs", "x", "mean=1e300", "is not possible"), ("inputs", "x", "std=1e-45", "is not possible"),
     ("inputs", "x", "mean=1:2", "the tensor has 3 channels"), ("outputs", "z", "nhwc", "it has rank 2"),
     ("outputs", "y", "u8", "'u8' is not one of f16"), ("outputs", "y", "mean=1", "is not one of"),
     ("inputs", "x", 3, "is not a form"),
@@ -111,3 +113,19 @@ def test_a_half_precision_model() -> None:
 def test_what_is_refused(kind: str, name: str, form: object, words: str) -> None:
     with pytest.raises(ConvertError, match=words):
         lite_runtime.convert(net(), verify=False, **{kind: {name: form}})
+
+
+def test_integers_have_no_mean() -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 17]> g (uint8[1,3,4,4] x) => (float[1,3,4,4] y) { y = Cast<to = 1>(x) }')
+    with pytest.raises(ConvertError, match="mean and std make fractions"):
+        lite_runtime.convert(model, verify=False, inputs={"x": "u8,std=2"})
+
+
+def test_states_have_no_form() -> None:
+    """An output that is a state is fed back as the source computes it, and none of the caller's."""
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 17]> g (float[1,4] x, float[1,4] h) => (float[1,4] z)'
+        '{ y = Add(x, h) z = Tanh(y) }')
+    with pytest.raises(ConvertError, match="there is no such output; there are none"):
+        lite_runtime.convert(model, verify=False, state={"z": "h"}, outputs={"z": "f16"})
