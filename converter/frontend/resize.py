@@ -32,8 +32,10 @@ def upsample(c: Context) -> Value:
 def resize(c: Context) -> Value:
     x = c.input(0)
     if c.opset < 11:
+        scales = c.input(1)
         # which pixel is nearest ONNX does not say: this is what onnxruntime does
-        return _resize(c, x, c.input(1), None, coordinates="asymmetric", nearest="by_scale")
+        nearest = "floor" if scales.const is not None and np.all(scales.const >= 1) else "by_scale"
+        return _resize(c, x, scales, None, coordinates="asymmetric", nearest=nearest)
     coordinates = _one_of(c, "coordinate_transformation_mode", _COORDINATES)
     nearest = _one_of(c, "nearest_mode", _NEAREST)
     scales, sizes = (None if v is None or v.shape == (0,) else v for v in (c.opt(2), c.opt(3)))
