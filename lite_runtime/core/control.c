@@ -9,9 +9,8 @@ struct lr_buffer {
 };
 struct lr_control {
   lr_session *inner[2];
-  int32_t n_buffers;
-  struct lr_buffer
-      *buffer; /* of a loop: each carried value between two iterations, then each stacked output so far */
+  /* of each output; of a loop: carried values between two iterations, then stacked outputs so far */
+  struct lr_buffer *buffer;
 };
 
 static lr_status grow(lr_session *s, struct lr_buffer *b, size_t bytes, lr_error *error) {
@@ -30,22 +29,22 @@ void lr_control_clear(lr_session *s, struct lr_plan_step *st) {
   if (!c) return;
   for (int32_t k = 0; k < 2; k++)
     if (c->inner[k]) lr_session_destroy(c->inner[k]);
-  for (int32_t k = 0; k < c->n_buffers; k++) lr_session_free(s, c->buffer[k].data, c->buffer[k].capacity);
-  st->control = NULL;
+  for (int32_t k = 0; k < st->n_out; k++) lr_session_free(s, c->buffer[k].data, c->buffer[k].capacity);
+  memset(c->buffer, 0, (size_t)st->n_out * sizeof *c->buffer);
+  memset(c->inner, 0, sizeof c->inner);
 }
 
 static lr_status fail(const struct lr_plan_step *st, lr_error *error, const char *what) {
   return lr_fail(error, LR_ERR_VALUE, "%s '%s': %s", lr_op_name(st->node->op), st->node->name, what);
 }
 
-/* What the step keeps between runs, and the session of its subgraph k. */
+/* What the step keeps between runs, until its plan is put away, and the session of its subgraph k. */
 static lr_status prepare_inner(lr_session *s, struct lr_plan_step *st, int32_t k, lr_error *error) {
   if (!st->control) {
     struct lr_control *c = lr_arena_alloc(&s->plan.arena, sizeof *c);
     if (!c) return lr_fail(error, LR_ERR_MEMORY, "run: out of memory");
     c->buffer = lr_arena_alloc(&s->plan.arena, ((size_t)st->n_out + 1) * sizeof *c->buffer);
     if (!c->buffer) return lr_fail(error, LR_ERR_MEMORY, "run: out of memory");
-    c->n_buffers = st->n_out;
     st->control = c;
   }
   if (st->control->inner[k]) return LR_OK;

@@ -352,6 +352,7 @@ lr_status lr_plan_make(lr_session *s, lr_error *error) {
 void lr_plan_free_memory(lr_session *s, struct lr_plan *p) {
   for (int32_t i = 0; i < p->n_steps; i++) {
     struct lr_plan_step *st = &p->step[i];
+    if (lr_is_control(st)) lr_control_clear(s, st);
     if (!st->dynamic) continue; /* the scratch of a static step is in `memory` */
     lr_session_free(s, st->scratch, st->scratch_capacity);
     st->scratch = NULL;
@@ -371,7 +372,6 @@ void lr_plan_clear(lr_session *s, struct lr_plan *p) {
   for (int32_t i = 0; i < p->n_steps; i++) {
     struct lr_plan_step *st = &p->step[i];
     if (lr_on_device(st)) lr_device_clear(st);
-    if (lr_is_control(st)) lr_control_clear(s, st);
     lr_arena_clear(&st->arena);
   }
   lr_arena_clear(&p->arena);

@@ -5,7 +5,8 @@
 /* Is this the plan for the shapes that the inputs have now? */
 static bool fits(const lr_session *s, const struct lr_plan *p) {
   for (int32_t i = 0; i < s->n_io[LR_INPUT]; i++)
-    if (memcmp(p->input[i].dim, s->io[LR_INPUT][i].type.dim, sizeof p->input[i].dim)) return false;
+    if (memcmp(p->input[i].dim, s->io[LR_INPUT][i].type.dim, (size_t)p->input[i].rank * sizeof(lr_dim)))
+      return false;
   return true;
 }
 

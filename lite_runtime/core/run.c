@@ -129,6 +129,7 @@ static lr_status prepare_dynamic(lr_session *s, struct lr_plan_step *st, lr_erro
     type[i] = p->tensor[st->in[i]].type;
     value[i] = lr_view_dense(&st->view[i]) ? st->view[i].data : NULL;
   }
+  for (int32_t i = 0; i < st->n_out; i++) type[st->n_in + i] = p->tensor[st->out[i]].def->type;
   LR_TRY(lr_plan_infer(s, st, type, value, type + st->n_in, error));
   for (int32_t i = 0; i < st->n_out; i++) {
     if (!lr_type_known(&type[st->n_in + i]))

@@ -74,9 +74,9 @@ struct lr_plan {
   int32_t n_tensors, max_tensors, n_steps, max_steps;
   struct lr_plan_tensor *tensor;
   struct lr_plan_step *step;
-  struct lr_type *input,
-      *output;  /* of the session's inputs, which it was made for; of outputs, as far as it knows */
-  void *memory; /* activations and scratch */
+  struct lr_type *input;  /* of the session's inputs, which it was made for */
+  struct lr_type *output; /* of its outputs, as far as the plan knows */
+  void *memory;           /* activations and scratch */
   size_t bytes;
   bool made;     /* complete, but for shapes that may have changed since */
   bool ready;    /* and it is for the shapes that the inputs have */
@@ -98,8 +98,8 @@ struct lr_io {
 struct lr_session {
   lr_model *model;
   const struct lr_subgraph *graph; /* the main one, or that of a node of `outer` */
-  struct lr_session
-      *outer; /* whose memory limit, customs, devices and end of time are those of this one; or NULL */
+  /* whose memory limit, customs, devices and end of time are those of this one; or NULL */
+  struct lr_session *outer;
   lr_allocator alloc;
   lr_pool *pool;
   uint64_t limit, held; /* bytes */
@@ -176,7 +176,8 @@ lr_status lr_device_buffers(lr_session *s, struct lr_plan_step *st, lr_error *er
 lr_status lr_device_run(struct lr_plan_step *st, lr_error *error);
 void lr_device_clear(struct lr_plan_step *st);
 
-/* control.c: is it a step that runs subgraphs; running it (its inputs are looked up, its outputs made); its end. */
+/* control.c: is it a step that runs subgraphs; running it (its inputs are looked up, its outputs made); giving back
+ * all that it holds, until it runs again. */
 static inline bool lr_is_control(const struct lr_plan_step *st) {
   return (LR_HAS_IF && st->node->op == LR_OP_IF) || (LR_HAS_LOOP && st->node->op == LR_OP_LOOP);
 }

@@ -102,8 +102,10 @@ static lr_status infer_node(struct verifier *v, const struct lr_subgraph *g, con
     const struct lr_graph_tensor *t = &g->tensors[n->out[i]];
     if (!lr_type_check(&out[i]))
       return lr_node_fail(v->l->error, LR_ERR_MODEL, n->op, n->name, "output %d would be too large", i);
-    bool binding = t->lifetime == LR_LIFE_OUTPUT; /* callers see it; the dims of others are hints */
-    if (out[i].dtype != t->type.dtype || (binding && !same_or_unknown(&out[i], &t->type)))
+    bool binding =
+        t->lifetime == LR_LIFE_OUTPUT; /* callers see it; the dims of others are hints, not their ranks */
+    if (out[i].dtype != t->type.dtype || out[i].rank != t->type.rank ||
+        (binding && !same_or_unknown(&out[i], &t->type)))
       return type_fail(v, n, n->out[i], "output", &out[i], "the file says", &t->type);
     v->type[n->out[i]] = out[i];
   }

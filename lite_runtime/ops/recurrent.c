@@ -81,8 +81,8 @@ lr_status lr_infer_recurrent(struct lr_infer *c) {
   return LR_OK;
 }
 
-/* ---- bind ---- */
-struct weights { /* how r is packed: gate by gate; `packed` is NULL when it is not constant */
+/* ---- bind: packs r when it is constant ---- */
+struct weights { /* how r is packed: gate by gate; `packed` is NULL when each run must do it */
   const struct lr_kernel *kernel;
   struct lr_pack pack; /* of one gate */
   int64_t gates, from_bytes, gate_bytes;
@@ -115,21 +115,18 @@ static void pack_gates(const void *user, const void *dense, void *packed) {
 static lr_status bind(struct lr_bind *b) {
   const struct lr_recurrent_attrs *a = b->node->attrs;
   const struct lr_graph_tensor *r = &b->graph->tensors[b->node->in[R]];
-  struct weights *w = lr_bind_alloc(b, sizeof *w);
-  if (!w)
-    return lr_fail(b->error, LR_ERR_MEMORY, "recurrent '%.150s': out of memory for its weights",
-                   b->node->name);
-  *w = weights_of(gates_of(a->cell), r->type.dim[1], r->type.dtype, b->model->cpu);
-  if (r->lifetime == LR_LIFE_CONST) {
-    struct lr_packing how = {1, 1, w->pack.nr, w->pack.kr, (uint32_t)w->gates};
-    LR_TRY(lr_weights_get(b, R, &how, (size_t)(w->gates * w->gate_bytes), pack_gates, w, &w->packed));
-  }
-  *b->slot = w;
+  if (r->lifetime != LR_LIFE_CONST) return LR_OK; /* its declared sizes are hints */
+  struct weights w = weights_of(gates_of(a->cell), r->type.dim[1], r->type.dtype, b->model->cpu);
+  struct lr_packing how = {1, 1, w.pack.nr, w.pack.kr, (uint32_t)w.gates};
+  const void *packed = NULL;
+  LR_TRY(lr_weights_get(b, R, &how, (size_t)(w.gates * w.gate_bytes), pack_gates, &w, &packed));
+  *b->slot = (void *)packed;
   return LR_OK;
 }
 
 /* ---- prepare ---- */
 struct step {
+  struct weights w;
   lr_f32_gemm_fn *gemm;
   lr_f32_vop_fn *vop;
   int64_t steps, batch, h;
@@ -140,9 +137,13 @@ struct step {
 };
 
 static lr_status prepare(struct lr_prepare *p) {
-  const struct weights *w = *p->bind.slot;
+  const struct lr_recurrent_attrs *a = p->bind.node->attrs;
   struct step *c = p->params = lr_prepare_alloc(p, sizeof *c);
   if (!c) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
+  c->h = p->in[R].dim[1];
+  struct weights *w = &c->w;
+  *w = weights_of(gates_of(a->cell), c->h, p->in[R].dtype, p->bind.model->cpu);
+  w->packed = *p->bind.slot;
   c->gemm = (lr_f32_gemm_fn *)w->kernel->fn;
   c->vop = (lr_f32_vop_fn *)lr_kernel_find(LR_SIG_f32_vop, p->bind.model->cpu)->fn;
   p->kernel = w->kernel->name;
@@ -150,7 +151,6 @@ static lr_status prepare(struct lr_prepare *p) {
   assert(c->mr > 0 && c->mr <= MAX_MR);
   c->steps = p->in[X].dim[0];
   c->batch = p->in[X].dim[1];
-  c->h = p->in[R].dim[1];
   int64_t rows = c->batch < c->mr ? c->batch : c->mr, nr = w->kernel->nr;
   int64_t column = (rows ? rows : 1) * w->gates * c->h, n = (UNIT_WORK + column - 1) / column;
   c->chunk = n >= c->h ? c->h : (n + nr - 1) / nr * nr;
@@ -217,9 +217,10 @@ static int64_t time_of(const struct job *j, int64_t row) {
   return j->k >= n ? -1 : j->a->reverse ? n - 1 - j->k : j->k;
 }
 
-/* Lets cell() work on each row of the block, `gates` of them computed. keep: rows past their end keep their states. */
+/* Lets cell() work on each row of the block, `gates` of them computed; rows past their end keep their states. write_y: the
+ * states are those of the step's end. */
 static void cells(const struct job *j, const struct block *b, int64_t gates,
-                  void (*cell)(const struct lr_cell_piece *u), bool ends) {
+                  void (*cell)(const struct lr_cell_piece *u), bool write_y) {
   const struct step *c = j->c;
   for (int64_t i = 0; i < b->rows; i++) {
     int64_t row = b->row + i, t = time_of(j, row), at = row * c->h + b->col;
@@ -239,7 +240,8 @@ static void cells(const struct job *j, const struct block *b, int64_t gates,
                                  .next = j->next + at,
                                  .z = j->z + at,
                                  .reset_h = j->reset_h + at});
-    if (ends) memcpy(j->y + (t * c->batch + row) * c->h + b->col, j->next + at, (size_t)b->n * sizeof(float));
+    if (write_y)
+      memcpy(j->y + (t * c->batch + row) * c->h + b->col, j->next + at, (size_t)b->n * sizeof(float));
   }
 }
 
@@ -276,10 +278,6 @@ static lr_status check_lengths(const struct lr_run *r, const struct step *c, con
   return LR_OK;
 }
 
-static const void *optional(const struct lr_run *r, int32_t i) {
-  return i < r->n_in && r->node->in[i] >= 0 ? r->in[i].data : NULL;
-}
-
 /* The initial state `from`, or zeros. */
 static void start(float *to, const float *from, int64_t n) {
   if (from)
@@ -291,7 +289,7 @@ static void start(float *to, const float *from, int64_t n) {
 static void set_weights(struct job *j, struct lr_run *r) {
   const struct step *c = j->c;
   const struct weights *w = j->w;
-  const float *b = optional(r, B);
+  const float *b = r->in[B].data;
   char *bias = (char *)r->scratch + c->bias_at;
   for (int64_t g = 0; g < w->gates; g++)
     lr_gemm_bias(bias + (size_t)g * c->bias_bytes, &w->pack, b ? b + g * c->h : NULL, LR_F32, NULL, 0, 0);
@@ -319,11 +317,11 @@ static lr_status run(struct lr_run *r) {
   int64_t n = c->batch * c->h;
   char *states = (char *)r->scratch + c->states_at;
   struct job j = {.c = c,
-                  .w = r->slot,
+                  .w = &c->w,
                   .a = a,
                   .x = r->in[X].data,
-                  .p = optional(r, P),
-                  .lengths = optional(r, LENGTHS),
+                  .p = r->in[P].data,
+                  .lengths = r->in[LENGTHS].data,
                   .y = r->out[0].data,
                   .h = (float *)(void *)states,
                   .next = (float *)(void *)(states + c->state_bytes),
@@ -332,8 +330,8 @@ static lr_status run(struct lr_run *r) {
                   .threads = (char *)r->scratch + c->threads_at};
   LR_TRY(check_lengths(r, c, j.lengths));
   if (!n) return LR_OK;
-  start(j.h, optional(r, H0), n);
-  if (a->cell == LR_RECURRENT_CELL_LSTM) start(j.cell = r->out[2].data, optional(r, C0), n);
+  start(j.h, r->in[H0].data, n);
+  if (a->cell == LR_RECURRENT_CELL_LSTM) start(j.cell = r->out[2].data, r->in[C0].data, n);
   if (j.lengths) memset(j.y, 0, (size_t)(c->steps * n) * sizeof(float));
   bool two_phases = a->cell == LR_RECURRENT_CELL_GRU && !a->linear_before_reset;
   if (two_phases)

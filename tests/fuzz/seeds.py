@@ -84,6 +84,15 @@ TEXTS = {
                 out = Add(next, x)
             }>
     }""",
+    "steps": """steps (float[T,1,2] x, float[2] h, float[1,8,2] r) => (float[T,1,1,2] y, float[2] z, float[T,2] s) {
+        r2 = Exp(r)
+        y = LSTM<hidden_size=2>(x, wl, r2)
+        f = Reshape(y, pairs)
+        z, s = Scan(h, f) <num_scan_inputs=1, body = b (float[2] v, float[2] e) => (float[2] next, float[2] out) {
+                next = Add(v, e)
+                out = Tanh(next)
+            }>
+    }""",
     "values": """values (float[A,B] x, int64[2] starts, int64[2] ends, int64[K] where, int64[4] pads)
             => (float[P,Q] y, int64[R] z) {
         a = Slice(x, starts, ends)
@@ -148,6 +157,7 @@ def weights() -> dict[str, np.ndarray]:
         "qw": rng.integers(-99, 99, (6, 4, 3, 3)).astype(np.int8), "ws": np.full(6, 0.01, np.float32),
         "wz": np.zeros(6, np.int8), "ws6": f(6, 6), "zero": np.array([0]), "two": np.array([2]),
         "minus": np.array([-1]), "heads": np.array([0, 0, 3, 4]), "flat": np.array([0, 0, 12]), "half": np.float32(0.5),
+        "wl": f(1, 8, 2), "pairs": np.array([-1, 2]),
     }
 
 
