@@ -1,4 +1,4 @@
-"""A file's sizes of intermediate results are hints, which may lie; their ranks and dtypes are checked when it is opened."""
+"""A file's sizes of intermediate results are hints, which may lie; ranks and dtypes are checked when it is opened."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -27,7 +27,8 @@ TEXTS = {
     }""",
     "if": """m (bool c, float[2,3] x) => (float[2,3] y) {
         e = Exp(x)
-        a = If(c) <then_branch = t () => (float[2,3] p) { p = Neg(e) }, else_branch = f () => (float[2,3] q) { q = Abs(e) }>
+        a = If(c) <then_branch = t () => (float[2,3] p) { p = Neg(e) },
+                   else_branch = f () => (float[2,3] q) { q = Abs(e) }>
         y = Mul(a, a)
     }""",
 }

@@ -113,7 +113,8 @@ HOLDERS = {
     }""",
     "loop": """m (float[A,B] x) => (float[K,A,B] y) {
         n = Constant<value_int=5>()
-        w, y = Loop(n, , x) <body = b (int64 i, bool go, float[A,B] v) => (bool more, float[A,B] next, float[A,B] out) {
+        w, y = Loop(n, , x) <body = b (int64 i, bool go, float[A,B] v)
+                => (bool more, float[A,B] next, float[A,B] out) {
                 more = Identity(go)
                 next = Tanh(v)
                 out = Add(next, x)
