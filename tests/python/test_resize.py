@@ -76,7 +76,8 @@ def model(name: str) -> bytes:
 def feeds(shapes: dict[str, tuple[int, ...]], rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Normal numbers, a third of them zero; small integers."""
     numbers = {n: np.array(rng.integers(0, LIMITS[n]), np.int64) for n in shapes if n in LIMITS}
-    return numbers | {n: (rng.normal(size=s) * (rng.random(s) < 0.7)).astype(np.float32) for n, s in shapes.items() if n not in LIMITS}
+    return numbers | {n: (rng.normal(size=s) * (rng.random(s) < 0.7)).astype(np.float32)
+                      for n, s in shapes.items() if n not in LIMITS}
 
 
 @pytest.mark.parametrize("plans", [1, 2, 4])
