@@ -64,29 +64,3 @@ POOL(lr_s8_maxpool__neon, int8_t, int8x16_t, 16, load_s8, vst1q_s8, vmaxq_s8, SA
 POOL(lr_u8_maxpool__neon, uint8_t, uint8x16_t, 16, load_u8, vst1q_u8, vmaxq_u8, SAME, max)
 POOL(lr_f32_avgpool__neon, float, v4, 4, v4_load_f32, v4_store_f32, v4_add, QUOTIENT, mean)
 POOL(lr_f16_avgpool__neon, uint16_t, v4, 4, v4_load_f16, v4_store_f16, v4_add, QUOTIENT, mean)
-
-/* y may be one of the rows: all of a block is read before it is written */
-void lr_f32_wsum__neon(size_t n, size_t ks, const float *const *a, const float *w, float *y) {
-  size_t at = 0;
-  for (; n - at >= 16; at += 16) {
-    v4 v0 = vdupq_n_f32(0), v1 = v0, v2 = v0, v3 = v0;
-    for (size_t s = 0; s < ks; s++) {
-      const float *x = a[s] + at;
-      v4 f = vld1q_dup_f32(w + s);
-      v0 = vfmaq_f32(v0, f, vld1q_f32(x)), v1 = vfmaq_f32(v1, f, vld1q_f32(x + 4));
-      v2 = vfmaq_f32(v2, f, vld1q_f32(x + 8)), v3 = vfmaq_f32(v3, f, vld1q_f32(x + 12));
-    }
-    vst1q_f32(y + at, v0), vst1q_f32(y + at + 4, v1);
-    vst1q_f32(y + at + 8, v2), vst1q_f32(y + at + 12, v3);
-  }
-  for (; at < n; at += 4) {
-    size_t m = n - at < 4 ? n - at : 4;
-    v4 v = vdupq_n_f32(0);
-    for (size_t s = 0; s < ks; s++)
-      v = vfmaq_f32(v, vld1q_dup_f32(w + s), m < 4 ? v4_load_some_f32(a[s] + at, m) : vld1q_f32(a[s] + at));
-    if (m < 4)
-      v4_store_some(y + at, v, m);
-    else
-      vst1q_f32(y + at, v);
-  }
-}

@@ -96,7 +96,8 @@ typedef lr_f32_maxpool_fn lr_f16_maxpool_fn, lr_s8_maxpool_fn, lr_u8_maxpool_fn;
 /* y[j] = (sum of a[s][j] over s < ks) / divisor; computed in f32; ks >= 1. */
 typedef void lr_f32_avgpool_fn(size_t n, size_t ks, const void *const *a, float divisor, void *y);
 typedef lr_f32_avgpool_fn lr_f16_avgpool_fn;
-/* y[j] = sum over s < ks of w[s] * a[s][j] for j < n; ks >= 1. y may be one of the a[s]. */
+/* y[j] = sum over s < ks of w[s] * a[s][j] for j < n; ks >= 1. y may be one of the a[s]. Each product and sum is rounded, in
+ * the order of s. */
 typedef void lr_f32_wsum_fn(size_t n, size_t ks, const float *const *a, const float *w, float *y);
 
 /* Winograd's transforms for tiles of m x m outputs of a 3x3 convolution, m 2 or 4; a = m + 2 (winograd.c). In: v[i *

@@ -1,4 +1,4 @@
-/* Plain C kernels of pooling and of weighted sums of rows. Loops over taps are outside, so that those over
+/* Plain C kernels of pooling. Loops over taps are outside, so that those over
  * channels become vectors; y holds the result so far. Compiled again for CPUs with longer vectors, then
  * LR_POOL_ISA ends the names, and LR_POOL_F32 is 0 when they have pools of f32 of their own. */
 #include <string.h>
@@ -64,17 +64,5 @@ void NAME(lr_f16_avgpool)(size_t n, size_t ks, const void *const *a, float divis
       for (size_t j = 0; j < m; j++) sum[j] += lr_f16_to_f32(x[j]);
     }
     for (size_t j = 0; j < m; j++) y[at + j] = lr_f16_from_f32(sum[j] / divisor);
-  }
-}
-
-void NAME(lr_f32_wsum)(size_t n, size_t ks, const float *const *a, const float *w, float *y) {
-  enum { CHUNK = 64 };
-  for (size_t at = 0; at < n; at += CHUNK) {
-    size_t m = n - at < CHUNK ? n - at : CHUNK;
-    float sum[CHUNK];
-    for (size_t j = 0; j < m; j++) sum[j] = w[0] * a[0][at + j];
-    for (size_t s = 1; s < ks; s++)
-      for (size_t j = 0; j < m; j++) sum[j] += w[s] * a[s][at + j];
-    memcpy(y + at, sum, m * sizeof sum[0]);
   }
 }

@@ -5,3 +5,6 @@
 #define LR_SIMD_ISA c
 #define LR_SIMD "simd.h"
 #endif
+#define LR_SIMD_NAME__(name, isa) name##__##isa
+#define LR_SIMD_NAME_(name, isa) LR_SIMD_NAME__(name, isa)
+#define LR_SIMD_NAME(name) LR_SIMD_NAME_(name, LR_SIMD_ISA)

@@ -1,5 +1,5 @@
-/* resize as ONNX Resize: rules, shapes, and which elements each output is made of. Axes are resized one after
- * the other, so linear and cubic work in any number of dims. Coordinates are computed in float, as ONNX
+/* resize as ONNX Resize: rules, shapes, and which elements each output is made of. Cubic and stretched filters go along one
+ * axis after the other, linear ones along up to three at once, so all work in any number of dims. Coordinates are computed in float, as ONNX
  * Runtime does, so that ties round alike. */
 #include "resize.h"
 
@@ -192,7 +192,9 @@ static void taps_of(const struct lr_resize_attrs *a, float x, float scale, int64
     at = at<0 ? 0 : at>(double)(in - 1) ? (double)(in - 1) : at;
     from[0] = (int64_t)at;
     from[1] = clamp(from[0] + 1, in);
-    w[1] = (float)(at - (double)from[0]);
+    w[1] = from[1] == from[0]
+               ? 0.5f
+               : (float)(at - (double)from[0]); /* at the edge twice a half, which keeps infinity */
     w[0] = 1 - w[1];
   } else {
     int64_t first = (int64_t)floor(at) - 1;
@@ -271,7 +273,9 @@ static lr_status prepare(struct lr_prepare *p) {
   int64_t dim[LR_MAX_RANK];
   memcpy(dim, x->dim, sizeof dim);
   size_t bytes[2] = {0, 0};
-  for (int32_t i = 0; taps > 1 && i < s->n_axes - 1; i++) {
+  bool at_once = s->n_axes <= LR_RESIZE_AT_ONCE;
+  for (int32_t i = 0; i < s->n_axes; i++) at_once = at_once && s->taps[i] == 2;
+  for (int32_t i = 0; taps > 1 && !at_once && i < s->n_axes - 1; i++) {
     dim[s->axis[i]] = y->dim[s->axis[i]];
     size_t n = sizeof(float);
     for (int32_t k = 0; k < x->rank; k++) n *= (size_t)dim[k];
@@ -319,6 +323,21 @@ static lr_status make_taps(const struct lr_run *r, struct lr_taps *taps) {
   return LR_OK;
 }
 
+/* All axes in one pass when it is linear along a few. */
+static bool run_at_once(const struct lr_run *r, const struct lr_taps *taps) {
+  const struct step *s = r->params;
+  int32_t axes = 0, axis[LR_RESIZE_AT_ONCE];
+  struct lr_taps of[LR_RESIZE_AT_ONCE];
+  for (int32_t i = 0; i < r->in[0].rank; i++) {
+    if (!taps[i].n) continue;
+    if (axes == LR_RESIZE_AT_ONCE || taps[i].n != 2) return false;
+    axis[axes] = i;
+    of[axes++] = taps[i];
+  }
+  lr_resize_weighted(r->pool, &r->in[0], &r->out[0], axes, axis, of, s->kernel->fn);
+  return true;
+}
+
 static void run_passes(const struct lr_run *r, const struct lr_taps *taps) {
   const struct step *s = r->params;
   struct lr_view from = r->in[0];
@@ -335,7 +354,7 @@ static void run_passes(const struct lr_run *r, const struct lr_taps *taps) {
       to.dim[axis] = r->out[0].dim[axis];
       for (int64_t k = to.rank - 1, step = 1; k >= 0; step *= to.dim[k--]) to.stride[k] = step;
     }
-    lr_resize_weighted(r->pool, &from, &to, axis, &taps[axis], s->kernel->fn);
+    lr_resize_weighted(r->pool, &from, &to, 1, &axis, &taps[axis], s->kernel->fn);
     from = to;
   }
 }
@@ -370,7 +389,7 @@ static lr_status run(struct lr_run *r) {
     lr_copy_parallel(r->pool, &r->out[0], &r->in[0]);
   else if (a->mode == LR_RESIZE_MODE_NEAREST)
     lr_resize_nearest(r->pool, &r->in[0], &r->out[0], taps);
-  else
+  else if (!run_at_once(r, taps))
     run_passes(r, taps);
   if (r->in[3].data) extrapolate(r);
   return LR_OK;

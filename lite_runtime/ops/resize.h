@@ -4,7 +4,8 @@
 #include "op.h"
 
 enum {
-  LR_RESIZE_MAX_TAPS = 4,    /* of filters that are not stretched */
+  LR_RESIZE_AT_ONCE = 3,  /* axes that linear filters go along in one pass */
+  LR_RESIZE_MAX_TAPS = 8, /* of an output of it; more than those of one axis whose filter is not stretched */
   LR_RESIZE_MOST_TAPS = 4096 /* of those that are */
 };
 
@@ -18,6 +19,7 @@ struct lr_taps {
 /* y = x, but along each axis with taps[axis].n > 0 output o is element from[o] (n is 1). */
 void lr_resize_nearest(struct lr_pool *pool, const struct lr_view *x, const struct lr_view *y,
                        const struct lr_taps *taps);
-/* y = x, but along `axis` output o is a weighted sum. x and y are f32 or f16, not necessarily the same. */
-void lr_resize_weighted(struct lr_pool *pool, const struct lr_view *x, const struct lr_view *y, int32_t axis,
-                        const struct lr_taps *taps, void (*wsum)(void));
+/* y = x, but along each axis[k], k < axes, output o is a weighted sum by taps[k]: one axis, or up to LR_RESIZE_AT_ONCE in
+ * ascending order of two taps each. x and y are f32 or f16, not necessarily the same. */
+void lr_resize_weighted(struct lr_pool *pool, const struct lr_view *x, const struct lr_view *y, int32_t axes,
+                        const int32_t *axis, const struct lr_taps *taps, void (*wsum)(void));

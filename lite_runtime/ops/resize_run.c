@@ -13,12 +13,13 @@ struct job {
   int32_t rank, x_dtype, y_dtype;
   size_t size;                                      /* nearest: bytes of an element */
   int64_t dim[LR_MAX_RANK], stride[2][LR_MAX_RANK]; /* of y; elements of y and x; without the last */
-  uint8_t kind[LR_MAX_RANK + 1];                    /* 0, or 1 + the axis that has taps */
+  uint8_t kind[LR_MAX_RANK + 1];                    /* 0, or 1 + the index of its taps */
   int64_t length, step[2];                          /* the last dim; strides along it */
   uint8_t last_kind;
-  const struct lr_taps *taps; /* nearest: by axis */
+  const struct lr_taps *taps; /* nearest: by dim; weighted: by axis */
   lr_f32_wsum_fn *wsum;
-  int64_t axis_stride; /* weighted: x's along the axis */
+  int32_t axes;                           /* weighted: how many */
+  int64_t axis_stride[LR_RESIZE_AT_ONCE]; /* x's along them */
   int64_t rows, rows_a_tile, first;
 };
 
@@ -129,31 +130,67 @@ static void store(char *p, int32_t dtype, int64_t i, float f) {
     ((uint16_t *)(void *)p)[i] = lr_f16_from_f32(f);
 }
 
-/* The axis is not the last dim: sums of n elements at `from` and its neighbours along the axis. */
-static void sum_rows(const struct job *j, const int64_t *at, const float *w, const char *from, char *to) {
-  assert(j->taps->n > 0);
+/* What one output, or one row of them, is a sum of: n elements at `at` times `stride`. */
+struct sum {
+  int32_t n;
+  int64_t stride;
+  const int64_t *at;
+  const float *w;
+  int64_t own_at[LR_RESIZE_MAX_TAPS];
+  float own_w[LR_RESIZE_MAX_TAPS];
+};
+
+/* The taps of the outputs at o[] along the first `axes` axes; those of a single one as they stand in its table. Of more,
+ * weights are multiplied from the last axis on and sums go in the order of memory, as in onnxruntime. */
+static void take_taps(const struct job *j, int32_t axes, const int64_t *o, struct sum *s) {
+  if (axes == 1) {
+    s->n = j->taps->n;
+    s->stride = j->axis_stride[0];
+    s->at = j->taps->from + *o * s->n;
+    s->w = j->taps->weight + *o * s->n;
+    return;
+  }
+  s->n = 1;
+  s->stride = 1;
+  s->at = s->own_at;
+  s->w = s->own_w;
+  s->own_at[0] = 0;
+  s->own_w[0] = 1;
+  for (int32_t k = axes - 1; k >= 0; k--, s->n *= 2) {
+    const int64_t *at = j->taps[k].from + 2 * o[k];
+    const float *w = j->taps[k].weight + 2 * o[k];
+    for (int32_t t = 0; t < s->n; t++)
+      for (int32_t u = 1; u >= 0; u--) { /* the first half last, since both are made of it */
+        s->own_at[u * s->n + t] = s->own_at[t] + at[u] * j->axis_stride[k];
+        s->own_w[u * s->n + t] = s->own_w[t] * w[u];
+      }
+  }
+}
+
+/* The last dim is no axis: sums of n rows at `from`. */
+static void sum_rows(const struct job *j, const struct sum *s, const char *from, char *to) {
   int64_t x_size = j->x_dtype == LR_F32 ? 4 : 2;
   if (j->x_dtype == LR_F32 && j->y_dtype == LR_F32 && j->step[0] == 1 && j->step[1] == 1 &&
-      j->taps->n <= LR_RESIZE_MAX_TAPS) {
-    const float *a[LR_RESIZE_MAX_TAPS];
-    for (int32_t t = 0; t < j->taps->n; t++)
-      a[t] = (const float *)(const void *)from + at[t] * j->axis_stride;
-    j->wsum((size_t)j->length, (size_t)j->taps->n, a, w, (float *)(void *)to);
+      s->n <= LR_RESIZE_MAX_TAPS) {
+    const float *a[LR_RESIZE_MAX_TAPS] = {0};
+    for (int32_t t = 0; t < s->n; t++) a[t] = (const float *)(const void *)from + s->at[t] * s->stride;
+    j->wsum((size_t)j->length, (size_t)s->n, a, s->w, (float *)(void *)to);
     return;
   }
   float chunk[LR_RESIZE_MAX_TAPS + 1][CHUNK], weight[LR_RESIZE_MAX_TAPS + 1];
-  const float *a[LR_RESIZE_MAX_TAPS + 1] = {chunk[0], chunk[1], chunk[2], chunk[3], chunk[4]};
+  const float *a[LR_RESIZE_MAX_TAPS + 1];
+  for (int32_t t = 0; t <= LR_RESIZE_MAX_TAPS; t++) a[t] = chunk[t];
   for (int64_t k = 0; k < j->length; k += CHUNK) {
     int64_t n = j->length - k < CHUNK ? j->length - k : CHUNK;
-    for (int32_t done = 0, now; done < j->taps->n; done += now) { /* the sum so far is one more summand */
+    for (int32_t done = 0, now; done < s->n; done += now) { /* the sum so far is one more summand */
       int32_t first = done > 0;
-      now = j->taps->n - done < LR_RESIZE_MAX_TAPS ? j->taps->n - done : LR_RESIZE_MAX_TAPS;
+      now = s->n - done < LR_RESIZE_MAX_TAPS ? s->n - done : LR_RESIZE_MAX_TAPS;
       weight[0] = 1;
       for (int32_t t = 0; t < now; t++) {
-        weight[first + t] = w[done + t];
+        weight[first + t] = s->w[done + t];
         for (int64_t i = 0; i < n; i++)
           chunk[first + t][i] =
-              load(from + at[done + t] * j->axis_stride * x_size, j->x_dtype, (k + i) * j->step[1]);
+              load(from + s->at[done + t] * s->stride * x_size, j->x_dtype, (k + i) * j->step[1]);
       }
       j->wsum((size_t)n, (size_t)(first + now), a, weight, chunk[0]);
     }
@@ -161,16 +198,31 @@ static void sum_rows(const struct job *j, const int64_t *at, const float *w, con
   }
 }
 
-/* The axis is the last dim. */
-static void sum_elements(const struct job *j, const char *from, char *to) {
-  int32_t n = j->taps->n;
-  const int64_t *at = j->taps->from;
-  const float *w = j->taps->weight;
-  for (int64_t k = 0; k < j->length; k++, at += n, w += n) {
+/* The last dim is the last axis: sums element by element. s: those of the other axes. */
+static inline void sum_each(const struct job *j, const struct sum *s, const char *from, char *to, int32_t n,
+                            int32_t n_last, int32_t x_dtype, int32_t y_dtype) {
+  const struct lr_taps *last = &j->taps[j->axes - 1];
+  const int64_t *at = last->from, step = j->axis_stride[j->axes - 1];
+  const float *w = last->weight;
+  for (int64_t k = 0; k < j->length; k++, at += n_last, w += n_last) {
     float sum = 0;
-    for (int32_t t = 0; t < n; t++) sum += w[t] * load(from, j->x_dtype, at[t] * j->axis_stride);
-    store(to, j->y_dtype, k * j->step[0], sum);
+    for (int32_t t = 0; t < n; t++)
+      for (int32_t u = 0; u < n_last; u++)
+        sum += w[u] * s->w[t] * load(from, x_dtype, s->at[t] * s->stride + at[u] * step);
+    store(to, y_dtype, k * j->step[0], sum);
   }
+}
+
+static void sum_elements(const struct job *j, const struct sum *s, const char *from, char *to) {
+  int32_t n_last = j->taps[j->axes - 1].n;
+  if (j->x_dtype != LR_F32 || j->y_dtype != LR_F32)
+    sum_each(j, s, from, to, s->n, n_last, j->x_dtype, j->y_dtype);
+  else if (s->n == 2 && n_last == 2) /* what is common has loops that compilers unroll */
+    sum_each(j, s, from, to, 2, 2, LR_F32, LR_F32);
+  else if (s->n == 4 && n_last == 2)
+    sum_each(j, s, from, to, 4, 2, LR_F32, LR_F32);
+  else
+    sum_each(j, s, from, to, s->n, n_last, LR_F32, LR_F32);
 }
 
 static void weighted_tile(void *context, int32_t i, int32_t thread) {
@@ -179,36 +231,39 @@ static void weighted_tile(void *context, int32_t i, int32_t thread) {
           end = row + j->rows_a_tile < j->rows ? row + j->rows_a_tile : j->rows;
   int64_t x_size = j->x_dtype == LR_F32 ? 4 : 2, y_size = j->y_dtype == LR_F32 ? 4 : 2;
   for (; row < end; row++) {
-    int64_t x = 0, y = 0, o = 0, left = row;
+    int64_t x = 0, y = 0, o[LR_RESIZE_AT_ONCE] = {0}, left = row;
     for (int32_t k = j->rank - 1; k >= 0; k--) {
       int64_t at = left % j->dim[k];
       left /= j->dim[k];
       y += at * j->stride[0][k];
       if (j->kind[k])
-        o = at;
+        o[j->kind[k] - 1] = at;
       else
         x += at * j->stride[1][k];
     }
     const char *from = j->x + x * x_size;
     char *to = j->y + y * y_size;
-    if (j->last_kind)
-      sum_elements(j, from, to);
-    else
-      sum_rows(j, j->taps->from + o * j->taps->n, j->taps->weight + o * j->taps->n, from, to);
+    struct sum s;
+    take_taps(j, j->last_kind ? j->axes - 1 : j->axes, o, &s);
+    (j->last_kind ? sum_elements : sum_rows)(j, &s, from, to);
   }
 }
 
-void lr_resize_weighted(struct lr_pool *pool, const struct lr_view *x, const struct lr_view *y, int32_t axis,
-                        const struct lr_taps *taps, void (*wsum)(void)) {
+void lr_resize_weighted(struct lr_pool *pool, const struct lr_view *x, const struct lr_view *y, int32_t axes,
+                        const int32_t *axis, const struct lr_taps *taps, void (*wsum)(void)) {
   struct job j = {.x = x->data,
                   .y = y->data,
                   .x_dtype = x->dtype,
                   .y_dtype = y->dtype,
                   .taps = taps,
                   .wsum = (lr_f32_wsum_fn *)wsum,
-                  .axis_stride = x->stride[axis]};
+                  .axes = axes};
   uint8_t kind[LR_MAX_RANK] = {0};
-  kind[axis] = 1;
+  for (int32_t k = 0; k < axes; k++) {
+    assert(taps[k].n > 0 && (axes == 1 || taps[k].n == 2) && (!k || axis[k] > axis[k - 1]));
+    kind[axis[k]] = (uint8_t)(k + 1);
+    j.axis_stride[k] = x->stride[axis[k]];
+  }
   set_up(&j, x, y, kind);
   lr_parallel_wide(pool, n_tiles(&j), &j.first, weighted_tile, &j);
 }
