@@ -29,7 +29,8 @@ def branch_types(infer: Infer, node: Node) -> list[Type]:
     for k, (a, b) in enumerate(zip(*(body.outputs for body in node.bodies), strict=True)):
         if a.dtype != b.dtype or a.rank != b.rank:
             raise ConvertError(f"if '{node.name}': its branches give {a.dtype} of rank {a.rank} and {b.dtype} of rank "
-                               f"{b.rank} as output {k}; export the model so that they agree")
+                               f"{b.rank} as output {k}; where sizes decide which it is, fix them (--dim NAME=SIZE), "
+                               "else export the model so that they agree")
         types.append((a.dtype, tuple(_common(infer, x, y, (node, k, i))
                                      for i, (x, y) in enumerate(zip(a.shape, b.shape, strict=True)))))
     return types

@@ -154,7 +154,7 @@ def prepare(path: Path, shapes: Shapes | None, verify: bool) -> Checked:
     reference = ort_session(path, optimise=False)
     precision = precision_of(onnx.load(path, load_external_data=False))
     case, rounds = make_rounds(path, CASES.get(path.stem) or guess(reference, shapes), precision)
-    data = lite_runtime.convert(str(path), verify=verify, set=case.set, state=case.state)
+    data = lite_runtime.convert(str(path), verify=verify, set=case.set, state=case.state, dim=case.dim)
     return Checked(path, case, rounds, [expected(reference, case, r) for r in rounds[: len(case.sizes)]], data,
                    precision)
 

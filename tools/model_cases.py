@@ -23,13 +23,14 @@ class Case:
     inputs), 'text' (images of it) or 'voice': on noise a text or speech detector finds nothing, and the reference's
     output is the error of its last sigmoid.
 
-    set, state: options of convert; a model with states runs `calls` times at each size, each time from zero states.
+    set, state, dim: options of convert; a model with states runs `calls` times at each size, from zero states each time.
     ids: integers of the inputs are smaller.
     """
 
     sizes: tuple[Shapes, ...]
     set: dict[str, Any] = field(default_factory=dict)
     state: dict[str, str] = field(default_factory=dict)
+    dim: dict[str, int] = field(default_factory=dict)
     calls: int = 1
     kind: str = "noise"
     ids: int = IDS[0]
@@ -43,15 +44,21 @@ def tokens(*sizes: tuple[int, int]) -> Case:
     return Case(tuple({"input_ids": s, "attention_mask": s} for s in sizes))
 
 
+def voices(*lengths: int, **options: dict[str, Any]) -> Case:
+    return Case(tuple({"input": (1, n)} for n in lengths), calls=20, kind="voice", **options)
+
+
 CASES = {
     "ppocr4_det": images((1, 3, 320, 320), (1, 3, 288, 416)),
     "ppocr4_rec": images((1, 3, 48, 320), (2, 3, 48, 200)),
     "ppocr2_cls": images((1, 3, 48, 192), (2, 3, 48, 100)),
     "minilm_l3": tokens((1, 16), (2, 37)),
-    "silero_v6_ifless": Case(({"input": (1, 576)}, {"input": (1, 640)}), {"sr": 16000}, {"stateN": "state"}, 20,
-                             "voice"),
-    "silero_v6_openvino": Case(({"input": (1, 576)},), {}, {"stateN": "state"}, 20, "voice"),
-    "silero_v6_seq": Case(({"input": (1, 576)},), {}, {"hn": "h", "cn": "c"}, 20, "voice"),
+    "silero_v6_ifless": voices(576, 640, set={"sr": 16000}, state={"stateN": "state"}),
+    "silero_v6_openvino": voices(576, state={"stateN": "state"}),
+    "silero_v6_seq": voices(576, state={"hn": "h", "cn": "c"}),
+    # what its branches give depends on the size
+    "silero_v6_16k_op15": voices(576, set={"sr": 16000}, state={"stateN": "state"}, dim={"batch": 1, "sequence": 576}),
+    "silero_v4": voices(512, 1536, set={"sr": 16000}, state={"hn": "h", "cn": "c"}),
 }
 NUMPY = {"tensor(float)": "float32", "tensor(double)": "float64"}  # else the name between the brackets
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..ir import Value
+from ..ir import Graph, Value
 from .context import Context, Part, Result, onnx_op
 from .tensors import array_of
 
@@ -81,9 +81,23 @@ def if_(c: Context) -> Result:
     if any(len(b.graph.outputs) != n for b in bodies):
         raise c.refuse(f"its branches have {len(bodies[0].graph.outputs)} and {len(bodies[1].graph.outputs)} outputs, "
                        f"{n} are needed", "the model is damaged")
+    for k, ends in enumerate(zip(*(b.graph.outputs for b in bodies), strict=True)):
+        if _differ_by_ones(*ends):
+            for b, v in zip(bodies, ends, strict=True):
+                b.graph.outputs[k] = _reshaped(b.graph, v, max(end.rank for end in ends))
     captured = _capture(bodies)
     found = c.add("if", cond, *captured, n_outputs=n, bodies=[b.graph for b in bodies])
     return [found] if n == 1 else found
+
+
+def _differ_by_ones(a: Value, b: Value) -> bool:
+    """Are they one element, but of two ranks? Exporters take [] and [1] for the same; the larger rank is taken then."""
+    return a.rank != b.rank and all(d == 1 for d in (*a.shape, *b.shape))
+
+
+def _reshaped(graph: Graph, v: Value, rank: int) -> Value:
+    """A value of one element whose ranks may differ, at this rank."""
+    return v if v.rank == rank else graph.add("reshape", v, graph.const(np.ones(rank, np.int64)))
 
 
 def _capture(bodies: Sequence[Body]) -> list[Value]:
@@ -99,8 +113,19 @@ def loop(c: Context) -> Result:
     trip, cond, carried = c.opt(0), c.opt(1), [c.input(i) for i in range(2, len(c.inputs))]
     trip = None if trip is None else c.as_scalar(trip, "the number of iterations")
     cond = None if cond is None or cond.const is not None and cond.const.all() else c.as_scalar(cond, "the condition")
-    types = [("i64", ()), ("bool", ()), *((v.dtype, v.shape) for v in carried)]
-    return _loop(c, c.importer.subgraph(c.attr("body"), c, types, drop=1), trip, cond, carried, [])
+    runs = cond is None and (trip is None or trip.const is not None and trip.const > 0)
+    while True:
+        types = [("i64", ()), ("bool", ()), *((v.dtype, v.shape) for v in carried)]
+        body = c.importer.subgraph(c.attr("body"), c, types, drop=1)
+        ends = body.graph.outputs[1:] if body.complete else []
+        before, carried = carried, [_start(c, body, k, v, ends[k], runs) if k < len(ends) else v
+                                    for k, v in enumerate(carried)]
+        if carried == before:
+            break
+    for k, end in enumerate(ends[:len(carried)]):
+        if _differ_by_ones(carried[k], end):
+            body.graph.outputs[1 + k] = _reshaped(body.graph, end, carried[k].rank)
+    return _loop(c, body, trip, cond, carried, [])
 
 
 @onnx_op("Scan")
@@ -126,6 +151,17 @@ def scan(c: Context) -> Result:
                strict=True)
     return found[:len(carried)] + [None if v is None else _turned(c, _to_axis(c, v, axis), back, axis)
                                    for v, axis, back in ends]
+
+
+def _start(c: Context, body: Body, k: int, first: Value, end: Value, runs: bool) -> Value:
+    """What carried value k starts from: one of the rank that iterations make, where that changes nothing."""
+    if _differ_by_ones(first, end) and first.rank < end.rank:
+        return _reshaped(c.graph, first, end.rank)
+    unread = all(body.graph.inputs[1 + k] not in n.inputs for n in body.graph.nodes)
+    if first.rank != end.rank and runs and unread and first.dtype == end.dtype:  # the first iteration replaces it
+        shape = np.array([d if isinstance(d, int) else 1 for d in end.shape], np.int64)
+        return c.add("expand", c.scalar(0, first.dtype), c.graph.const(shape))
+    return first
 
 
 def _from_axis(c: Context, v: Value, axis: int) -> Value:

@@ -94,12 +94,14 @@ def _slice(_: dict, x: np.ndarray, starts: np.ndarray, ends: np.ndarray, axes: n
            steps: np.ndarray | None = None) -> np.ndarray | None:
     axes_ = list(range(len(starts))) if axes is None else axes.tolist()
     steps_ = [1] * len(starts) if steps is None else steps.tolist()
-    index: list[slice] = [slice(None)] * x.ndim
     for start, end, axis, step in zip(starts.tolist(), ends.tolist(), axes_, steps_, strict=True):
-        if step <= 0:
-            return None  # rare, and numpy's end of a backward slice is not ONNX's
+        n = x.shape[axis]
+        if step < 0 < n:  # a start before the first element is the first one here, and nothing in numpy
+            start = max(start + n if start < 0 else min(start, n - 1), 0)
+        index: list[slice] = [slice(None)] * x.ndim
         index[axis] = slice(start, end, step)
-    return x[tuple(index)]
+        x = x[tuple(index)]
+    return x
 
 
 def _expand(_: dict, x: np.ndarray, shape: np.ndarray) -> np.ndarray | None:

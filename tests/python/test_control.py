@@ -69,6 +69,28 @@ TEXTS = {
                 out = Identity(next)
             }>
     }""",
+    "one element of two ranks": """m (bool c, float[1] x) => (float[1] y) {
+        a = If(c) <then_branch = t () => (p) { z = Constant<value_ints=[0]>() p = Squeeze(x, z) },
+                   else_branch = e () => (q) { q = Neg(x) }>
+        y = Mul(a, x)
+    }""",
+    "carried in two ranks": """m (int64 n, float[1] x) => (y) {
+        one = Constant<value_float=1.0>()
+        y = Loop(n, , one) <body = b (int64 i, bool go, v) => (bool more, next) {
+                more = Identity(go)
+                next = Add(v, x)
+            }>
+    }""",
+    "last values": """m (float[2,3] x) => (last, float[2,3] y) {
+        n = Constant<value_int=3>()
+        zero = Constant<value_float=0.0>()
+        last, y = Loop(n, , zero, x) <body = b (int64 i, bool go, old, float[2,3] v)
+                => (bool more, now, float[2,3] next) {
+                more = Identity(go)
+                now = Transpose(v)
+                next = Add(v, v)
+            }>
+    }""",
 }
 
 
@@ -89,6 +111,9 @@ CASES = [
     ("until", {"x": np.array(1.5, np.float32), "limit": np.array(40, np.float32)}),
     *(("growing", {"n": np.array(n, np.int64), "x": f(1, 2).reshape(1, 2)}) for n in (3, 0, 7)),
     *(("scan", {"h": f(0.5, -1), "x": (np.arange(2 * t) / 7).astype(np.float32).reshape(t, 2)}) for t in (1, 5)),
+    *(("one element of two ranks", {"c": np.array(c), "x": f(3)}) for c in (True, False)),
+    *(("carried in two ranks", {"n": np.array(n, np.int64), "x": f(3)}) for n in (1, 3)),
+    ("last values", {"x": X}),
     ("backwards", {"h": f(0.5, -1), "x": (np.arange(8) / 7).astype(np.float32).reshape(2, 4)}),
 ]
 

@@ -1,6 +1,7 @@
 """The ONNX frontend: bad files, external data, opsets, branches, functions, options."""
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper, parser
 
 from lite_runtime.converter.errors import ConvertError, UnsupportedError
 from lite_runtime.converter.frontend import check, import_model, load
+from lite_runtime.converter.frontend.fold import fold
 from lite_runtime.converter.infer import Infer
 from lite_runtime.converter.ir import Graph, Node
 
@@ -542,3 +545,16 @@ def test_metadata_is_kept() -> None:
     model = one("Relu", [2])
     helper.set_model_props(model, {"author": "me"})
     assert graph_of(model).metadata == {"author": "me"}
+
+
+def test_folded_slices_are_those_of_onnxruntime() -> None:
+    """Ends and starts far outside, forwards and backwards: exporters reverse lists of paddings this way."""
+    m = parser.parse_model("""<ir_version: 8, opset_import: ["" : 17]>
+        m (float[N] x, int64[1] s, int64[1] e, int64[1] a, int64[1] t) => (float[M] y) { y = Slice(x, s, e, a, t) }""")
+    reference = onnxruntime.InferenceSession(m.SerializeToString(), providers=["CPUExecutionProvider"])
+    ends, axes = [-(2**63) + 1, -7, -5, -4, -3, -1, 0, 1, 2, 4, 6, 2**62], np.array([0])
+    for n, start, end, step in itertools.product((1, 3, 5), ends, ends, (-3, -2, -1, 1, 2)):
+        x, s, e, t = np.arange(n).astype(np.float32), np.array([start]), np.array([end]), np.array([step])
+        want = reference.run(None, {"x": x, "s": s, "e": e, "a": axes, "t": t})[0]
+        got = fold("slice", [Graph(Infer()).const(a) for a in (x, s, e, axes, t)], {})
+        assert got is not None and np.array_equal(got, want), (n, start, end, step)
