@@ -23,7 +23,7 @@ class Case:
     inputs), 'text' (images of it) or 'voice': on noise a text or speech detector finds nothing, and the reference's
     output is the error of its last sigmoid.
 
-    set, state, dim: options of convert; a model with states runs `calls` times at each size, from zero states each time.
+    set, state, dim: options of convert; a model with states runs `calls` times at each size, from zero states.
     ids: integers of the inputs are smaller.
     """
 
