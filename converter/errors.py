@@ -18,14 +18,27 @@ class Problem:
     fix: str = ""
 
 
+def grouped(problems: list[Problem]) -> list[tuple[Problem, str]]:
+    """The first of those that differ by nothing but their nodes, and what to say of the others: ` and 5 more nodes`."""
+    same: dict[tuple[str, str, str], list[Problem]] = {}
+    for p in problems:
+        same.setdefault((p.op, p.why, p.fix), []).append(p)
+    return [(g[0], f" and {len(g) - 1} more node{'s' * (len(g) > 2)}" if len(g) > 1 else "") for g in same.values()]
+
+
 class UnsupportedError(ConvertError):
-    """All the things in a model that cannot be converted, in one message."""
+    """All the things in a model that cannot be converted, in one message. `problems`: one for each node."""
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
-        lines = [f"  {p.op} '{p.node}': {p.why}" + (f"; {p.fix}" if p.fix else "") for p in problems]
-        n = len(problems)
-        super().__init__(f"{n} {'thing is' if n == 1 else 'things are'} not supported:\n" + "\n".join(lines))
+        found = grouped(problems)
+        lines = [f"  {p.op} '{p.node}'{more}: {p.why}" + (f"; {p.fix}" if p.fix else "") for p, more in found]
+        super().__init__(f"{how_many(found)} not supported:\n" + "\n".join(lines))
+
+
+def how_many(found: list[tuple[Problem, str]]) -> str:
+    """`1 thing is`, `2 things are`."""
+    return f"{len(found)} thing{'s are' if len(found) != 1 else ' is'}"
 
 
 class ProofError(ConvertError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import Problem, UnsupportedError
+from ..errors import Problem, UnsupportedError, grouped, how_many
 from .options import common, conversion
 from .output import print_json, print_table, progress, say
 
@@ -48,9 +48,10 @@ def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[
     rows = [[op, n, f"{bad[op]} not supported" if bad[op] else "yes"] for op, n in sorted(nodes.items())]
     print_table("", ["operator", ">nodes", "supported"], rows, lambda i: rows[i][2] != "yes")
     if found:
-        print_table("", ["operator", "node", "why", "what to do"], [[p.op, p.node, p.why, p.fix] for p in found])
-        n = len(found)
-        say(f"cannot be converted: {n} {'thing is' if n == 1 else 'things are'} not supported", "red")
+        same = grouped(found)
+        print_table("", ["operator", "node", "why", "what to do"],
+                    [[p.op, p.node + more, p.why, p.fix] for p, more in same])
+        say(f"cannot be converted: {how_many(same)} not supported", "red")
     else:
         say("can be converted", "green")
     return bool(found)

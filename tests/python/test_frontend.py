@@ -558,3 +558,11 @@ def test_folded_slices_are_those_of_onnxruntime() -> None:
         want = reference.run(None, {"x": x, "s": s, "e": e, "a": axes, "t": t})[0]
         got = fold("slice", [Graph(Infer()).const(a) for a in (x, s, e, axes, t)], {})
         assert got is not None and np.array_equal(got, want), (n, start, end, step)
+
+
+def test_what_is_missing_many_times_is_said_once() -> None:
+    nodes = [helper.make_node("Multinomial", ["x"], [f"y{k}"], name=f"draw{k}") for k in range(3)]
+    with pytest.raises(UnsupportedError) as e:
+        import_model(model_of(nodes, [info("x", [2, 3])], ["y0", "y1", "y2"]), Infer())
+    assert len(e.value.problems) == 3
+    assert "Multinomial 'draw0' and 2 more nodes: " in str(e.value) and str(e.value).startswith("1 thing is")
