@@ -73,7 +73,7 @@ def attempt(op: str, opset: int, seed: str, only: tuple[str, np.dtype] | None = 
     leaves = [t for t in g.tensors if t.kind != "node"]
     if only is not None and not any(t.dtype == only[1] for t in leaves) and only[0] in _inputs(g.schema):
         return None
-    model = model_of(g.nodes, leaves, [], opset, list(g.nodes[0].output))
+    model = model_of(g.nodes, leaves, [], opset, list(g.nodes[-1].output))
     try:
         problems = [p.why for p in check(load(model), Infer())]
     except ConvertError as e:

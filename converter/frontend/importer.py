@@ -4,6 +4,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import onnx
@@ -11,6 +12,7 @@ import onnx
 from ..errors import ConvertError, Problem
 from ..ir import Graph, Node, Shape, Value
 from .context import OPS, Context, NotSupported
+from .lists import TensorList
 from .structure import (
     Attributes,
     ModelError,
@@ -31,14 +33,18 @@ MAX_DEPTH = 64  # of functions in functions and branches in branches
 MAX_NODES = 200_000  # a few functions that call each other twice may mean more nodes than a machine holds
 MAX_WORDS = 300  # of the reason for a problem
 ABSENT = Value("", "", ())  # an optional input that is not given
+TAKE_LISTS = {"ConcatFromSequence", "Identity", "Loop", "SequenceAt", "SequenceErase", "SequenceInsert",
+              "SequenceLength"}
 
 @dataclass
 class Body:
-    """A subgraph, what it reads of the graph around it, and whether all of it could be imported."""
+    """A subgraph, what it reads of the graph around it, and whether all of it could be imported. lists: those of its
+    results that are sequences, by index; they are no outputs of the graph."""
 
     graph: Graph
     captured: dict[Value, Value]
     complete: bool
+    lists: dict[int, TensorList]
 
 
 FunctionKey = tuple[str, str, str]  # domain, name, overload
@@ -109,7 +115,8 @@ class Importer:
             raise ModelError(f"{where}: no node, input or initializer defines '{name}'; the model is damaged")
         found = self.lookup(name, scope.parent, where)
         if scope.captured is not None and found is not None and found is not ABSENT:
-            found = scope.values[name] = self._capture(scope.captured, found)
+            inside = partial(self._capture, scope.captured)
+            found = scope.values[name] = found.mapped(inside) if isinstance(found, TensorList) else inside(found)
         return found
 
     def _capture(self, captured: dict[Value, Value], outer: Value) -> Value:
@@ -142,9 +149,10 @@ class Importer:
         self._rename(results, c.out_names, start)
         return results
 
-    def subgraph(self, graph: onnx.GraphProto, c: Context, types: Sequence[tuple[str, Shape]], drop: int = -1) -> Body:
-        """A graph that runs on its own, with inputs of these types; input `drop` is no input of it but always true.
-        Its results are None when something in it cannot be imported."""
+    def subgraph(self, graph: onnx.GraphProto, c: Context, types: Sequence[tuple[str, Shape] | TensorList],
+                 drop: int = -1) -> Body:
+        """A graph that runs on its own, with inputs of these types; lists, and input `drop`, which is always true, are
+        no inputs of it. Its results are None when something in it cannot be imported."""
         if len(graph.input) != len(types):
             raise c.refuse(f"its graph has {len(graph.input)} inputs, {len(types)} are needed", "the model is damaged")
         scope = c.scope.inner(c.name)
@@ -152,14 +160,16 @@ class Importer:
         scope.captured = {}
         outside, self.graph = self.graph, Graph(self.graph.infer)
         try:
-            for i, (info, (dtype, shape)) in enumerate(zip(graph.input, types, strict=True)):
-                scope.values[info.name] = self.graph.const(np.array(True)) if i == drop else \
-                    self.graph.input(self._unique(info.name, scope), dtype, shape)
+            for i, (info, t) in enumerate(zip(graph.input, types, strict=True)):
+                scope.values[info.name] = t if isinstance(t, TensorList) else \
+                    self.graph.const(np.array(True)) if i == drop else \
+                    self.graph.input(self._unique(info.name, scope), *t)
             self.body(graph.node, [o.name for o in graph.output], scope)
             results = [self._result(o.name, scope, c.name) for o in graph.output]
-            body = Body(self.graph, {o: i for o, i in scope.captured.items() if o.const is None}, None not in results)
+            body = Body(self.graph, {o: i for o, i in scope.captured.items() if o.const is None}, None not in results,
+                        {k: v for k, v in enumerate(results) if isinstance(v, TensorList)})
             for v, o in zip(results, graph.output, strict=True):
-                if v is not None:
+                if v is not None and not isinstance(v, TensorList):
                     self.graph.output(v, o.name)
             return body
         finally:
@@ -246,6 +256,8 @@ class Importer:
         if None in inputs:
             return [None] * len(wanted)
         present = [None if v is ABSENT else v for v in inputs]
+        if node.op_type not in TAKE_LISTS and any(isinstance(v, TensorList) for v in present):
+            raise NotSupported("its input is a sequence of tensors", "take tensors out of it before (SequenceAt)")
         if importer is None:
             function = body_of(schema, opset, node, attrs, present)
             return self._inline_function(function, wanted, name, inputs, attrs, scope)

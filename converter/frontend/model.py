@@ -14,6 +14,7 @@ from ..errors import ConvertError, Problem
 from ..ir import Graph, Node, Shape, State, Value
 from ..ranges import KEY, parse, split, to_metadata
 from .importer import ABSENT, Importer
+from .lists import TensorList
 from .load import check_opset
 from .structure import ModelError, unique_tensors
 from .tensors import dtype_of, shape_of
@@ -170,6 +171,9 @@ def _outputs(importer: Importer, outputs: dict[str, onnx.ValueInfoProto], option
         if v is None or v is ABSENT:
             if not importer.problems:
                 raise ModelError(f"output '{name}': nothing computes it; the model is damaged")
+        elif isinstance(v, TensorList):
+            importer.problems.append(Problem(name, "output", "it is a sequence of tensors",
+                                             "let the model give tensors (ConcatFromSequence, SequenceAt)"))
         elif name not in options.state:
             graph.outputs.append(v)
             graph.output_names.append(name)

@@ -235,15 +235,19 @@ class Builder:
         attrs = {k: v for k, v in attrs.items() if v is not None}
         node = helper.make_node(self.op, ["" if t is None else t.name for t in given], names,
                                 name=f"{self.op}_{len(self.nodes)}", **attrs)
-        used = {t.name: t for t in (*given, *also) if t is not None}
-        results = self.evaluate(model_of([node], list(used.values()), [], self.opset, names),
+        return self.chain([node], [*(t for t in given if t is not None), *also], names)
+
+    def chain(self, nodes: list[onnx.NodeProto], inputs: Sequence[Tensor], names: list[str]) -> list[Tensor]:
+        """Adds nodes that give the tensors `names`, and computes them; Invalid when they cannot be."""
+        used = {t.name: t for t in inputs}
+        results = self.evaluate(model_of(nodes, list(used.values()), [], self.opset, names),
                                 {t.name: t.value for t in used.values() if t.kind != "const"})
         if results is None or any(r.dtype not in DTYPES.values() or r.size > MAX_ELEMENTS for r in results):
             raise Invalid
         made = [Tensor(n, r, "node") for n, r in zip(names, results, strict=True)]
         self.tensors += [t for t in self._new if t.name in used] + made
         self._new = []
-        self.nodes.append(node)
+        self.nodes += nodes
         return made
 
 

@@ -13,6 +13,7 @@ from generate import Case, Feeds
 from onnx import numpy_helper
 from worker import Died, Worker
 
+from lite_runtime.converter.errors import Problem, UnsupportedError
 from lite_runtime.converter.frontend.tensors import has_controls
 from lite_runtime.converter.measure import judge
 
@@ -183,11 +184,8 @@ def against(checked: tuple[str, Any], how: str, result: Any) -> str:
         return f"check accepts, convert refuses: {result}"
     if kind == "error":
         return "" if said == result else f"check says {said!r}, convert {result!r}"
-    for p in said:
-        line = f"  {p['op']} '{p['node']}': {p['why']}" + (f"; {p['fix']}" if p["fix"] else "")
-        if line not in result.splitlines():
-            return f"check says {line!r}, convert {result!r}"
-    return "" if len(said) == len(result.splitlines()) - 1 else f"check has {len(said)} problems, convert {result!r}"
+    words = str(UnsupportedError([Problem(**p) for p in said]))
+    return "" if words == result else f"check says {words!r}, convert {result!r}"
 
 
 def unclear(message: str) -> str:
@@ -201,7 +199,7 @@ def unclear(message: str) -> str:
             return "odd characters or length"
         if re.search(r"Traceback|object at 0x|Error\(|\bNone\b", line):
             return "Python's words"
-    if several and any(not re.match(r"  \S+ '.*': \S", line) for line in lines[1:]):
+    if several and any(not re.match(r"  \S+ '.*'( and \d+ more nodes?)?: \S", line) for line in lines[1:]):
         return "a line without operator, node and reason"
     return ""
 

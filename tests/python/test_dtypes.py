@@ -156,7 +156,10 @@ ROWS: dict[str, list[tuple[dict[str, Any], list[Any]]]] = {
 # tested by themselves: tests/ops, tests/graphs or tests/python
 ELSEWHERE = {"BitCast", "Col2Im", "Constant", "ConvInteger", "DeformConv", "DynamicQuantizeLinear", "GRU", "If", "LSTM",
              "Loop", "MatMulInteger", "MaxUnpool", "NonMaxSuppression", "QLinearConv", "QLinearMatMul", "RNN",
-             "RoiAlign", "Scan", "Scatter", "TensorScatter", "Upsample"}
+             "RoiAlign", "Scan", "Scatter", "TensorScatter", "Upsample",
+             # sequences are of any dtype
+             "ConcatFromSequence", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase",
+             "SequenceInsert", "SequenceLength", "SplitToSequence"}
 
 
 def types(op: str) -> list[str]:
