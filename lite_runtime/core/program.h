@@ -33,9 +33,8 @@ bool lr_instr_divides(const struct lr_instr *in);
 lr_status lr_rows_prepare(struct lr_prepare *p, int32_t acc_dtype, int32_t first_operand, bool keep_last,
                           const struct lr_rows **e);
 /* As lr_epilogue (acc NULL without an accumulator), but rows and columns count the collapsed dims, `col` is a
- * multiple of the period and tmp has LR_ROWS_TMP bytes. False: an integer was to be divided by zero; y is
+ * multiple of the period and tmp has LR_EPILOGUE_TMP bytes. False: an integer was to be divided by zero; y is
  * then not complete. */
-#define LR_ROWS_TMP (LR_EPILOGUE_TMP + 2 * LR_EPILOGUE_CHUNK * 8)
 bool lr_rows_run(const struct lr_rows *e, const struct lr_view *operands, const void *acc, int64_t acc_stride,
                  const struct lr_view *y, int64_t row, int64_t rows, int64_t col, int64_t n, void *tmp);
 /* Number of rows, their length and their period; whether lr_rows_run does without tmp. */

@@ -153,6 +153,14 @@ static void join_short_rows(struct lr_rows *e) {
   e->rank--;
 }
 
+/* Operands that are the same for each row of an epilogue may repeat when several whole rows are done at once. */
+static void mark_repeats(struct lr_rows *e) {
+  if (e->rank == 0 || e->length < 2 || e->length > LR_EPILOGUE_CHUNK / 2) return;
+  for (int32_t k = 0, place = 0; k < e->n_operands; k++)
+    if (next_row(e, &e->operand[k], e->rank - 1) == AGAIN && place < LR_MAX_REPEATS)
+      e->operand[k].repeat = ++place;
+}
+
 lr_status lr_rows_prepare(struct lr_prepare *p, int32_t acc_dtype, int32_t first_operand, bool keep_last,
                           const struct lr_rows **rows) {
   const struct lr_view *y = &p->out[0];
@@ -175,7 +183,10 @@ lr_status lr_rows_prepare(struct lr_prepare *p, int32_t acc_dtype, int32_t first
   }
   e->period = 1;
   set_geometry(e, y->rank, dim, stride, keep_last);
-  if (!keep_last && e->count) join_short_rows(e);
+  if (keep_last)
+    mark_repeats(e);
+  else if (e->count)
+    join_short_rows(e);
   e->direct = e->n == 1 && e->y_step == 1 && e->period == 1;
   for (int32_t k = 0; k < e->n_operands; k++) e->direct &= e->operand[k].step == 0 || e->operand[k].step == 1;
   *rows = e;

@@ -6,6 +6,7 @@ struct row_state {
   const struct lr_rows *e;
   const char *operand[LR_MAX_OPERANDS];
   char *y;
+  int64_t period;                      /* elements after which operands repeat along a row; 1: they do not */
   char *repeated[LR_MAX_REPEATS];      /* LR_EPILOGUE_CHUNK elements each */
   const char *repeats[LR_MAX_REPEATS]; /* what they repeat now */
   int64_t index[LR_MAX_OUTER];
@@ -60,7 +61,7 @@ static const void *find_source(const struct row_state *s, const struct chunk *c,
   if (src->ref < LR_SRC_OPERAND0) return c->reg[src->ref - LR_SRC_REG0];
   const struct row_operand *o = &s->e->operand[src->ref - LR_SRC_OPERAND0];
   const char *x = s->operand[src->ref - LR_SRC_OPERAND0];
-  if (o->repeat) return s->repeated[o->repeat - 1];
+  if (o->repeat && s->period > 1) return s->repeated[o->repeat - 1];
   if (!o->jumps && (o->step == 0 || o->step == 1)) {
     *step = (size_t)o->step;
     return x + col * o->step * src->size;
@@ -134,28 +135,34 @@ static void repeat_operands(struct row_state *s, int64_t chunk) {
     int32_t i = o->repeat - 1;
     if (i < 0 || s->repeats[i] == s->operand[k]) continue;
     s->repeats[i] = s->operand[k];
-    size_t bytes = (size_t)(s->e->period * o->size), all = (size_t)(chunk * o->size);
+    size_t bytes = (size_t)(s->period * o->size), all = (size_t)(chunk * o->size);
     for (size_t at = 0; at < all; at += bytes)
       memcpy(s->repeated[i] + at, s->operand[k], all - at < bytes ? all - at : bytes);
   }
 }
 
 /* Columns that are done at once: a whole number of periods. */
-static int64_t chunk_size(const struct lr_rows *e, int64_t n) {
-  int64_t most = e->direct ? n : LR_EPILOGUE_CHUNK / e->period * e->period;
+static int64_t chunk_size(const struct row_state *s, int64_t n) {
+  int64_t most = s->e->direct && s->period == 1 ? n : LR_EPILOGUE_CHUNK / s->period * s->period;
   return n < most ? n : most;
 }
 
-/* Are rows of n elements neighbours everywhere, so that several of them are one long row? */
-static bool joins_rows(const struct lr_rows *e, bool acc, int64_t acc_stride, int64_t n) {
+/* Are rows of n elements neighbours everywhere, so that several of them are one long row? Of operands that are the same
+ * for each of them, *period says so. */
+static bool joins_rows(const struct lr_rows *e, bool acc, int64_t acc_stride, int64_t n, int64_t *period) {
   int32_t at = e->rank - 1;
+  int64_t repeats = 1;
   if (at < 0 || n != e->length || (acc && acc_stride != n) || e->period > 1 || e->y_step != 1 ||
       e->y_outer[at] != n * e->y_size)
     return false;
   for (int32_t k = 0; k < e->n_operands; k++) {
     const struct row_operand *o = &e->operand[k];
-    if (o->step > 1 || o->step < 0 || o->outer[at] != o->step * n * o->size) return false;
+    if (o->repeat)
+      repeats = n;
+    else if (o->step > 1 || o->step < 0 || o->outer[at] != o->step * n * o->size)
+      return false;
   }
+  *period = repeats;
   return true;
 }
 
@@ -167,18 +174,18 @@ bool lr_rows_run(const struct lr_rows *e, const struct lr_view *operands, const 
     memset(&c, 0, sizeof c);
   else
     chunk_init(&c, tmp);
-  struct row_state s = {.e = e, .y = y->data};
+  struct row_state s = {.e = e, .y = y->data, .period = e->period};
   for (int32_t k = 0; k < e->n_operands; k++) s.operand[k] = operands[k].data;
   seek(&s, row);
-  for (int32_t i = 0; i < LR_MAX_REPEATS && e->period > 1; i++)
-    s.repeated[i] = (char *)tmp + LR_EPILOGUE_TMP + (size_t)i * LR_EPILOGUE_CHUNK * 8;
   const char *a = acc;
-  bool join = joins_rows(e, acc != NULL, acc_stride, n);
+  bool join = joins_rows(e, acc != NULL, acc_stride, n, &s.period);
+  for (int32_t i = 0; i < LR_MAX_REPEATS && s.period > 1; i++)
+    s.repeated[i] = (char *)tmp + (size_t)(LR_REGISTERS + 4 + i) * LR_EPILOGUE_CHUNK * 8;
   for (int64_t r = 0, k; r < rows; r += k) { /* k rows at once */
     k = join ? e->dim[e->rank - 1] - s.index[e->rank - 1] : 1;
     if (k > rows - r) k = rows - r;
-    int64_t chunk = chunk_size(e, k * n);
-    if (e->period > 1) repeat_operands(&s, chunk);
+    int64_t chunk = chunk_size(&s, k * n);
+    if (s.period > 1) repeat_operands(&s, chunk);
     for (int64_t at = 0, m; at < k * n; at += m) {
       m = k * n - at < chunk ? k * n - at : chunk;
       if (!run_chunk(&s, &c, a ? a + (r * acc_stride + at) * e->acc_size : NULL, col + at, m)) return false;

@@ -29,7 +29,7 @@ static lr_status prepare(struct lr_prepare *p) {
   q->tile_rows = q->tile_cols < length || length == 0 ? 1 : (grain + length - 1) / length;
   q->row_tiles = (count + q->tile_rows - 1) / q->tile_rows;
   q->col_tiles = length ? (length + q->tile_cols - 1) / q->tile_cols : 0;
-  p->scratch = lr_rows_direct(q->rows) ? 0 : (size_t)p->threads * LR_ROWS_TMP;
+  p->scratch = lr_rows_direct(q->rows) ? 0 : (size_t)p->threads * LR_EPILOGUE_TMP;
   p->kernel = lr_rows_kernel(q->rows);
   return LR_OK;
 }
@@ -47,7 +47,7 @@ static void run_tile(void *context, int32_t i, int32_t thread) {
   int64_t rows = lr_rows_count(q->rows) - row, cols = lr_rows_length(q->rows) - col;
   if (rows > q->tile_rows) rows = q->tile_rows;
   if (cols > q->tile_cols) cols = q->tile_cols;
-  char *tmp = j->r->scratch ? (char *)j->r->scratch + (size_t)thread * LR_ROWS_TMP : NULL;
+  char *tmp = j->r->scratch ? (char *)j->r->scratch + (size_t)thread * LR_EPILOGUE_TMP : NULL;
   if (!lr_rows_run(q->rows, j->r->in, NULL, 0, j->r->out, row, rows, col, cols, tmp))
     atomic_store(&j->by_zero, 1);
 }
