@@ -275,7 +275,7 @@ static void piece_case(const struct lr_kernel *k, int special) {
     real wide = special == 2 ? 1 : fabsl(most) + fabsl(nothing || before == -INFINITY ? 0 : before) + 40;
     if (!check_near((double)max, (double)most, (double)(0x1p-22L * (fabsl(most) + 2))) ||
         !check_near((double)sum, (double)total, (double)(unit * size * wide)) ||
-        !check_near((double)got, (double)f, (double)(unit * f * wide)))
+        !check_near((double)got, (double)f, (double)(unit * f * wide) + 0x1p-125))
       check_fail("n %zu: max %g, sum %g, factor %g; not %g, %g, %g", n, (double)max, (double)sum, (double)got,
                  (double)most, (double)total, (double)f);
   }

@@ -22,7 +22,7 @@ MIN_FMA = 4
 ADDRESS = re.compile(r"^\s*([0-9a-f]+):\s*(\S.*)$")
 FUNCTION = re.compile(r"^[0-9a-f]+ <(.+)>:$")
 BRANCH = re.compile(r"^(?:b|b\.\w+|cbn?z|tbn?z|j\w+)\s.*?(?:0x)?([0-9a-f]+)(?: <[^>]*>)?$")
-FMA = re.compile(r"^v?(?:fmla|fmls|fmadd|fnmadd|pmaddwd)")
+FMA = re.compile(r"^v?(?:fmla|fmls|fmadd|fnmadd|pmaddwd|pdpbusd)")
 # x29 and rbp are ordinary registers where no frame pointer is made of them
 FRAME = re.compile(r"^(?:mov|add) x29, sp|^mov (?:rbp, rsp|%rsp, ?%rbp)$")
 VECTOR = re.compile(r"\b[xyz]mm\d|\b[qdv]\d")
