@@ -1,7 +1,8 @@
 """ONNX models -> the converter's graph.
 
 `load` reads a model and its external data; `import_model` makes a Graph of it or says all that is in the way; `check`
-returns that list. One function per operator, in the table `context.OPS`.
+returns that list. One function per operator, in the table `context.OPS`, and for those that ONNX does not
+define in `foreign.FOREIGN`.
 """
 from __future__ import annotations
 
@@ -20,6 +21,9 @@ from . import (  # noqa: F401  (fill OPS)
     indices,
     integers,
     matmul,
+    microsoft,
+    microsoft_attention,
+    microsoft_quant,
     norm,
     quant,
     recurrent,

@@ -143,9 +143,13 @@ def conv_integer(c: Context) -> Value:
 # ---- quantisation whose range is that of the values ----
 @onnx_op("DynamicQuantizeLinear")
 def dynamic_quantize(c: Context) -> list[Value]:
-    """y, its scale and its zero point. Values that are all 0 have the scale 1, as in onnxruntime; the function in
+    return dynamically_quantized(c, c.input(0))
+
+
+def dynamically_quantized(c: Context, x: Value) -> list[Value]:
+    """x in u8, its scale and its zero point. Values that are all 0 have the scale 1, as in onnxruntime; the function in
     ONNX's schema divides by 0 there."""
-    x, zero = c.input(0), c.scalar(0.0, "f32")
+    zero = c.scalar(0.0, "f32")
     axes = (1 << x.rank) - 1
     low, high = (c.add(k, c.add("reduce", x, kind=k, axes=axes, keep_dims=0) if axes else x, zero)
                  for k in ("min", "max"))

@@ -1,0 +1,2 @@
+"""onnxruntime's attention layers."""
+from __future__ import annotations
