@@ -24,6 +24,7 @@ from . import (  # noqa: F401  (fill OPS)
     microsoft,
     microsoft_attention,
     microsoft_quant,
+    microsoft_recurrent,
     norm,
     quant,
     recurrent,

@@ -146,12 +146,12 @@ def dynamic_quantize(c: Context) -> list[Value]:
     return dynamically_quantized(c, c.input(0))
 
 
-def dynamically_quantized(c: Context, x: Value) -> list[Value]:
-    """x in u8, its scale and its zero point. Values that are all 0 have the scale 1, as in onnxruntime; the function in
-    ONNX's schema divides by 0 there."""
-    zero = c.scalar(0.0, "f32")
-    axes = (1 << x.rank) - 1
-    low, high = (c.add(k, c.add("reduce", x, kind=k, axes=axes, keep_dims=0) if axes else x, zero)
+def dynamically_quantized(c: Context, x: Value, some: Value | None = None) -> list[Value]:
+    """x in u8, its scale and its zero point, for the range of all of x or of `some`. Values that are all 0 have the
+    scale 1, as in onnxruntime; the function in ONNX's schema divides by 0 there."""
+    some, zero = x if some is None else some, c.scalar(0.0, "f32")
+    axes = (1 << some.rank) - 1
+    low, high = (c.add(k, c.add("reduce", some, kind=k, axes=axes, keep_dims=0) if axes else some, zero)
                  for k in ("min", "max"))
     scale = c.add("div", c.add("sub", high, low), c.scalar(255.0, "f32"))
     scale = c.add("select", c.add("equal", high, low), c.scalar(1.0, "f32"), scale)

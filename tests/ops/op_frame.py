@@ -26,7 +26,7 @@ class Const:
 class Row:
     """One case: an ONNX node, or `nodes` called `op`.
 
-    inputs: arrays, Const, or None (absent). dynamic: also run with all dims symbolic.
+    inputs: arrays, Const, or None (absent). dynamic: also run with all dims symbolic, or with these axes of inputs.
     """
 
     op: str
@@ -34,7 +34,7 @@ class Row:
     attrs: dict[str, Any]
     outputs: int = 1
     opset: int = 17
-    dynamic: bool = True
+    dynamic: bool | dict[int, tuple[int, ...]] = True
     rtol: float | None = None
     domain: str = ""
     off: float = 0  # share of integers that may be one step off
@@ -55,7 +55,8 @@ class Row:
         return {f"x{i}": x for i, x in enumerate(self.inputs) if isinstance(x, np.ndarray)}
 
 
-def row(op: str, *inputs: Any, outputs: int = 1, opset: int = 17, dynamic: bool = True, rtol: float | None = None,
+def row(op: str, *inputs: Any, outputs: int = 1, opset: int = 17,
+        dynamic: bool | dict[int, tuple[int, ...]] = True, rtol: float | None = None,
         domain: str = "", off: float = 0, evaluator: bool = False, **attrs: Any) -> Row:
     """A Row; lists and numbers among the inputs become int64 constants."""
     made = tuple(Const(np.array(x, np.int64)) if isinstance(x, (list, int)) else x for x in inputs)
@@ -86,7 +87,8 @@ def model(r: Row, symbolic: bool, outputs: list[np.ndarray] | None = None) -> on
         if isinstance(x, Const):
             constants.append(numpy_helper.from_array(x.array, f"x{i}"))
         else:
-            shape = [f"s{i}_{k}" for k in range(x.ndim)] if symbolic else x.shape
+            axes = () if not symbolic else range(x.ndim) if r.dynamic is True else r.dynamic.get(i, ())
+            shape = [f"s{i}_{k}" if k in axes else n for k, n in enumerate(x.shape)]
             infos.append(helper.make_tensor_value_info(f"x{i}", helper.np_dtype_to_tensor_dtype(x.dtype), shape))
     results = [f"y{k}" for k in range(r.outputs)]
     if outputs is None:
@@ -102,13 +104,14 @@ def model(r: Row, symbolic: bool, outputs: list[np.ndarray] | None = None) -> on
                              ir_version=8 if r.opset < 19 else 10)
 
 
-def reference(r: Row) -> list[np.ndarray]:
+def reference(r: Row, threads: int = 0) -> list[np.ndarray]:
     """onnxruntime's results, or those of ONNX's own evaluator for what onnxruntime lacks."""
     import onnxruntime as ort
     from onnx.reference import ReferenceEvaluator
 
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = threads
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     m = model(r, symbolic=False)
     try:
