@@ -72,9 +72,14 @@ def qlinear_add(c: Context) -> Value:
     (a, b), (sa, sb, sc), zeros = _operands(c)
     za, zb, zc = (c.cast(z, "f32") for z in zeros)
     ra, rb = c.add("div", sa, sc), c.add("div", sb, sc)
-    offset = c.add("sub", zc, c.add("add", c.add("mul", ra, za), c.add("mul", rb, zb)))
-    y = c.add("add", c.add("mul", c.add("cast", b, to="f32"), rb), offset)
-    return _rounded(c, c.add("add", c.add("mul", c.add("cast", a, to="f32"), ra), y), a.dtype)
+    offset = c.add("sub", zc, _fma(c, za, ra, c.add("mul", rb, zb)))
+    return _rounded(c, _fma(c, a, ra, _fma(c, b, rb, offset)), a.dtype)
+
+
+def _fma(c: Context, a: Value, b: Value, to: Value) -> Value:
+    """a b + to of f32, rounded once: the product is exact in f64."""
+    a, b, to = (c.cast(v, "f64") for v in (a, b, to))
+    return c.cast(c.add("add", c.add("mul", a, b), to), "f32")
 
 
 @microsoft_op("QLinearMul", BINARY, "C")
@@ -105,6 +110,20 @@ def qlinear_sigmoid(c: Context) -> Value:
 def qlinear_leaky_relu(c: Context) -> Value:
     x, scale, zero = _unary(c)
     return c.add("quantize", c.add("leaky_relu", x, c.scalar(c.attr("alpha"), "f32")), scale, zero)
+
+
+@microsoft_op("QLinearSoftmax", "X X_scale x_zero_point? y_scale y_zero_point", "Y", axis=-1, opset=Needed(int))
+def qlinear_softmax(c: Context) -> Value:
+    """round(softmax floor(1 / sy)) + zy; before opset 13 of the axes from `axis` on as one"""
+    real, scale, zero = _unary(c)
+    if real.rank == 0:
+        raise c.refuse("a scalar has no axis")
+    axis = c.axis(real.rank, -1)
+    flat = c.attr("opset") < 13 and any(d != 1 for d in real.shape[axis + 1:])
+    y = c.add("softmax", c.add("flatten", real, axis=axis), axis=1) if flat else c.add("softmax", real, axis=axis)
+    y = c.reshape(y, [Part(i) for i in range(real.rank)], of=real) if flat else y
+    steps = c.add("floor", c.add("div", c.scalar(1.0, "f32"), scale))
+    return c.add("quantize", c.add("mul", y, steps), c.scalar(1.0, "f32"), zero)
 
 
 # ---- moves ----

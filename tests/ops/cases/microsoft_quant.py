@@ -1,6 +1,7 @@
 """onnxruntime's operators on quantised tensors: one step off in at most a thousandth of the elements. Scales are such
 as calibration finds: of round ones, many results are half-way between integers, and the last bit of an FMA decides."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -27,6 +28,12 @@ def given(scale, zero, dtype):
 
 def q(dtype, *shape):
     return rand(*shape, dtype=dtype, low=BYTES[dtype][0], high=BYTES[dtype][1])
+
+
+def softmax(opset, *inputs, **attrs):
+    """The attribute `opset` is not the model's."""
+    r = row("QLinearSoftmax", *inputs, **attrs)
+    return replace(r, attrs={**r.attrs, "opset": opset})
 
 
 def every(dtype):
@@ -77,6 +84,12 @@ for d, zs in (("uint8", (128, 3, 250)), ("int8", (0, -128, 17))):
         row("QLinearAveragePool", q(d, 1, 12, 11, 8), SA, z(a, d), SD, z(b, d), kernel_shape=[2, 2],
             strides=[2, 1], auto_pad="SAME_UPPER", channels_last=1),
         row("QLinearAveragePool", q(d, 1, 5, 13), SA, z(a, d), SD, kernel_shape=[3]),
+    ]
+    low = BYTES[d][0]
+    ROWS += [
+        softmax(13, q(d, 40, 16), SA, z(a, d), f(1 / 256), z(low, d)),
+        softmax(13, q(d, 4, 30, 50), SF, z(b, d), f(0.0051), z(low + 3, d), axis=1),
+        softmax(12, q(d, 4, 30, 5), SE, z(b, d), f(1 / 256), z(low, d), axis=1),
     ]
     m, n = q(d, 17, 33), Const(q("int8", 33, 29))
     per = f(rand(29, low=0.01, high=0.02)), z(np.zeros(29), "int8")
