@@ -23,6 +23,7 @@ from . import (  # noqa: F401  (fill OPS)
     matmul,
     microsoft,
     microsoft_attention,
+    microsoft_cache,
     microsoft_quant,
     microsoft_recurrent,
     norm,

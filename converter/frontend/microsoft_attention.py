@@ -32,27 +32,31 @@ def joined(c: Context, y: Value, dtype: str) -> Value:
     return c.cast(c.reshape(y, [Part(0), Part(1), n * d]), dtype)
 
 
-def _size(c: Context, v: Value, axis: int) -> Value:
+def size_of(c: Context, v: Value, axis: int) -> Value:
     """A size as an i64 scalar."""
     return c.as_scalar(c.shape_vector(v, [Part(axis)]), "a size")
 
 
-def _count(c: Context, first: Value, end: Value) -> Value:
+def count(c: Context, first: Value, end: Value) -> Value:
     """first, first + 1, ... before end"""
     return c.add("range", first, end, c.scalar(1, "i64"))
 
 
-def _after(c: Context, past: Value | None, v: Value) -> Value:
+def after(c: Context, past: Value | None, v: Value) -> Value:
     """Keys or values behind those of the past; [B n T D]."""
     return v if past is None else c.add("concat", c.cast(past, "f32"), v, axis=2)
 
 
 # ---- the formula ----
-def attended(c: Context, q: Value, k: Value, v: Value, masks: list[Value | None], scale: float) -> Value:
-    """[... S E] of q [... S D], k [... T D] and v [... T E]; masks broadcast to [... S T]."""
+def attended(c: Context, q: Value, k: Value, v: Value, masks: list[Value | None], scale: float,
+             cap: float = 0) -> Value:
+    """[... S E] of q [... S D], k [... T D] and v [... T E]; masks broadcast to [... S T]. cap: of the scores."""
     swap = (*range(k.rank - 2), k.rank - 1, k.rank - 2)
     scores = c.add("matmul", q, c.add("transpose", k, perm=swap), None)
     scores = c.add("mul", scores, c.scalar(scale, "f32"))
+    if cap:
+        limit = c.scalar(cap, "f32")
+        scores = c.add("mul", c.add("tanh", c.add("div", scores, limit)), limit)
     found = [m for m in masks if m is not None]
     for m in found[1:]:
         found[0] = c.add("add", found[0], m)
@@ -68,16 +72,16 @@ def scale_of(c: Context, q: Value) -> float:
 
 
 # ---- masks ----
-def _without(c: Context, allowed: Value, value: float) -> Value:
+def without(c: Context, allowed: Value, value: float) -> Value:
     """0 where allowed, else the value."""
     return c.add("select", allowed, c.scalar(0.0, "f32"), c.scalar(value, "f32"))
 
 
 def causal_mask(c: Context, q: Value, k: Value) -> Value:
     """[S T]: row i of q is the key T - S + i."""
-    s, t = _size(c, q, 2), _size(c, k, 2)
-    rows, keys = _count(c, c.add("sub", t, s), t), _count(c, c.scalar(0, "i64"), t)
-    return _without(c, c.add("less_equal", keys, c.unsqueeze(rows, [1])), LOWEST)
+    s, t = size_of(c, q, 2), size_of(c, k, 2)
+    rows, keys = count(c, c.add("sub", t, s), t), count(c, c.scalar(0, "i64"), t)
+    return without(c, c.add("less_equal", keys, c.unsqueeze(rows, [1])), LOWEST)
 
 
 def padding_mask(c: Context, i: int, k: Value) -> Value | None:
@@ -91,14 +95,14 @@ def padding_mask(c: Context, i: int, k: Value) -> Value | None:
     if m.rank > 1:
         if m.rank == 2 and m.shape[1] == 1:  # says nothing
             return None
-        return _without(c, c.add("greater", c.unsqueeze(m, [1, 2] if m.rank == 2 else [1]), c.scalar(0, "i32")), value)
-    return _without(c, _between(c, m, k), value)
+        return without(c, c.add("greater", c.unsqueeze(m, [1, 2] if m.rank == 2 else [1]), c.scalar(0, "i32")), value)
+    return without(c, _between(c, m, k), value)
 
 
 def _between(c: Context, m: Value, k: Value) -> Value:
     """Whether keys are before the ends m [B], or with m [2 B] also not before the starts, its second half."""
     batch, n = k.shape[0], m.shape[0]
-    keys = c.cast(_count(c, c.scalar(0, "i64"), _size(c, k, 2)), "i32")
+    keys = c.cast(count(c, c.scalar(0, "i64"), size_of(c, k, 2)), "i32")
     if isinstance(batch, int) and isinstance(n, int) and n not in (batch, 2 * batch):
         raise c.refuse(f"a mask of {n} numbers for a batch of {batch} is not supported; one or two for each are")
     if isinstance(batch, int) and n == 2 * batch:
@@ -108,17 +112,17 @@ def _between(c: Context, m: Value, k: Value) -> Value:
     return c.add("less", keys, c.reshape(m, [Part(0), 1, 1, 1], of=k))  # an error in a run unless m has B numbers
 
 
-def _bias(c: Context, i: int) -> Value | None:
+def score_bias(c: Context, i: int) -> Value | None:
     return None if c.opt(i) is None else c.cast(c.input(i), "f32")
 
 
-def _refuse_inputs(c: Context, *which: int) -> None:
+def refuse_inputs(c: Context, *which: int) -> None:
     for i in which:
         if c.opt(i) is not None:
             raise c.refuse(f"the input {c.schema.inputs[i].name} is not supported", "export the model without it")
 
 
-def _refuse_attributes(c: Context, **usual: int | str) -> None:
+def refuse_attributes(c: Context, **usual: int | str) -> None:
     for name, value in usual.items():
         if c.attr(name, value) != value:
             raise c.refuse(f"the attribute {name} {c.attr(name)} is not supported; {value} is")
@@ -131,8 +135,8 @@ def _refuse_attributes(c: Context, **usual: int | str) -> None:
               unidirectional=0)
 def attention(c: Context) -> list[Value]:
     x, weights, bias, n = c.input(0), c.input(1), c.opt(2), c.attr_int("num_heads", 1, 1)
-    _refuse_attributes(c, do_rotary=0, past_present_share_buffer=0)
-    _refuse_inputs(c, 6)
+    refuse_attributes(c, do_rotary=0, past_present_share_buffer=0)
+    refuse_inputs(c, 6)
     if x.rank != 3 or weights.rank != 2 or not isinstance(weights.shape[1], int):
         raise c.refuse(f"inputs of shapes {list(x.shape)} and {list(weights.shape)} are not supported; [batch sequence "
                        "hidden] and a matrix of known size are")
@@ -144,8 +148,8 @@ def attention(c: Context) -> list[Value]:
     q, k, v = (heads(c, p, n) for p in parts)
     if c.opt(4) is not None:
         past = [c.add("gather", c.input(4), c.scalar(i, "i64"), axis=0) for i in (0, 1)]
-        k, v = _after(c, past[0], k), _after(c, past[1], v)
-    masks = [padding_mask(c, 3, k), causal_mask(c, q, k) if c.attr("unidirectional") else None, _bias(c, 5)]
+        k, v = after(c, past[0], k), after(c, past[1], v)
+    masks = [padding_mask(c, 3, k), causal_mask(c, q, k) if c.attr("unidirectional") else None, score_bias(c, 5)]
     y = joined(c, attended(c, q, k, v, masks, scale_of(c, q)), x.dtype)
     if not any(c.out_names[1:]):
         return [y]
@@ -173,11 +177,11 @@ def _projected(c: Context, n: int) -> list[Value]:
               mask_filter_value=float, num_heads=Needed(int), scale=float, unidirectional=0)
 def multi_head_attention(c: Context) -> list[Value]:
     dtype = c.input(0).dtype
-    _refuse_inputs(c, 8, 9)
+    refuse_inputs(c, 8, 9)
     if any(c.out_names[3:]):
         raise c.refuse("the output qk is not supported", "export the model without it")
     q, k, v = _projected(c, c.attr_int("num_heads", 1, 1))
-    k, v = _after(c, c.opt(6), k), _after(c, c.opt(7), v)
-    masks = [padding_mask(c, 4, k), causal_mask(c, q, k) if c.attr("unidirectional") else None, _bias(c, 5)]
+    k, v = after(c, c.opt(6), k), after(c, c.opt(7), v)
+    masks = [padding_mask(c, 4, k), causal_mask(c, q, k) if c.attr("unidirectional") else None, score_bias(c, 5)]
     y = joined(c, attended(c, q, k, v, masks, scale_of(c, q)), dtype)
     return [y, c.cast(k, dtype), c.cast(v, dtype)] if any(c.out_names[1:]) else [y]

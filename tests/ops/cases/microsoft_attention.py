@@ -1,12 +1,14 @@
 """onnxruntime's attention layers."""
 
-from functools import partial
-
 import numpy as np
 from op_frame import Const, rand
 from op_frame import row as any_row
 
-row = partial(any_row, domain="com.microsoft", rtol=2e-5)
+
+def row(*inputs, rtol=2e-5, **attrs):
+    return any_row(*inputs, rtol=rtol, domain="com.microsoft", **attrs)
+
+
 I32 = np.int32
 
 
@@ -63,4 +65,45 @@ ROWS += [
     multi(t=7, add=rand(1, 3, 5, 7)), multi(t=7, add=rand(2, 1, 5, 7), mask=bits(2, 7), bias=True),
     multi(past=3, outputs=3), multi(past=4, outputs=3, bias=True, unidirectional=1, mask=bits(2, 9)),
     multi(s=1, t=1, past=8, outputs=3), multi(outputs=3, bias=True), multi(b=1, s=40, t=70, n=2, d=32),
+]
+
+
+# ---- decoders ----
+def rotary(*shape, ids, pairs=4, rows=16, **attrs):
+    return row("RotaryEmbedding", rand(*shape), np.array(ids, np.int64), Const(rand(rows, pairs)),
+               Const(rand(rows, pairs)), dynamic={0: (0, 1) if len(shape) == 3 else (0, 2), 1: (0, 1)}, **attrs)
+
+
+IDS = [[0, 1, 2], [5, 3, 2]]
+ROWS += [
+    rotary(2, 3, 32, ids=IDS), rotary(2, 3, 32, ids=[4]), rotary(2, 3, 32, ids=IDS, interleaved=1),
+    rotary(2, 4, 3, 8, ids=IDS), rotary(2, 4, 3, 8, ids=[3], interleaved=1),
+    rotary(2, 3, 32, ids=IDS, pairs=2, num_heads=4, rotary_embedding_dim=4),
+    rotary(2, 3, 32, ids=IDS, pairs=2, num_heads=4, rotary_embedding_dim=4, interleaved=1),
+]
+
+
+def cached(*, b=2, s=3, n=4, kv=2, d=16, past=0, lengths=None, turn=False, packed=False, add=None, outputs=3,
+           dtype="float32", **attrs):
+    """GroupQueryAttention; lengths: of tokens, those of the past included."""
+    lengths = [past + s] * b if lengths is None else lengths
+    q, k, v = (rand(b, s, h * d, dtype=dtype) for h in (n, kv, kv))
+    inputs = [np.concatenate([q, k, v], -1), None, None] if packed else [q, k, v]
+    inputs += [rand(b, kv, past, d, dtype=dtype) if past else None for _ in range(2)]
+    inputs += [np.array(lengths, I32) - 1, np.array(max(lengths), I32)]
+    if turn or add is not None:
+        inputs += [Const(rand(32, d // 2, dtype=dtype)) if turn else None for _ in range(2)] + [None, add]
+    attrs |= {"do_rotary": 1} if turn else {}
+    return row("GroupQueryAttention", *inputs, num_heads=n, kv_num_heads=kv, outputs=outputs,
+               dynamic={0: (0, 1), 1: (0, 1), 2: (0, 1), 3: (0, 2), 4: (0, 2), 5: (0,), 10: (0, 2, 3)}, **attrs)
+
+
+ROWS += [
+    cached(), cached(turn=True), cached(turn=True, rotary_interleaved=1), cached(packed=True, turn=True),
+    cached(kv=4), cached(kv=1), cached(softcap=2.0), cached(scale=0.3), cached(local_window_size=2), cached(outputs=1),
+    cached(s=1, past=5, turn=True), cached(s=1, past=5, kv=4),
+    cached(b=1, past=5), cached(b=1, past=5, turn=True),
+    cached(b=1, past=5, local_window_size=3), cached(add=rand(1, 4, 3, 3)), cached(add=rand(2, 1, 3, 3), kv=4),
+    cached(s=1, past=20, n=2, kv=2, local_window_size=4), cached(dtype="float16", rtol=4e-3),
+    cached(dtype="float16", s=1, past=5, turn=True, rtol=4e-3),
 ]

@@ -8,8 +8,8 @@ BYTES = {"uint8": (0, 255), "int8": (-128, 127)}
 
 def layer(dtype="int8", s=5, b=1, i=12, h=16, bias=True, state=True, peepholes=False, per_channel=False, zero=0,
           lengths=None, outputs=3, **attrs):
-    """Batches of 1: of larger ones, onnxruntime takes the range of some rows at a time when it has several threads. Of many states, one
-    may be so near to half an integer that the last bit of a float decides."""
+    """Batches of 1: of larger ones, onnxruntime takes the range of some rows at a time when it has several threads. Of
+    many states, one may be so near to half an integer that the last bit of a float decides."""
     d = 2 if attrs.get("direction") == "bidirectional" else 1
     low, high = BYTES[dtype]
     sizes = (d, 4 * h) if per_channel else (d,)
