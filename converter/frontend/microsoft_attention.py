@@ -128,6 +128,14 @@ def refuse_attributes(c: Context, **usual: int | str) -> None:
             raise c.refuse(f"the attribute {name} {c.attr(name)} is not supported; {value} is")
 
 
+def float_dtype(c: Context) -> str:
+    """The dtype of input 0, which is computed with in f32."""
+    dtype = c.input(0).dtype
+    if dtype not in ("f32", "f16"):
+        raise c.refuse(f"dtype {dtype} is not supported", "use f32 or f16")
+    return dtype
+
+
 # ---- Attention ----
 @microsoft_op("Attention", "input weights bias? mask_index? past? attention_bias? past_sequence_length?",
               "output present?", do_rotary=int, mask_filter_value=float, num_heads=Needed(int),
@@ -135,6 +143,7 @@ def refuse_attributes(c: Context, **usual: int | str) -> None:
               unidirectional=0)
 def attention(c: Context) -> list[Value]:
     x, weights, bias, n = c.input(0), c.input(1), c.opt(2), c.attr_int("num_heads", 1, 1)
+    dtype = float_dtype(c)
     refuse_attributes(c, do_rotary=0, past_present_share_buffer=0)
     refuse_inputs(c, 6)
     if x.rank != 3 or weights.rank != 2 or not isinstance(weights.shape[1], int):
@@ -150,10 +159,10 @@ def attention(c: Context) -> list[Value]:
         past = [c.add("gather", c.input(4), c.scalar(i, "i64"), axis=0) for i in (0, 1)]
         k, v = after(c, past[0], k), after(c, past[1], v)
     masks = [padding_mask(c, 3, k), causal_mask(c, q, k) if c.attr("unidirectional") else None, score_bias(c, 5)]
-    y = joined(c, attended(c, q, k, v, masks, scale_of(c, q)), x.dtype)
+    y = joined(c, attended(c, q, k, v, masks, scale_of(c, q)), dtype)
     if not any(c.out_names[1:]):
         return [y]
-    return [y, c.cast(c.add("concat", c.unsqueeze(k, [0]), c.unsqueeze(v, [0]), axis=0), x.dtype)]
+    return [y, c.cast(c.add("concat", c.unsqueeze(k, [0]), c.unsqueeze(v, [0]), axis=0), dtype)]
 
 
 # ---- MultiHeadAttention ----
@@ -176,7 +185,7 @@ def _projected(c: Context, n: int) -> list[Value]:
               "past_sequence_length? cache_indirection?", "output present_key? present_value? qk?",
               mask_filter_value=float, num_heads=Needed(int), scale=float, unidirectional=0)
 def multi_head_attention(c: Context) -> list[Value]:
-    dtype = c.input(0).dtype
+    dtype = float_dtype(c)
     refuse_inputs(c, 8, 9)
     if any(c.out_names[3:]):
         raise c.refuse("the output qk is not supported", "export the model without it")

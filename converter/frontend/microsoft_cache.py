@@ -11,6 +11,7 @@ from .microsoft_attention import (
     LOWEST,
     attended,
     count,
+    float_dtype,
     heads,
     joined,
     refuse_attributes,
@@ -122,7 +123,7 @@ def _grouped(c: Context, v: Value, kv: int, n: int) -> Value:
               rotary_interleaved=int, scale=float, sliding_window_cache=0, smooth_softmax=-1, softcap=float,
               v_quant_type="NONE")
 def group_query_attention(c: Context) -> list[Value]:
-    n, kv, dtype = c.attr_int("num_heads", 1, 1), c.attr_int("kv_num_heads", 1, 1), c.input(0).dtype
+    n, kv, dtype = c.attr_int("num_heads", 1, 1), c.attr_int("kv_num_heads", 1, 1), float_dtype(c)
     refuse_attributes(c, causal=1, k_quant_type="NONE", v_quant_type="NONE", kv_cache_bit_width=0, qk_output=0,
                       sliding_window_cache=0)
     refuse_inputs(c, 9, *range(11, 17))

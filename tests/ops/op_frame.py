@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,23 @@ class Row:
 
     def feeds(self) -> dict[str, np.ndarray]:
         return {f"x{i}": x for i, x in enumerate(self.inputs) if isinstance(x, np.ndarray)}
+
+
+def first(r: Row) -> np.ndarray:
+    """The first tensor that is no scalar: of quantised operators, not a scale."""
+    arrays = [x.array if isinstance(x, Const) else x for x in r.inputs if x is not None]
+    return next((a for a in arrays if a.ndim), arrays[0])
+
+
+def as_floats(r: Row, dtype: np.dtype) -> Row:
+    """The row with another dtype for its floats."""
+    def cast(x: np.ndarray | Const | None) -> np.ndarray | Const | None:
+        a = x.array if isinstance(x, Const) else x
+        if a is None or a.dtype.kind != "f":
+            return x
+        return Const(a.astype(dtype)) if isinstance(x, Const) else a.astype(dtype)
+
+    return replace(r, inputs=tuple(cast(x) for x in r.inputs))
 
 
 def row(op: str, *inputs: Any, outputs: int = 1, opset: int = 17,

@@ -75,6 +75,19 @@ def test_threads_do_not_change_a_bit_of_integers() -> None:
     compare(found[0]["y0"], reference(r, threads=1)[0], r.rtol)
 
 
+def test_integer_weights_that_are_inputs() -> None:
+    """Which onnxruntime does not take."""
+    r = int8_layer("uint8", zero=120, h=40, direction="bidirectional")
+    want = reference(r)
+    loose = Row(r.op, tuple(x.array if isinstance(x, Const) else x for x in r.inputs), r.attrs, r.outputs,
+                domain=r.domain, dynamic={0: (0, 1)})
+    for symbolic in (False, True):
+        with lite_runtime.Session(convert(loose, symbolic)) as session:
+            got = session.run(loose.feeds())
+        for k, y in enumerate(want):
+            compare(got[f"y{k}"], y, 2e-5)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
 def test_integers_of_hostile_states(value: float) -> None:
     r = int8_layer(h=23)
