@@ -10,9 +10,15 @@ from .context import Context, Part
 from .foreign import Needed, microsoft_op
 from .images import average_pool
 from .integers import BYTE, dynamically_quantized, product
+from .quant import dequantize, quantize
 
 BINARY = "A A_scale A_zero_point? B B_scale B_zero_point? C_scale C_zero_point?"
 UNARY = "X X_scale X_zero_point? Y_scale Y_zero_point?"
+
+
+# of 16 bits before ONNX had them, in opset 21
+microsoft_op("QuantizeLinear", "x y_scale y_zero_point?", "y", axis=int)(quantize)
+microsoft_op("DequantizeLinear", "x x_scale x_zero_point?", "y", axis=int)(dequantize)
 
 
 # ---- parameters ----

@@ -67,7 +67,9 @@ def as_floats(r: Row, dtype: np.dtype) -> Row:
         a = x.array if isinstance(x, Const) else x
         if a is None or a.dtype.kind != "f":
             return x
-        return Const(a.astype(dtype)) if isinstance(x, Const) else a.astype(dtype)
+        with np.errstate(over="ignore"):
+            y = a.astype(dtype)
+        return Const(y) if isinstance(x, Const) else y
 
     return replace(r, inputs=tuple(cast(x) for x in r.inputs))
 

@@ -91,7 +91,7 @@ def test_caches_that_are_not_full(past: int, lengths: list[int]) -> None:
 
 # ---- models of onnxruntime's tools ----
 def network(folder: Path) -> Path:
-    """Convolutions, a product of sigmoids, a sum, a concatenation, pools, an LSTM's worth of shapes left out."""
+    """A network of which onnxruntime's quantiser has an operator of its own for nearly every node."""
     rng = np.random.default_rng(11)
 
     def weight(name: str, *shape: int) -> TensorProto:

@@ -45,6 +45,15 @@ def every(dtype):
 SCALES = (0.050917, 0.031381, 0.090377, 0.041639, 0.030119, 0.101373, 0.019871, 0.061777, 1.491307)
 SA, SB, SC, SD, SE, SF, SG, SH, SY = map(f, SCALES)
 ROWS = []
+for d, c in (("uint8", 100), ("int8", -7), ("uint16", 30000), ("int16", -5)):
+    per_axis = f(rand(5, low=0.01, high=0.05)), z(np.full(5, c), d)
+    values = rand(3, 5, 7, dtype=d, low=-100, high=120)
+    ROWS += [
+        real("QuantizeLinear", rand(3, 5, 7), SA, z(c, d)),
+        real("QuantizeLinear", rand(3, 5, 7), *per_axis, axis=1),
+        real("DequantizeLinear", values, SA, z(c, d)),
+        real("DequantizeLinear", values, *per_axis, axis=-2),
+    ]
 for d, zs in (("uint8", (128, 3, 250)), ("int8", (0, -128, 17))):
     a, b, c = zs
     for op in ("QLinearAdd", "QLinearMul"):
