@@ -215,6 +215,7 @@ def _dequantised(c: Context) -> np.ndarray:
     if bits not in (4, 8) or size < 16 or size & (size - 1):
         raise c.refuse(f"{bits} bits in blocks of {size} are not supported",
                        "4 and 8 bits are, in blocks of 16 or a larger power of two")
+    c.input(1), c.input(2)
     packed, scales, zeros = c.const(1), c.const(2), c.const(3)
     if packed.dtype != np.uint8 or packed.size != n * blocks * size * bits // 8 or scales.size != n * blocks:
         raise c.refuse(f"B has shape {list(packed.shape)} and scales {list(scales.shape)}; they do not fit N {n}, "

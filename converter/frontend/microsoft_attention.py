@@ -44,7 +44,15 @@ def count(c: Context, first: Value, end: Value) -> Value:
 
 def after(c: Context, past: Value | None, v: Value) -> Value:
     """Keys or values behind those of the past; [B n T D]."""
-    return v if past is None else c.add("concat", c.cast(past, "f32"), v, axis=2)
+    return v if past is None else c.add("concat", past, v, axis=2)
+
+
+def past_of(c: Context, i: int, rank: int = 4) -> Value | None:
+    """Input i, keys or values of before, in f32."""
+    v = c.opt(i)
+    if v is not None and v.rank != rank:
+        raise c.refuse(f"the input {c.schema.inputs[i].name} has rank {v.rank}, {rank} is needed")
+    return None if v is None else c.cast(v, "f32")
 
 
 # ---- the formula ----
@@ -113,7 +121,16 @@ def _between(c: Context, m: Value, k: Value) -> Value:
 
 
 def score_bias(c: Context, i: int) -> Value | None:
-    return None if c.opt(i) is None else c.cast(c.input(i), "f32")
+    """Input i, which is added to the scores."""
+    v = c.opt(i)
+    if v is not None and v.rank != 4:
+        raise c.refuse(f"attention_bias has rank {v.rank}, [batch heads sequence keys] is needed")
+    return None if v is None else c.cast(v, "f32")
+
+
+def flag(c: Context, name: str) -> bool:
+    """An attribute of 0 or 1; onnxruntime takes other numbers for 0."""
+    return c.attr_int(name, 0, 0, 1) == 1
 
 
 def refuse_inputs(c: Context, *which: int) -> None:
@@ -155,10 +172,10 @@ def attention(c: Context) -> list[Value]:
     x32, w32, b32 = (None if v is None else c.cast(v, "f32") for v in (x, weights, bias))
     parts = c.add("split", c.add("matmul", x32, w32, b32), c.ints_const(sizes), axis=2, n_outputs=3)
     q, k, v = (heads(c, p, n) for p in parts)
-    if c.opt(4) is not None:
-        past = [c.add("gather", c.input(4), c.scalar(i, "i64"), axis=0) for i in (0, 1)]
-        k, v = after(c, past[0], k), after(c, past[1], v)
-    masks = [padding_mask(c, 3, k), causal_mask(c, q, k) if c.attr("unidirectional") else None, score_bias(c, 5)]
+    before = past_of(c, 4, 5)
+    if before is not None:
+        k, v = (after(c, c.add("gather", before, c.scalar(i, "i64"), axis=0), x) for i, x in ((0, k), (1, v)))
+    masks = [padding_mask(c, 3, k), causal_mask(c, q, k) if flag(c, "unidirectional") else None, score_bias(c, 5)]
     y = joined(c, attended(c, q, k, v, masks, scale_of(c, q)), dtype)
     if not any(c.out_names[1:]):
         return [y]
@@ -168,9 +185,9 @@ def attention(c: Context) -> list[Value]:
 # ---- MultiHeadAttention ----
 def _projected(c: Context, n: int) -> list[Value]:
     """q, k and v as [B n S D], their bias added; k and v of rank 4 are so already, and have none."""
-    if any(c.opt(i) is None or c.input(i).rank == 5 for i in range(3)):
-        raise c.refuse("packed keys or values are not supported, as onnxruntime's CPU kernels have none",
-                       "export three separate inputs")
+    if any(c.opt(i) is None or c.input(i).rank not in (3, 4) for i in range(3)):
+        raise c.refuse("packed queries, keys or values are not supported, as onnxruntime's CPU kernels have none",
+                       "export three separate inputs of ranks 3 or 4")
     found = [c.cast(c.input(i), "f32") for i in range(3)]
     if c.opt(3) is not None:
         wide = [x.shape[2] if x.rank == 3 else n * x.shape[3] if isinstance(x.shape[3], int) else None for x in found]
@@ -190,7 +207,7 @@ def multi_head_attention(c: Context) -> list[Value]:
     if any(c.out_names[3:]):
         raise c.refuse("the output qk is not supported", "export the model without it")
     q, k, v = _projected(c, c.attr_int("num_heads", 1, 1))
-    k, v = after(c, c.opt(6), k), after(c, c.opt(7), v)
-    masks = [padding_mask(c, 4, k), causal_mask(c, q, k) if c.attr("unidirectional") else None, score_bias(c, 5)]
+    k, v = after(c, past_of(c, 6), k), after(c, past_of(c, 7), v)
+    masks = [padding_mask(c, 4, k), causal_mask(c, q, k) if flag(c, "unidirectional") else None, score_bias(c, 5)]
     y = joined(c, attended(c, q, k, v, masks, scale_of(c, q)), dtype)
     return [y, c.cast(k, dtype), c.cast(v, dtype)] if any(c.out_names[1:]) else [y]

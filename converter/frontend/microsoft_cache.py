@@ -11,9 +11,11 @@ from .microsoft_attention import (
     LOWEST,
     attended,
     count,
+    flag,
     float_dtype,
     heads,
     joined,
+    past_of,
     refuse_attributes,
     refuse_inputs,
     scale_of,
@@ -27,6 +29,8 @@ from .microsoft_attention import (
 def rotated(c: Context, x: Value, cos: Value, sin: Value, interleaved: bool) -> Value:
     """x [B n S D] whose first numbers are pairs, turned by the angles of cos and sin [B S pairs]; a pair is two
     neighbours, or one number of each half."""
+    if cos.rank != 3 or sin.rank != 3:
+        raise c.refuse("its tables of cosines and sines are not matrices", "the model is damaged")
     pairs, d = cos.shape[2], x.shape[3]
     if not isinstance(pairs, int) or not isinstance(d, int) or 2 * pairs > d:
         raise c.refuse(f"tables of {list(cos.shape)} do not fit heads of {d}", "export them with fixed sizes")
@@ -56,9 +60,10 @@ def rotary_embedding(c: Context) -> Value:
     refuse_attributes(c, is_packed_batching=0, scale=1.0)
     if x.rank not in (3, 4) or ids.rank not in (1, 2) or any(t.rank != 2 for t in tables):
         raise c.refuse(f"inputs of ranks {x.rank}, {ids.rank}, {tables[0].rank}, {tables[1].rank} are not supported")
-    n, width, hidden = c.attr("num_heads", 0), tables[0].shape[1], x.shape[-1]
+    n, width, hidden = c.attr_int("num_heads"), tables[0].shape[1], x.shape[-1]
     if x.rank == 3 and not n:
-        if not isinstance(width, int) or not isinstance(hidden, int) or width < 1 or hidden % (2 * width):
+        if not isinstance(width, int) or not isinstance(hidden, int) or min(width, hidden) < 1 or \
+                hidden % (2 * width):
             raise c.refuse(f"tables of {list(tables[0].shape)} do not fit an input of {list(x.shape)}",
                            "set the attribute num_heads")
         n = hidden // (2 * width)
@@ -67,7 +72,7 @@ def rotary_embedding(c: Context) -> Value:
         first = c.as_scalar(ids, "position_ids of rank 1")
         ids = c.unsqueeze(count(c, first, c.add("add", first, size_of(c, y, 2))), [0])
     cos, sin = (c.add("gather", t, ids, axis=0) for t in tables)
-    y = rotated(c, y, cos, sin, bool(c.attr("interleaved", 0)))
+    y = rotated(c, y, cos, sin, flag(c, "interleaved"))
     return joined(c, y, x.dtype) if x.rank == 3 else y
 
 
@@ -94,7 +99,7 @@ def _cached(c: Context, past: Value | None, new: Value, before: Value, total: Va
     one = c.scalar(1, "i64")
     at = c.add("min", c.add("sub", keys, before), c.add("sub", s, one))  # unused room behind holds the last token
     at = c.add("select", c.add("less", keys, before), keys, c.add("add", at, capacity))  # [B T]
-    both = c.add("concat", c.cast(past, "f32"), new, axis=2)
+    both = c.add("concat", past, new, axis=2)
     for_heads = c.graph.const(np.zeros((1, new.shape[1], 1, 1), np.int64))
     return c.add("gather_nd", both, c.add("add", c.unsqueeze(at, [1, 3]), for_heads), batch_dims=2)
 
@@ -102,7 +107,9 @@ def _cached(c: Context, past: Value | None, new: Value, before: Value, total: Va
 def _visible(c: Context, rows: Value, k: Value) -> Value:
     """The mask [B 1 S T]: tokens rows [B S] see themselves and what is before, within the window."""
     keys, rows = count(c, c.scalar(0, "i64"), size_of(c, k, 2)), c.unsqueeze(rows, [1, 3])
-    seen, window = c.add("less_equal", keys, rows), c.attr("local_window_size")
+    seen, window = c.add("less_equal", keys, rows), c.attr_int("local_window_size", -1, -1)
+    if window == 0:
+        raise c.refuse("a window of 0 tokens is not supported", "-1 stands for no window")
     if window >= 0:
         seen = c.add("and", seen, c.add("greater", keys, c.add("sub", rows, c.scalar(window, "i64"))))
     return without(c, seen, LOWEST)
@@ -127,17 +134,19 @@ def group_query_attention(c: Context) -> list[Value]:
     refuse_attributes(c, causal=1, k_quant_type="NONE", v_quant_type="NONE", kv_cache_bit_width=0, qk_output=0,
                       sliding_window_cache=0)
     refuse_inputs(c, 9, *range(11, 17))
-    if n % kv or c.attr("smooth_softmax") == 1 or any(c.out_names[3:]):
-        raise c.refuse(f"{n} heads for {kv}, a smooth softmax or the output of the scores are not supported")
+    if n % kv or c.attr("smooth_softmax") not in (-1, 0) or any(c.out_names[3:]) or c.attr("softcap", 0.0) < 0:
+        raise c.refuse(f"{n} heads for {kv}, a smooth softmax, a negative softcap or the output of the scores are not "
+                       "supported")
     q, k, v = _projections(c, n, kv)
     lengths, total = (c.cast(c.input(i), "i64") for i in (5, 6))
     s, one = size_of(c, q, 2), c.scalar(1, "i64")
     before = c.add("max", c.add("sub", c.add("add", c.reshape(lengths, [-1, 1]), one), s), c.scalar(0, "i64"))
     rows = c.add("add", before, count(c, c.scalar(0, "i64"), s))  # [B S]
-    if c.attr("do_rotary", 0):
+    if flag(c, "do_rotary"):
         tables = [c.add("gather", c.input(i), rows, axis=0) for i in (7, 8)]
-        q, k = (rotated(c, x, *tables, bool(c.attr("rotary_interleaved", 0))) for x in (q, k))
-    k, v = (_cached(c, c.opt(i), x, before, c.as_scalar(total, "total_sequence_length")) for i, x in ((3, k), (4, v)))
+        q, k = (rotated(c, x, *tables, flag(c, "rotary_interleaved")) for x in (q, k))
+    total = c.as_scalar(total, "total_sequence_length")
+    k, v = (_cached(c, past_of(c, i), x, before, total) for i, x in ((3, k), (4, v)))
     masks = [_visible(c, rows, k), score_bias(c, 10)]
     found, scale = [q, k, v], scale_of(c, q)
     if n != kv:

@@ -22,7 +22,8 @@ def _sizes(c: Context) -> tuple[int, int]:
     gates = 4 * hidden
     shapes: dict[int, list[tuple[Any, ...]]] = {
         1: [(directions, x.shape[2], gates)], 2: [(directions, hidden, gates)], 3: [(directions, 2 * gates)],
-        7: [(directions, 3 * hidden)], **{i: [(directions,), (directions, gates)] for i in (8, 9, 10, 11)}}
+        **{i: [(directions, x.shape[1], hidden)] for i in (5, 6)}, 7: [(directions, 3 * hidden)],
+        **{i: [(directions,), (directions, gates)] for i in (8, 9, 10, 11)}}
     for i, wanted in shapes.items():
         v = c.opt(i)
         if v is not None and not any(_fits(v, shape) for shape in wanted):
