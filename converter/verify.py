@@ -21,7 +21,8 @@ __all__ = ["LIMITS", "MIN_COSINE", "Case", "Culprit", "Report", "Result", "Sourc
 INCONCLUSIVE = 4  # an error below this many times the reference's own noise shows nothing
 WEAK = 10  # two references that differ by less than this many limits prove little
 QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul",
-             "ConvInteger", "MatMulInteger"}
+             "ConvInteger", "MatMulInteger",
+             "DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QGemm"}  # onnxruntime's
 Progress = Callable[[str], object]
 
 

@@ -234,7 +234,7 @@ OPS = {
            (*_POOL, U("column_major", 0, "1: as if the image were stored by columns")),
            "Where in the tensor [N C H W] or [N C W] each result of max_pool comes from; i64"),
         Op(51, "tile", "x repeats", "y", (), "x repeated along each axis; repeats: i32/i64 [rank]"),
-        Op(54, "recurrent", "x r b? lengths? h? c? p?", "y h_last c_last",
+        Op(54, "recurrent", "x r b? lengths? h? c? p? r_scale? r_zero?", "y h_last c_last",
            (E("cell", "", "lstm", "gru", "rnn"), U("reverse", 0, "1: from the last step to the first"),
             U("linear_before_reset", 0, "gru, 1: the reset gate scales (h r^T + b), 0: it scales h"),
             U("input_forget", 0, "lstm, 1: the forget gate is 1 - the input gate"),
@@ -244,7 +244,8 @@ OPS = {
            "matmul makes; r [G*H H], b [G*H]: recurrent weights (may be f16) and bias; gates as in ONNX (lstm: i o f "
            "c, G 4; gru: z r h, G 3; rnn: G 1), rnn has the activation f alone; lengths: i32 [B]; h, c [B H]: initial "
            "states; p [3*H]: peepholes i o f. y is 0 behind a length; the last states are [B H], c_last [0 H] unless "
-           "lstm. f32"),
+           "lstm. f32; or r i8 or u8 for (r - r_zero) r_scale (f32 and i32 [G*H]) with lstm: each step makes u8 of the "
+           "states by their range"),
         Op(57, "if", "condition values*", "y*", (),
            "The outputs of the first subgraph when condition (bool, one element) is true, else of the second; both "
            "have the values as inputs"),

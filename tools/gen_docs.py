@@ -35,6 +35,20 @@ those are.
 """
 
 
+MICROSOFT = """Operators of the domain `com.microsoft`, which onnxruntime's optimiser and quantiser and some exporters
+write; `SimplifiedLayerNormalization`, and `LayerNormalization` before opset 17, also where they claim to be ONNX's own.
+The other operators of the domain are refused. The dtypes are those of the first tensor with which a row of
+`tests/ops/cases/` is converted, the reasons those of `tests/ops/microsoft_refused.py`. The truth of the tests is
+onnxruntime without optimisation.
+
+Quantised tensors are rounded as onnxruntime's kernels do it where the CPU has FMA: the same integers, but for one step
+in at most a thousandth of them (QLinearSigmoid, QLinearSoftmax, QLinearAveragePool, where a result lies half-way
+between two integers). DynamicQuantizeLSTM takes the range of the whole batch, as onnxruntime does with one thread.
+MatMulNBits: its weights become f32 (f16 where A is) when the model is converted, or f16 with `--weights f16`; they take
+4 to 8 times the bytes of the source. Attention of f16 is computed in f32.
+"""
+
+
 def default(a: Attr) -> str:
     return a.values[int(a.default)] if a.type == "enum" else f"{a.default:g}" if a.type == "f32" else str(a.default)
 
@@ -64,8 +78,18 @@ def onnx_operators() -> list[str]:
     return lines
 
 
+def microsoft_operators() -> list[str]:
+    """The table of onnxruntime's operators."""
+    from op_support import microsoft_support
+
+    lines = ["| operator | dtypes | refused, for example, because |", "|---|---|---|"]
+    return lines + ["| " + " | ".join([s.op, " ".join(s.dtypes), "; ".join(s.limits).replace("|", "\\|")]) + " |"
+                    for s in microsoft_support()]
+
+
 def text() -> str:
-    out = [HEAD, "## Operators of ONNX", "", ONNX, *onnx_operators(), "", "## Operators of .lrm files", ""]
+    out = [HEAD, "## Operators of ONNX", "", ONNX, *onnx_operators(), "", "## Operators of onnxruntime", "", MICROSOFT,
+           *microsoft_operators(), "", "## Operators of .lrm files", ""]
     out += [operator(o) for o in OPS.values()]
     out += ["## Post-ops", "", "Opcodes of post-op programs (encoding: `spec/postops.py`); a, b, c are the sources.",
             "", "| code | name | sources | result | dtypes |", "|---|---|---|---|---|"]

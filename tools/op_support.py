@@ -21,7 +21,9 @@ from lite_runtime.converter.frontend.structure import has_body
 from lite_runtime.converter.infer import Infer
 from lite_runtime.spec.dtypes import BY_NUMPY
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "graphs"))
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+sys.path[:0] = [str(TESTS / "graphs"), str(TESTS / "ops")]
+import op_frame  # noqa: E402
 from builder import DTYPES, NEWEST, Builder, Invalid, load_rows, model_of  # noqa: E402
 
 MIN_OPSET = 1
@@ -155,6 +157,34 @@ def limits_of(op: str, dtypes: list[str], name: str) -> list[str]:
             words.setdefault(kind, why)
             reasons[kind] += 1
     return [words[kind] for kind, _ in reasons.most_common(MOST)]
+
+
+def microsoft_support() -> list[Support]:
+    """onnxruntime's operators, from the rows of tests/ops: dtypes of the first input with which some row is taken, and
+    what is said of the rows that are refused."""
+    from microsoft_refused import ROWS as REFUSED
+
+    from lite_runtime.converter.frontend.foreign import FOREIGN, MICROSOFT
+
+    known = [r for r in op_frame.rows() if (r.domain or MICROSOFT, r.op) in FOREIGN]
+    found = []
+    for op in sorted({op for space, op in FOREIGN if space == MICROSOFT}):
+        dtypes: set[str] = set()
+        for r in (r for r in known if r.op == op and op_frame.first(r) is not None):
+            for d in (np.float32, np.float16, np.float64) if op_frame.first(r).dtype.kind == "f" else (None,):
+                tried = r if d is None else op_frame.as_floats(r, np.dtype(d))
+                name = BY_NUMPY[op_frame.first(tried).dtype.name].name
+                if name not in dtypes and not _refusal(tried):
+                    dtypes.add(name)
+        limits = [why for r, _ in REFUSED if r.op == op and (why := _refusal(r))]
+        found.append(Support(op, "", [d.name for d in BY_NUMPY.values() if d.name in dtypes], limits))
+    return found
+
+
+def _refusal(r: op_frame.Row) -> str:
+    """Why a row is refused, '' when it is not."""
+    outputs = [np.zeros((1,), np.float32)] * r.outputs
+    return "; ".join(p.why for p in check(load(op_frame.model(r, False, outputs)), Infer()))
 
 
 def support() -> list[Support]:

@@ -1,7 +1,8 @@
 """ONNX models -> the converter's graph.
 
 `load` reads a model and its external data; `import_model` makes a Graph of it or says all that is in the way; `check`
-returns that list. One function per operator, in the table `context.OPS`.
+returns that list. One function per operator, in the table `context.OPS`, and for those that ONNX does not
+define in `foreign.FOREIGN`.
 """
 from __future__ import annotations
 
@@ -21,6 +22,11 @@ from . import (  # noqa: F401  (fill OPS)
     integers,
     loops,
     matmul,
+    microsoft,
+    microsoft_attention,
+    microsoft_cache,
+    microsoft_quant,
+    microsoft_recurrent,
     norm,
     quant,
     recurrent,

@@ -96,14 +96,19 @@ def kernel_of(c: Context, w: Value, n: int) -> list[int | None]:
 
 @onnx_op("Conv")
 def conv(c: Context) -> Value:
+    return c.channels_first(convolution(c))
+
+
+def convolution(c: Context) -> Value:
+    """Of inputs 0 to 2 (x w b?) with ONNX's attributes; channels last."""
     x, n = _image(c)
     w = c.input(1)
     view = window(c, n, kernel_of(c, w, n))
     groups = c.attr_int("group", 1, 1)
     image, weights = c.channels_last(x), c.transpose(w, (0, *range(2, n + 2), 1))
     if n == 3:
-        return c.channels_first(volumes.conv(c, image, weights, c.opt(2), view, groups))
-    return c.channels_first(c.add("conv", image, weights, c.opt(2), groups=groups, **view.attrs()))
+        return volumes.conv(c, image, weights, c.opt(2), view, groups)
+    return c.add("conv", image, weights, c.opt(2), groups=groups, **view.attrs())
 
 
 @onnx_op("ConvTranspose")
@@ -174,13 +179,18 @@ def _pool(c: Context, op: str, x: Value, view: Window, **attrs: Any) -> Value:
     return c.add(op, image, **view.attrs(kernel=True), **attrs)
 
 
+def average_pool(c: Context, x: Value, n: int) -> Value:
+    """Of x [N C ...] with n spatial axes; channels last."""
+    view = window(c, n, ints(c, "kernel_shape", n, 1, 1, MAX_KERNEL))
+    return _pool(c, "avg_pool", x, view, count_include_pad=int(bool(c.attr("count_include_pad", 0))))
+
+
 @onnx_op("MaxPool", "AveragePool")
 def pool(c: Context) -> Result:
     x, n = _image(c)
-    view = window(c, n, ints(c, "kernel_shape", n, 1, 1, MAX_KERNEL))
     if c.op == "AveragePool":
-        divisor = int(bool(c.attr("count_include_pad", 0)))
-        return c.channels_first(_pool(c, "avg_pool", x, view, count_include_pad=divisor))
+        return c.channels_first(average_pool(c, x, n))
+    view = window(c, n, ints(c, "kernel_shape", n, 1, 1, MAX_KERNEL))
     y = c.channels_first(_pool(c, "max_pool", x, view))
     if len(c.out_names) < 2 or not c.out_names[1]:
         return y

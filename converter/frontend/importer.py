@@ -8,10 +8,13 @@ from functools import partial
 
 import numpy as np
 import onnx
+from onnx.defs import OpSchema
 
 from ..errors import ConvertError, Problem
 from ..ir import Graph, Node, Shape, Value
 from .context import OPS, Context, NotSupported
+from .foreign import FOREIGN, MICROSOFT
+from .foreign import Importer as Importing
 from .lists import TensorList
 from .structure import (
     Attributes,
@@ -20,6 +23,7 @@ from .structure import (
     body_of,
     check_signature,
     domain,
+    exists,
     has_body,
     needs,
     opsets,
@@ -45,6 +49,20 @@ class Body:
     captured: dict[Value, Value]
     complete: bool
     lists: dict[int, TensorList]
+
+
+def _definition(space: str, op: str, opset: int) -> tuple[OpSchema, Importing | None]:
+    """Signature and importer of an operator; without an importer it is one that ONNX defines by others."""
+    if space not in ("", MICROSOFT):
+        raise NotSupported(f"operators of '{space}' are not supported", "export with ONNX's own operators")
+    foreign = FOREIGN.get((space, op))
+    if foreign is not None and (space or not exists(op, opset)):
+        return foreign.schema, foreign.importer
+    if not space:
+        schema, importer = schema_of(op, opset), OPS.get(op)
+        if importer is not None or has_body(schema):
+            return schema, importer
+    raise NotSupported("the operator is not supported", "replace it by supported ones, which docs/ops.md lists")
 
 
 FunctionKey = tuple[str, str, str]  # domain, name, overload
@@ -245,13 +263,8 @@ class Importer:
         function = self._functions.get((space, node.op_type, node.overload))
         if function is not None:
             return self._inline_function(function, wanted, name, inputs, attrs, scope)
-        if space:
-            raise NotSupported(f"operators of '{space}' are not supported", "export with ONNX's own operators")
         opset = scope.opsets.get("", 0)
-        schema = schema_of(node.op_type, opset)
-        importer = OPS.get(node.op_type)
-        if importer is None and not has_body(schema):
-            raise NotSupported("the operator is not supported", "replace it by supported ones, which docs/ops.md lists")
+        schema, importer = _definition(space, node.op_type, opset)
         check_signature(schema, node, attrs)
         if None in inputs:
             return [None] * len(wanted)

@@ -9,6 +9,7 @@ f = sx sw / sy, factor and product in f32.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -55,13 +56,21 @@ def product(c: Context, a: Value, b: Value, za: Value | None, zb: Value | None) 
     rows, columns = (None if z is None or k == 0 else _vector(c, z, at)
                      for z, k, at in zip((za, zb), known, (0, 1), strict=True))
     if rows is not None:
-        y = _minus(c, y, rows, c.add("reduce", c.cast(b, "i32"), kind="sum", axes=1 << b.rank - 2))
+        y = _minus(c, y, rows, _sum(c, b, [b.rank - 2], 1))
     if columns is not None:
-        y = _minus(c, y, columns, c.add("reduce", c.cast(a, "i32"), kind="sum", axes=1 << a.rank - 1))
+        y = _minus(c, y, columns, _sum(c, a, [a.rank - 1], 1))
     if rows is not None and columns is not None:
         depth = c.cast(c.as_scalar(c.shape_vector(a, [Part(a.rank - 1)]), "a size"), "i32")
         y = c.add("add", y, c.add("mul", c.add("mul", rows, columns), depth))
     return y
+
+
+def _sum(c: Context, v: Value, axes: Sequence[int], keep: int) -> Value:
+    """Sums in i32, of a constant at once: it stays in bytes, so that no pass makes them."""
+    if v.const is not None:
+        total = v.const.astype(np.int64).sum(axis=tuple(axes), keepdims=bool(keep))
+        return c.graph.const(np.asarray(total.astype(np.int32)))
+    return c.add("reduce", c.cast(v, "i32"), kind="sum", axes=sum(1 << a for a in axes), keep_dims=keep)
 
 
 def _vector(c: Context, z: Value, column: int) -> Value:
@@ -99,7 +108,7 @@ def convolution(c: Context, x: Value, w: Value, zx: Value | None, zw: Value | No
         moving = c.cast(moving, "i32")
     y = c.add("conv", image, weights, bias, groups=groups, x_zero=zero_x, w_zero=zero_w, **view.attrs())
     if moving is not None:
-        size = c.add("reduce", c.cast(weights, "i32"), kind="sum", axes=(1 << n + 2) - 2, keep_dims=0)
+        size = _sum(c, weights, range(1, n + 2), 0)
         y = _minus(c, y, moving, c.add("sub", size, c.scalar(zero_w * math.prod(taps), "i32")))
     if known_w is not None:
         return y
@@ -143,11 +152,15 @@ def conv_integer(c: Context) -> Value:
 # ---- quantisation whose range is that of the values ----
 @onnx_op("DynamicQuantizeLinear")
 def dynamic_quantize(c: Context) -> list[Value]:
-    """y, its scale and its zero point. Values that are all 0 have the scale 1, as in onnxruntime; the function in
-    ONNX's schema divides by 0 there."""
-    x, zero = c.input(0), c.scalar(0.0, "f32")
-    axes = (1 << x.rank) - 1
-    low, high = (c.add(k, c.add("reduce", x, kind=k, axes=axes, keep_dims=0) if axes else x, zero)
+    return dynamically_quantized(c, c.input(0))
+
+
+def dynamically_quantized(c: Context, x: Value, some: Value | None = None) -> list[Value]:
+    """x in u8, its scale and its zero point, for the range of all of x or of `some`. Values that are all 0 have the
+    scale 1, as in onnxruntime; the function in ONNX's schema divides by 0 there."""
+    some, zero = x if some is None else some, c.scalar(0.0, "f32")
+    axes = (1 << some.rank) - 1
+    low, high = (c.add(k, c.add("reduce", some, kind=k, axes=axes, keep_dims=0) if axes else some, zero)
                  for k in ("min", "max"))
     scale = c.add("div", c.add("sub", high, low), c.scalar(255.0, "f32"))
     scale = c.add("select", c.add("equal", high, low), c.scalar(1.0, "f32"), scale)

@@ -24,7 +24,7 @@ def _drop_vector_axes(c: Context, y: Value, left: bool, right: bool) -> Value:
 
 
 @onnx_op("Gemm")
-def gemm(c: Context) -> Value:
+def product_with_bias(c: Context) -> Value:
     a, b, bias = c.input(0), c.input(1), c.opt(2)
     if a.rank != 2 or b.rank != 2:
         raise c.refuse(f"its inputs have ranks {a.rank} and {b.rank}, matrices are needed")

@@ -20,12 +20,12 @@ ACTIVATIONS: dict[str, tuple[str, float | None, float | None]] = {
     "softplus": ("softplus", None, None)}
 
 
-def activations(c: Context, directions: int) -> list[dict[str, Any]]:
+def activations(c: Context, cell: str, directions: int) -> list[dict[str, Any]]:
     """Attributes of each direction. The numbers are taken in order by the functions that have such a number, as
     onnxruntime does; ONNX's text leaves it open."""
-    per = len(DEFAULT[c.op])
+    per = len(DEFAULT[cell])
     listed = c.attr("activations") if "activations" in c.attrs else None  # RNN's schema has two as the default
-    names = [n.decode() if isinstance(n, bytes) else n for n in listed or DEFAULT[c.op] * directions]
+    names = [n.decode() if isinstance(n, bytes) else n for n in listed or DEFAULT[cell] * directions]
     if len(names) != per * directions:
         raise c.refuse(f"it has {len(names)} activations, {per * directions} are needed")
     alphas, betas = list(c.attr("activation_alpha") or ()), list(c.attr("activation_beta") or ())
@@ -66,11 +66,15 @@ def halved(c: Context, b: Value | None) -> tuple[Value | None, Value | None]:
     return first, second
 
 
-def sizes(c: Context, w: Value, r: Value) -> tuple[int, int]:
-    """Directions and hidden size, checked against attributes and shapes."""
-    directions = 2 if c.attr("direction") == "bidirectional" else 1
+def directions_of(c: Context) -> int:
     if c.attr("direction") not in ("forward", "reverse", "bidirectional"):
         raise c.refuse(f"the direction '{str(c.attr('direction'))[:40]}' is not known")
+    return 2 if c.attr("direction") == "bidirectional" else 1
+
+
+def sizes(c: Context, w: Value, r: Value) -> tuple[int, int]:
+    """Directions and hidden size, checked against attributes and shapes."""
+    directions = directions_of(c)
     if w.rank != 3 or r.rank != 3 or c.input(0).rank != 3:
         raise c.refuse("X, W and R must have rank 3")
     hidden = c.attr("hidden_size", r.shape[2])
@@ -87,6 +91,13 @@ def sizes(c: Context, w: Value, r: Value) -> tuple[int, int]:
     return directions, hidden
 
 
+def clip_of(c: Context) -> float:
+    clip = float(c.attr("clip", 0.0))
+    if "clip" in c.attrs and clip <= 0:
+        raise c.refuse(f"clip is {clip:g}; it must be above 0")
+    return clip
+
+
 @onnx_op("LSTM", "GRU", "RNN")
 def recurrent(c: Context) -> Result:
     dtype = c.input(0).dtype
@@ -96,9 +107,7 @@ def recurrent(c: Context) -> Result:
     if w is None or r is None:
         raise c.refuse("input 1 (W) or 2 (R) is missing")
     directions, hidden = sizes(c, w, r)
-    layout, clip = c.attr_int("layout", 0, 0, 1), c.attr("clip", 0.0)
-    if "clip" in c.attrs and clip <= 0:
-        raise c.refuse(f"clip is {clip:g}; it must be above 0")
+    layout = c.attr_int("layout", 0, 0, 1)
     if c.attr("output_sequence", 1) == 0 and c.out_names and c.out_names[0]:
         raise c.refuse("output_sequence is 0, but the output Y is used", "export the model with opset 7 or newer")
     if layout:
@@ -106,11 +115,11 @@ def recurrent(c: Context) -> Result:
     states = [c.opt(5), c.opt(6) if c.op == "LSTM" else None, c.opt(7) if c.op == "LSTM" else None]
     states = [v if v is None else c.cast(v, "f32") for v in states]
     lengths = c.opt(4)
-    attrs: dict[str, Any] = {"cell": c.op.lower(), "clip": float(clip),
+    attrs: dict[str, Any] = {"cell": c.op.lower(), "clip": clip_of(c),
                              "linear_before_reset": int(bool(c.attr("linear_before_reset", 0))),
                              "input_forget": int(bool(c.attr("input_forget", 0)))}
     made = []
-    for d, functions in enumerate(activations(c, directions)):
+    for d, functions in enumerate(activations(c, c.op, directions)):
         b_input, b_state = halved(c, part(c, b, d))
         share = c.add("matmul", x, part(c, w, d), b_input, trans_b=1)
         h, cell = (part(c, v, d, layout) for v in states[:2])

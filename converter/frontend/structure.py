@@ -123,6 +123,15 @@ def schema_of(op: str, opset: int) -> OpSchema:
         raise NotSupported(f"opset {opset} has no such operator", "check the spelling, or upgrade onnx") from None
 
 
+def exists(op: str, opset: int) -> bool:
+    """Whether ONNX itself has the operator in an opset."""
+    try:
+        schema_of(op, opset)
+    except NotSupported:
+        return False
+    return True
+
+
 def check_signature(schema: OpSchema, node: onnx.NodeProto, attrs: Attributes) -> None:
     """NotSupported unless numbers of inputs and outputs and the attributes' names and types are those of the schema."""
     for what, n, low, high in (("inputs", len(node.input), schema.min_input, schema.max_input),

@@ -8,78 +8,9 @@
 #include "move.h"
 #include "recurrent.h"
 
-enum { X, R, B, LENGTHS, H0, C0, P, INPUTS, MAX_MR = 16 };
+enum { MAX_MR = 16 };
 /* Multiply-adds of a unit of work, at least: some 10 us, far above what handing it to a thread costs. */
 #define UNIT_WORK ((int64_t)1 << 18)
-
-static int64_t gates_of(uint32_t cell) {
-  return cell == LR_RECURRENT_CELL_LSTM ? 4 : cell == LR_RECURRENT_CELL_GRU ? 3 : 1;
-}
-
-/* ---- infer ---- */
-static lr_status check_dtypes(const struct lr_infer *c) {
-  static const char name[INPUTS][8] = {"x", "r", "b", "lengths", "h", "c", "p"};
-  for (int32_t i = 0; i < INPUTS && i < c->n_in; i++) {
-    int32_t dtype = c->in[i].dtype, want = i == LENGTHS ? LR_I32 : LR_F32;
-    if (dtype && dtype != want && !(i == R && dtype == LR_F16))
-      return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "%s is %s; it must be %s", name[i], lr_dtype_name(dtype),
-                           lr_dtype_name(want));
-  }
-  return LR_OK;
-}
-
-static lr_status check_attrs(const struct lr_infer *c) {
-  const struct lr_recurrent_attrs *a = c->attrs;
-  uint32_t limit = LR_RECURRENT_F_LIMIT;
-  if (a->cell >= LR_RECURRENT_CELL_LIMIT || a->f >= limit || a->g >= limit || a->h >= limit || a->clip < 0)
-    return lr_infer_fail(c, LR_ERR_MODEL, "cell is %u, its activations are %u, %u, %u and clip %g", a->cell,
-                         a->f, a->g, a->h, (double)a->clip);
-  if (a->cell != LR_RECURRENT_CELL_LSTM && (lr_infer_has(c, C0) || lr_infer_has(c, P)))
-    return lr_infer_fail(c, LR_ERR_MODEL, "it has the inputs c or p, which only lstm has");
-  return LR_OK;
-}
-
-/* Input i, when it is there, must be [first], or [first second] with second not 0. */
-static bool fits(const struct lr_infer *c, int32_t i, lr_dim *first, lr_dim second) {
-  if (!lr_infer_has(c, i)) return true;
-  const struct lr_type *t = &c->in[i];
-  return t->rank == (second ? 2 : 1) && lr_dim_unify(first, t->dim[0]) &&
-         (!second || lr_dim_unify(&second, t->dim[1]));
-}
-
-lr_status lr_infer_recurrent(struct lr_infer *c) {
-  const struct lr_recurrent_attrs *a = c->attrs;
-  const struct lr_type *x = &c->in[X], *r = &c->in[R];
-  LR_TRY(check_dtypes(c));
-  LR_TRY(check_attrs(c));
-  int64_t g = gates_of(a->cell);
-  if (x->rank != 3 || r->rank != 2)
-    return lr_infer_fail(c, LR_ERR_MODEL, "x has rank %d and r %d; they must have 3 and 2", x->rank, r->rank);
-  lr_dim h = r->dim[1];
-  if (h < 1)
-    return lr_infer_fail(c, LR_ERR_UNSUPPORTED,
-                         "the size of the state, r's last dim, must be known and not 0");
-  lr_dim batch = x->dim[1], gh = g * h, three = 3 * h;
-  char tx[96], tr[96];
-  if (!lr_dim_unify(&gh, r->dim[0]) || !lr_dim_unify(&gh, x->dim[2]))
-    return lr_infer_fail(c, LR_ERR_MODEL,
-                         "x is %s and r %s; for %d gates they must be [S B %lld] and [%lld %lld]",
-                         lr_type_text(x, tx, sizeof tx), lr_type_text(r, tr, sizeof tr), (int)g,
-                         (long long)(g * h), (long long)(g * h), (long long)h);
-  if (!fits(c, B, &gh, 0) || !fits(c, LENGTHS, &batch, 0) || !fits(c, H0, &batch, h) ||
-      !fits(c, C0, &batch, h) || !fits(c, P, &three, 0))
-    return lr_infer_fail(
-        c, LR_ERR_MODEL,
-        "its batch is that of x %s and its state has size %lld; b must be [%lld], lengths [B], h and c "
-        "[B %lld], p [%lld]",
-        lr_type_text(x, tx, sizeof tx), (long long)h, (long long)(g * h), (long long)h, (long long)(3 * h));
-  bool lstm = a->cell == LR_RECURRENT_CELL_LSTM;
-  c->out[0] = (struct lr_type){.dtype = LR_F32, .rank = 3, .dim = {x->dim[0], batch, h}};
-  c->out[1] = (struct lr_type){.dtype = LR_F32, .rank = 2, .dim = {batch, h}};
-  c->out[2] = (struct lr_type){.dtype = LR_F32, .rank = 2, .dim = {lstm ? batch : 0, h}};
-  for (int32_t k = 0; k < 3; k++) LR_TRY(lr_move_output(c, k));
-  return LR_OK;
-}
 
 /* ---- bind: packs r when it is constant ---- */
 struct weights { /* how r is packed: gate by gate; `packed` is NULL when each run must do it */
@@ -90,7 +21,8 @@ struct weights { /* how r is packed: gate by gate; `packed` is NULL when each ru
 };
 
 static struct weights weights_of(int64_t gates, int64_t h, int32_t dtype, uint32_t cpu) {
-  struct weights w = {.kernel = lr_kernel_find(LR_SIG_f32_gemm, cpu), .gates = gates};
+  enum lr_signature gemm = lr_is_int8(dtype) ? LR_SIG_qu8_gemm : LR_SIG_f32_gemm;
+  struct weights w = {.kernel = lr_kernel_find(gemm, cpu), .gates = gates};
   w.pack = (struct lr_pack){.type = lr_gemm_pack_type(dtype),
                             .nr = (uint32_t)w.kernel->nr,
                             .kr = (uint32_t)w.kernel->kr,
@@ -116,7 +48,7 @@ static lr_status bind(struct lr_bind *b) {
   const struct lr_recurrent_attrs *a = b->node->attrs;
   const struct lr_graph_tensor *r = &b->graph->tensors[b->node->in[R]];
   if (r->lifetime != LR_LIFE_CONST) return LR_OK; /* its declared sizes are hints */
-  struct weights w = weights_of(gates_of(a->cell), r->type.dim[1], r->type.dtype, b->model->cpu);
+  struct weights w = weights_of(lr_gates_of(a->cell), r->type.dim[1], r->type.dtype, b->model->cpu);
   struct lr_packing how = {1, 1, w.pack.nr, w.pack.kr, (uint32_t)w.gates};
   const void *packed = NULL;
   LR_TRY(lr_weights_get(b, R, &how, (size_t)(w.gates * w.gate_bytes), pack_gates, &w, &packed));
@@ -128,12 +60,14 @@ static lr_status bind(struct lr_bind *b) {
 struct step {
   struct weights w;
   lr_f32_gemm_fn *gemm;
+  lr_qu8_gemm_fn *int8; /* NULL: r is a float */
+  lr_vquantize_fn *quantise;
   lr_f32_vop_fn *vop;
   int64_t steps, batch, h;
   int64_t mr, chunk, chunks; /* rows and units of the layer in a unit of work */
   int64_t tiles;             /* units of work in a step */
   size_t bias_bytes;         /* of one gate */
-  size_t packed_at, bias_at, states_at, state_bytes, threads_at, thread_bytes;
+  size_t packed_at, bias_at, states_at, state_bytes, q_at, threads_at, thread_bytes;
 };
 
 static lr_status prepare(struct lr_prepare *p) {
@@ -142,9 +76,13 @@ static lr_status prepare(struct lr_prepare *p) {
   if (!c) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
   c->h = p->in[R].dim[1];
   struct weights *w = &c->w;
-  *w = weights_of(gates_of(a->cell), c->h, p->in[R].dtype, p->bind.model->cpu);
+  *w = weights_of(lr_gates_of(a->cell), c->h, p->in[R].dtype, p->bind.model->cpu);
   w->packed = *p->bind.slot;
-  c->gemm = (lr_f32_gemm_fn *)w->kernel->fn;
+  if (lr_is_int8(p->in[R].dtype))
+    c->int8 = (lr_qu8_gemm_fn *)w->kernel->fn;
+  else
+    c->gemm = (lr_f32_gemm_fn *)w->kernel->fn;
+  c->quantise = (lr_vquantize_fn *)lr_kernel_find(LR_SIG_vquantize, p->bind.model->cpu)->fn;
   c->vop = (lr_f32_vop_fn *)lr_kernel_find(LR_SIG_f32_vop, p->bind.model->cpu)->fn;
   p->kernel = w->kernel->name;
   c->mr = w->kernel->mr;
@@ -161,7 +99,8 @@ static lr_status prepare(struct lr_prepare *p) {
   c->bias_at = w->packed ? 0 : lr_align_up((size_t)(w->gates * w->gate_bytes), LR_ALIGN);
   c->states_at = lr_align_up(c->bias_at + (size_t)w->gates * c->bias_bytes, LR_ALIGN);
   c->state_bytes = lr_align_up((size_t)(c->batch * c->h) * sizeof(float), LR_ALIGN);
-  c->threads_at = c->states_at + 4 * c->state_bytes;
+  c->q_at = c->states_at + 4 * c->state_bytes;
+  c->threads_at = c->q_at + (c->int8 ? lr_align_up((size_t)(c->batch * c->h), LR_ALIGN) : 0);
   c->thread_bytes = lr_align_up((size_t)(c->mr * w->gates * c->chunk) * sizeof(float), LR_ALIGN);
   p->scratch = c->threads_at + (size_t)p->threads * c->thread_bytes;
   return LR_OK;
@@ -175,7 +114,9 @@ struct job {
   const float *x, *p;
   const char *packed, *bias;
   const int32_t *lengths; /* NULL: all are c->steps */
-  float *y, *cell;        /* cell: NULL unless lstm */
+  struct lr_int8_weights int8;
+  struct lr_int8_state state; /* of this step, where c->int8 */
+  float *y, *cell;            /* cell: NULL unless lstm */
   float *h, *next, *z, *reset_h;
   char *threads;
   int64_t k;     /* number of the step */
@@ -194,6 +135,23 @@ static struct block block_at(const struct job *j, int64_t i, int32_t thread) {
   b.n = c->h - b.col < c->chunk ? c->h - b.col : c->chunk;
   b.gate = (float *)(void *)(j->threads + (size_t)thread * c->thread_bytes);
   return b;
+}
+
+/* The same as multiply, of the quantised states with all gates. */
+static void multiply_int8(const struct job *j, const struct block *b) {
+  const struct step *c = j->c;
+  const void *a[MAX_MR];
+  for (int64_t i = 0; i < c->mr; i++) a[i] = j->state.q + (b->row + (i < b->rows ? i : b->rows - 1)) * c->h;
+  int64_t panel = b->col / (int64_t)j->w->pack.nr * (int64_t)lr_pack_panel_bytes(&j->w->pack);
+  for (int64_t g = 0; g < j->w->gates; g++) {
+    struct lr_int8_weights w = j->int8;
+    w.panels = j->packed + g * j->w->gate_bytes;
+    c->int8((size_t)b->rows, (size_t)b->n, 1, (size_t)c->h, a, w.panels + panel,
+            (const int32_t *)(const void *)j->bias, (int32_t *)(void *)(b->gate + g * b->n),
+            (size_t)(j->w->gates * b->n));
+    for (int64_t i = 0; i < b->rows; i++)
+      lr_int8_real(&w, &j->state, b->row + i, g, b->col, b->n, b->gate + (i * j->w->gates + g) * b->n);
+  }
 }
 
 /* Products of the block's rows of `state` with gates first..last-1. */
@@ -248,7 +206,10 @@ static void cells(const struct job *j, const struct block *b, int64_t gates,
 static void whole(void *context, int32_t i, int32_t thread) {
   const struct job *j = context;
   struct block b = block_at(j, j->first + i, thread);
-  multiply(j, &b, j->h, 0, j->w->gates);
+  if (j->c->int8)
+    multiply_int8(j, &b);
+  else
+    multiply(j, &b, j->h, 0, j->w->gates);
   cells(j, &b, j->w->gates,
         j->a->cell == LR_RECURRENT_CELL_LSTM  ? lr_cell_lstm
         : j->a->cell == LR_RECURRENT_CELL_GRU ? lr_cell_gru_linear
@@ -292,8 +253,14 @@ static void set_weights(struct job *j, struct lr_run *r) {
   const float *b = r->in[B].data;
   char *bias = (char *)r->scratch + c->bias_at;
   for (int64_t g = 0; g < w->gates; g++)
-    lr_gemm_bias(bias + (size_t)g * c->bias_bytes, &w->pack, b ? b + g * c->h : NULL, LR_F32, NULL, 0, 0);
+    if (c->int8)
+      memset(bias + (size_t)g * c->bias_bytes, 0, c->bias_bytes);
+    else
+      lr_gemm_bias(bias + (size_t)g * c->bias_bytes, &w->pack, b ? b + g * c->h : NULL, LR_F32, NULL, 0, 0);
   j->bias = bias;
+  j->int8 = (struct lr_int8_weights){
+      .pack = &w->pack, .scale = r->in[R_SCALE].data, .bias = r->in[B].data, .zero = r->in[R_ZERO].data};
+  j->state.q = (uint8_t *)r->scratch + c->q_at;
   j->packed = w->packed;
   if (j->packed) return;
   lr_gemm_pack(r->pool, &w->pack, w->gates, r->in[R].data, lr_gemm_pack_evenly, &w->from_bytes, r->scratch,
@@ -338,6 +305,7 @@ static lr_status run(struct lr_run *r) {
     memset(j.reset_h, 0, c->state_bytes); /* of rows past their end it is not set, but multiplied */
   if (c->steps) set_weights(&j, r);
   for (; j.k < c->steps && !lr_stopped(); j.k++) {
+    if (c->int8) lr_int8_quantise(c->quantise, j.h, n, &j.state);
     lr_parallel_wide(r->pool, c->tiles, &j.first, two_phases ? gru_gates : whole, &j);
     if (two_phases) lr_parallel_wide(r->pool, c->tiles, &j.first, gru_state, &j);
     float *h = j.h;

@@ -1,7 +1,14 @@
-/* What recurrent.c (products, steps, threads) and recurrent_cell.c (gates) share. */
+/* What recurrent_infer.c, recurrent.c (products, steps, threads) and recurrent_cell.c (gates) share. */
 #pragma once
 #include "kernels.h"
 #include "op.h"
+#include "packing.h"
+
+enum { X, R, B, LENGTHS, H0, C0, P, R_SCALE, R_ZERO, INPUTS }; /* of the node */
+
+static inline int64_t lr_gates_of(uint32_t cell) {
+  return cell == LR_RECURRENT_CELL_LSTM ? 4 : cell == LR_RECURRENT_CELL_GRU ? 3 : 1;
+}
 
 /* A piece of one row of the batch at one step: units first..first+n-1. */
 struct lr_cell_piece {
@@ -26,3 +33,23 @@ void lr_cell_gru_linear(const struct lr_cell_piece *u);
  * state. */
 void lr_cell_gru_gates(const struct lr_cell_piece *u);
 void lr_cell_gru_state(const struct lr_cell_piece *u);
+
+/* ---- weights of 8 bits (recurrent_int8.c) ---- */
+struct lr_int8_state { /* the states of a step: (q - zero) * scale */
+  uint8_t *q;          /* [B H] */
+  float scale;
+  uint8_t zero;
+};
+struct lr_int8_weights {
+  const struct lr_pack *pack; /* of one gate */
+  const char *panels;         /* of that gate */
+  const float *scale, *bias;  /* [G*H]; bias: NULL for none */
+  const int32_t *zero;        /* [G*H], NULL: 0 */
+};
+
+/* Sets all of s but the place of q. */
+void lr_int8_quantise(lr_vquantize_fn *quantise, const float *h, int64_t n, struct lr_int8_state *s);
+/* Makes n sums of i32, those of units col.. of a gate for a row of the batch, the real numbers that they stand for, the
+ * bias added; in place. */
+void lr_int8_real(const struct lr_int8_weights *w, const struct lr_int8_state *s, int64_t row, int64_t gate,
+                  int64_t col, int64_t n, float *acc);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ class Const:
 class Row:
     """One case: an ONNX node, or `nodes` called `op`.
 
-    inputs: arrays, Const, or None (absent). dynamic: also run with all dims symbolic.
+    inputs: arrays, Const, or None (absent). dynamic: also run with all dims symbolic, or with these axes of inputs.
     """
 
     op: str
@@ -34,8 +34,10 @@ class Row:
     attrs: dict[str, Any]
     outputs: int = 1
     opset: int = 17
-    dynamic: bool = True
+    dynamic: bool | dict[int, tuple[int, ...]] = True
     rtol: float | None = None
+    domain: str = ""
+    off: float = 0  # share of integers that may be one step off
     evaluator: bool = False  # take ONNX's own evaluator as the reference, where onnxruntime is not right
     nodes: Callable[[list[str]], list[onnx.NodeProto]] | None = None  # of the inputs' names; they make y0
 
@@ -53,11 +55,31 @@ class Row:
         return {f"x{i}": x for i, x in enumerate(self.inputs) if isinstance(x, np.ndarray)}
 
 
-def row(op: str, *inputs: Any, outputs: int = 1, opset: int = 17, dynamic: bool = True, rtol: float | None = None,
-        evaluator: bool = False, **attrs: Any) -> Row:
+def first(r: Row) -> np.ndarray:
+    """The first tensor that is no scalar: of quantised operators, not a scale."""
+    arrays = [x.array if isinstance(x, Const) else x for x in r.inputs if x is not None]
+    return next((a for a in arrays if a.ndim), arrays[0])
+
+
+def as_floats(r: Row, dtype: np.dtype) -> Row:
+    """The row with another dtype for its floats."""
+    def cast(x: np.ndarray | Const | None) -> np.ndarray | Const | None:
+        a = x.array if isinstance(x, Const) else x
+        if a is None or a.dtype.kind != "f":
+            return x
+        with np.errstate(over="ignore"):
+            y = a.astype(dtype)
+        return Const(y) if isinstance(x, Const) else y
+
+    return replace(r, inputs=tuple(cast(x) for x in r.inputs))
+
+
+def row(op: str, *inputs: Any, outputs: int = 1, opset: int = 17,
+        dynamic: bool | dict[int, tuple[int, ...]] = True, rtol: float | None = None,
+        domain: str = "", off: float = 0, evaluator: bool = False, **attrs: Any) -> Row:
     """A Row; lists and numbers among the inputs become int64 constants."""
     made = tuple(Const(np.array(x, np.int64)) if isinstance(x, (list, int)) else x for x in inputs)
-    return Row(op, made, attrs, outputs, opset, dynamic, rtol, evaluator)
+    return Row(op, made, attrs, outputs, opset, dynamic, rtol, domain, off, evaluator)
 
 
 _RNG = np.random.default_rng(2024)
@@ -84,7 +106,8 @@ def model(r: Row, symbolic: bool, outputs: list[np.ndarray] | None = None) -> on
         if isinstance(x, Const):
             constants.append(numpy_helper.from_array(x.array, f"x{i}"))
         else:
-            shape = [f"s{i}_{k}" for k in range(x.ndim)] if symbolic else x.shape
+            axes = () if not symbolic else range(x.ndim) if r.dynamic is True else r.dynamic.get(i, ())
+            shape = [f"s{i}_{k}" if k in axes else n for k, n in enumerate(x.shape)]
             infos.append(helper.make_tensor_value_info(f"x{i}", helper.np_dtype_to_tensor_dtype(x.dtype), shape))
     results = [f"y{k}" for k in range(r.outputs)]
     if outputs is None:
@@ -92,19 +115,22 @@ def model(r: Row, symbolic: bool, outputs: list[np.ndarray] | None = None) -> on
     else:
         ends = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(y.dtype), [None] * y.ndim)
                 for n, y in zip(results, outputs, strict=True)]
-    nodes = r.nodes(names) if r.nodes else [helper.make_node(r.op, names, results, name="node", **r.attrs)]
+    nodes = r.nodes(names) if r.nodes else [
+        helper.make_node(r.op, names, results, name="node", domain=r.domain, **r.attrs)]
     graph = helper.make_graph(nodes, "case", infos, ends, constants)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", r.opset)],
+    spaces = [helper.make_opsetid("", r.opset), *([helper.make_opsetid(r.domain, 1)] if r.domain else [])]
+    return helper.make_model(graph, opset_imports=spaces,
                              ir_version=8 if r.opset < 19 else 10)
 
 
-def reference(r: Row) -> list[np.ndarray]:
+def reference(r: Row, threads: int = 0) -> list[np.ndarray]:
     """onnxruntime's results, or those of ONNX's own evaluator for what onnxruntime lacks."""
     import onnxruntime as ort
     from onnx.reference import ReferenceEvaluator
 
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = threads
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     m = model(r, symbolic=False)
     try:
@@ -113,12 +139,19 @@ def reference(r: Row) -> list[np.ndarray]:
         session = ort.InferenceSession(m.SerializeToString(), options, providers=["CPUExecutionProvider"])
         return [np.asarray(y) for y in session.run(None, r.feeds())]
     except Exception:  # whatever onnxruntime raises on a node that it cannot take
+        if r.domain:
+            raise  # which the evaluator does not know
         return [np.asarray(y) for y in ReferenceEvaluator(m).run(None, r.feeds())]
 
 
-def compare(got: np.ndarray, want: np.ndarray, rtol: float | None) -> None:
-    """Equal for integers and bools; floats to rtol of the largest value, NaN and Inf in the same places."""
+def compare(got: np.ndarray, want: np.ndarray, rtol: float | None, off: float = 0) -> None:
+    """Equal for integers and bools, but for a share `off` of integers that are one step off; floats to rtol of the
+    largest value, NaN and Inf in the same places."""
     assert got.dtype == want.dtype and got.shape == want.shape, f"{got.dtype}{got.shape}, want {want.dtype}{want.shape}"
+    if off and want.size:
+        steps = np.abs(got.astype(np.int64) - want)
+        assert steps.max() <= 1 and steps.mean() <= off, f"{steps.max()} steps, {steps.mean()} of all"
+        return
     if want.dtype.kind != "f" or not want.size:
         np.testing.assert_array_equal(got, want)
         return

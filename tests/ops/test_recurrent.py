@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cases.microsoft_recurrent import layer as int8_layer
 from cases.recurrent import layer
 from op_frame import Const, Row, compare, model, reference
 
@@ -61,6 +62,42 @@ def test_threads_do_not_change_a_bit(op: str, linear: int) -> None:
     for name in found[0]:
         assert found[0][name].tobytes() == found[1][name].tobytes() == found[2][name].tobytes()
     compare(found[0]["y0"], reference(r)[0], None)
+
+
+def test_threads_do_not_change_a_bit_of_integers() -> None:
+    """onnxruntime with one thread, since each of several takes the range of its rows of the batch."""
+    r = int8_layer(s=4, b=19, h=230)
+    file, found = convert(r), []
+    for threads in (1, 2, 5):
+        with lite_runtime.Session(file, threads=threads) as session:
+            found.append(session.run(r.feeds()))
+    assert all(found[0][n].tobytes() == f[n].tobytes() for f in found for n in f)
+    compare(found[0]["y0"], reference(r, threads=1)[0], r.rtol)
+
+
+def test_integer_weights_that_are_inputs() -> None:
+    """Which onnxruntime does not take."""
+    r = int8_layer("uint8", zero=120, h=40, direction="bidirectional")
+    want = reference(r)
+    loose = Row(r.op, tuple(x.array if isinstance(x, Const) else x for x in r.inputs), r.attrs, r.outputs,
+                domain=r.domain, dynamic={0: (0, 1)})
+    for symbolic in (False, True):
+        with lite_runtime.Session(convert(loose, symbolic)) as session:
+            got = session.run(loose.feeds())
+        for k, y in enumerate(want):
+            compare(got[f"y{k}"], y, 2e-5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+def test_integers_of_hostile_states(value: float) -> None:
+    r = int8_layer(h=23)
+    feeds = r.feeds()
+    with lite_runtime.Session(convert(r)) as session:
+        first = session.run(feeds)
+        bad = feeds["x5"].copy()
+        bad[..., 3] = value
+        session.run(feeds | {"x5": bad})
+        assert {n: v.tobytes() for n, v in session.run(feeds).items()} == {n: v.tobytes() for n, v in first.items()}
 
 
 @pytest.mark.parametrize("op", ["LSTM", "GRU"])
