@@ -4,8 +4,7 @@
  *
  * Before including:
  *   GEMM, DWCONV   the functions' names
- *   X, WIDEN(v)    type of A's elements; 16 of them in an __m128i -> i16 in an __m256i
- *   WIDEN32(v)     8 of them in the lower half of an __m128i -> i32 */
+ *   X, WIDEN(v)    type of A's elements; 16 of them in an __m128i -> i16 in an __m256i */
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 #define LOCAL(name) JOIN(GEMM, name)
@@ -66,6 +65,35 @@ void GEMM(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a, 
   }
 }
 
+/* The 16 numbers of a pixel that the panel's columns see. */
+LR_INLINE __m128i LOCAL(_pixel)(const X *x, const size_t *from, const int dense) {
+  X few[NR];
+  if (!dense)
+    for (int j = 0; j < NR; j++) few[j] = x[from[j]];
+  return _mm_loadu_si128((const __m128i *)(const void *)(dense ? x + from[0] : few));
+}
+
+/* One row of a depthwise convolution: pixel s is a[s] + at. Two taps are the pairs that are multiplied and summed. */
+LR_INLINE void LOCAL(_taps)(size_t ks, const void *const *a, size_t at, const size_t *from, const int8_t *w,
+                            const int32_t *bias, __m256i *sum, const int dense) {
+  __m256i p = _mm256_loadu_si256((const __m256i *)(const void *)bias);
+  __m256i q = _mm256_loadu_si256((const __m256i *)(const void *)(bias + 8));
+  for (size_t s = 0; s < ks; s += 2, w += 2 * NR) {
+    __m128i u = LOCAL(_pixel)((const X *)a[s] + at, from, dense), u2 = _mm_setzero_si128();
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)w), v2 = u2;
+    if (s + 1 < ks) {
+      u2 = LOCAL(_pixel)((const X *)a[s + 1] + at, from, dense);
+      v2 = _mm_loadu_si128((const __m128i *)(const void *)(w + NR));
+    }
+    __m256i low = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(v, v2));
+    __m256i high = _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(v, v2));
+    p = _mm256_add_epi32(p, _mm256_madd_epi16(WIDEN(_mm_unpacklo_epi8(u, u2)), low));
+    q = _mm256_add_epi32(q, _mm256_madd_epi16(WIDEN(_mm_unpackhi_epi8(u, u2)), high));
+  }
+  sum[0] = p;
+  sum[1] = q;
+}
+
 void DWCONV(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, const void *const *a,
             size_t a_step, size_t x_step, const void *panels, const int32_t *bias, int32_t *y,
             size_t y_stride) {
@@ -75,26 +103,12 @@ void DWCONV(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, cons
     w += NR * sizeof(int32_t);
     for (size_t j = 0; j < NR; j++) from[j] = (first + col + (j < n ? j : n - 1)) / mult;
     for (size_t r = 0; r < rows; r++) {
-      __m256i p = _mm256_loadu_si256((const __m256i *)(const void *)(bias + col));
-      __m256i q = _mm256_loadu_si256((const __m256i *)(const void *)(bias + col + 8));
-      for (size_t s = 0; s < ks; s++) {
-        const X *x = (const X *)a[r * a_step + s] + r * x_step;
-        X few[NR];
-        if (mult == 1 && n == NR) {
-          x += first + col;
-        } else {
-          for (int j = 0; j < NR; j++) few[j] = x[from[j]];
-          x = few;
-        }
-        __m128i u = _mm_loadu_si128((const __m128i *)(const void *)x);
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(w + s * NR));
-        __m256i low = _mm256_mullo_epi32(WIDEN32(u), _mm256_cvtepi8_epi32(v));
-        __m256i high =
-            _mm256_mullo_epi32(WIDEN32(_mm_srli_si128(u, 8)), _mm256_cvtepi8_epi32(_mm_srli_si128(v, 8)));
-        p = _mm256_add_epi32(p, low);
-        q = _mm256_add_epi32(q, high);
-      }
-      store8(y + r * y_stride + col, p, q, n);
+      __m256i sum[2];
+      if (mult == 1 && n == NR)
+        LOCAL(_taps)(ks, a + r * a_step, r * x_step, from, w, bias + col, sum, 1);
+      else
+        LOCAL(_taps)(ks, a + r * a_step, r * x_step, from, w, bias + col, sum, 0);
+      store8(y + r * y_stride + col, sum[0], sum[1], n);
     }
   }
 }
@@ -105,4 +119,3 @@ void DWCONV(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, cons
 #undef DWCONV
 #undef X
 #undef WIDEN
-#undef WIDEN32

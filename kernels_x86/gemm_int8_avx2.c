@@ -27,12 +27,10 @@ LR_INLINE void store8(int32_t *y, __m256i p, __m256i q, size_t n) {
 #define DWCONV lr_qs8_dwconv_1x16__avx2
 #define X int8_t
 #define WIDEN _mm256_cvtepi8_epi16
-#define WIDEN32 _mm256_cvtepi8_epi32
 #include "gemm_int8.inl"
 
 #define GEMM lr_qu8_gemm_6x16c2__avx2
 #define DWCONV lr_qu8_dwconv_1x16__avx2
 #define X uint8_t
 #define WIDEN _mm256_cvtepu8_epi16
-#define WIDEN32 _mm256_cvtepu8_epi32
 #include "gemm_int8.inl"
