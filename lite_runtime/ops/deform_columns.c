@@ -95,7 +95,7 @@ static void pixel(const struct job *j, int64_t p) {
   const float *image = (const float *)j->x->data + n * j->x->dim[1] * j->x->dim[2] * channels;
   float *y = j->y + p * taps * channels;
   for (int64_t g = 0; g < a->groups; g++)
-    for (int64_t t = 0; t < taps; t++)
+    for (int64_t t = 0; t < taps && !(t % 64 == 63 && lr_stopped()); t++)
       for (int64_t c = g * per_group, len; c < (g + 1) * per_group; c += len, y += len) {
         int64_t o = c / per_offset, end = (o + 1) * per_offset, at = (p * a->offset_groups + o) * taps + t;
         len = (end < (g + 1) * per_group ? end : (g + 1) * per_group) - c;

@@ -19,10 +19,20 @@ struct job {
   const struct lr_taps *taps; /* nearest: by axis */
   lr_f32_wsum_fn *wsum;
   int64_t axis_stride; /* weighted: x's along the axis */
-  int64_t rows, rows_a_tile, first;
+  int64_t rows, rows_a_tile, cols_a_tile, col_tiles, first;
 };
 
-static void set_up(struct job *j, const struct lr_view *x, const struct lr_view *y, const uint8_t *kind) {
+/* Tiles of some rows, or of a part of one row. `taps`: of an output. */
+static void set_tiles(struct job *j, int64_t taps) {
+  int64_t most = ROWS_BYTES / 4 / ((taps + 3) / 4) / CHUNK * CHUNK;
+  if (most < CHUNK) most = CHUNK;
+  j->cols_a_tile = j->length < most ? j->length : most;
+  j->col_tiles = j->length ? (j->length + j->cols_a_tile - 1) / j->cols_a_tile : 1;
+  j->rows_a_tile = j->col_tiles > 1 || !j->length ? 1 : most / j->length;
+}
+
+static void set_up(struct job *j, const struct lr_view *x, const struct lr_view *y, const uint8_t *kind,
+                   int64_t taps) {
   int64_t dim[LR_MAX_RANK], stride[2][LR_MAX_RANK];
   memcpy(dim, y->dim, sizeof dim);
   memcpy(stride[0], y->stride, sizeof stride[0]);
@@ -58,10 +68,21 @@ static void set_up(struct job *j, const struct lr_view *x, const struct lr_view 
     j->stride[1][i] = stride[1][i];
     j->rows *= dim[i];
   }
-  j->rows_a_tile = j->length >= ROWS_BYTES / 4 ? 1 : ROWS_BYTES / 4 / (j->length ? j->length : 1);
+  set_tiles(j, taps);
 }
 
-static int64_t n_tiles(const struct job *j) { return (j->rows + j->rows_a_tile - 1) / j->rows_a_tile; }
+static int64_t n_tiles(const struct job *j) {
+  return (j->rows + j->rows_a_tile - 1) / j->rows_a_tile * j->col_tiles;
+}
+
+struct tile { /* rows row..end-1, columns col..col+n-1 */
+  int64_t row, end, col, n;
+};
+static struct tile tile_at(const struct job *j, int64_t i) {
+  int64_t row = i / j->col_tiles * j->rows_a_tile, col = i % j->col_tiles * j->cols_a_tile;
+  return (struct tile){row, row + j->rows_a_tile < j->rows ? row + j->rows_a_tile : j->rows, col,
+                       j->length - col < j->cols_a_tile ? j->length - col : j->cols_a_tile};
+}
 
 /* ---- nearest ---- */
 static void copy_element(char *to, const char *from, size_t size) {
@@ -81,7 +102,7 @@ static void copy_element(char *to, const char *from, size_t size) {
   }
 }
 
-static void nearest_row(const struct job *j, int64_t row) {
+static void nearest_row(const struct job *j, int64_t row, int64_t col, int64_t n) {
   int64_t x = 0, y = 0;
   for (int32_t i = j->rank - 1; i >= 0; i--) {
     int64_t o = row % j->dim[i];
@@ -94,17 +115,16 @@ static void nearest_row(const struct job *j, int64_t row) {
   const char *from = j->x + x * size;
   const int64_t *map = j->last_kind ? j->taps[j->last_kind - 1].from : NULL;
   if (!map && (j->length == 1 || (j->step[0] == 1 && j->step[1] == 1)))
-    memcpy(to, from, (size_t)j->length * j->size);
+    memcpy(to + col * size, from + col * size, (size_t)n * j->size);
   else
-    for (int64_t k = 0; k < j->length; k++)
+    for (int64_t k = col; k < col + n; k++)
       copy_element(to + k * j->step[0] * size, from + (map ? map[k] : k) * j->step[1] * size, j->size);
 }
 
 static void nearest_tile(void *context, int32_t i, int32_t thread) {
   const struct job *j = context;
-  int64_t row = (j->first + i) * j->rows_a_tile,
-          end = row + j->rows_a_tile < j->rows ? row + j->rows_a_tile : j->rows;
-  for (; row < end; row++) nearest_row(j, row);
+  struct tile t = tile_at(j, j->first + i);
+  for (; t.row < t.end; t.row++) nearest_row(j, t.row, t.col, t.n);
 }
 
 void lr_resize_nearest(struct lr_pool *pool, const struct lr_view *x, const struct lr_view *y,
@@ -112,7 +132,7 @@ void lr_resize_nearest(struct lr_pool *pool, const struct lr_view *x, const stru
   struct job j = {.x = x->data, .y = y->data, .size = lr_dtype_size(x->dtype), .taps = taps};
   uint8_t kind[LR_MAX_RANK];
   for (int32_t i = 0; i < x->rank; i++) kind[i] = taps[i].n ? (uint8_t)(i + 1) : 0;
-  set_up(&j, x, y, kind);
+  set_up(&j, x, y, kind, 1);
   lr_parallel_wide(pool, n_tiles(&j), &j.first, nearest_tile, &j);
 }
 
@@ -129,8 +149,9 @@ static void store(char *p, int32_t dtype, int64_t i, float f) {
     ((uint16_t *)(void *)p)[i] = lr_f16_from_f32(f);
 }
 
-/* The axis is not the last dim: sums of n elements at `from` and its neighbours along the axis. */
-static void sum_rows(const struct job *j, const int64_t *at, const float *w, const char *from, char *to) {
+/* The axis is not the last dim: sums of `length` elements at `from` and its neighbours along the axis. */
+static void sum_rows(const struct job *j, const int64_t *at, const float *w, const char *from, char *to,
+                     int64_t length) {
   assert(j->taps->n > 0);
   int64_t x_size = j->x_dtype == LR_F32 ? 4 : 2;
   if (j->x_dtype == LR_F32 && j->y_dtype == LR_F32 && j->step[0] == 1 && j->step[1] == 1 &&
@@ -138,13 +159,13 @@ static void sum_rows(const struct job *j, const int64_t *at, const float *w, con
     const float *a[LR_RESIZE_MAX_TAPS];
     for (int32_t t = 0; t < j->taps->n; t++)
       a[t] = (const float *)(const void *)from + at[t] * j->axis_stride;
-    j->wsum((size_t)j->length, (size_t)j->taps->n, a, w, (float *)(void *)to);
+    j->wsum((size_t)length, (size_t)j->taps->n, a, w, (float *)(void *)to);
     return;
   }
   float chunk[LR_RESIZE_MAX_TAPS + 1][CHUNK], weight[LR_RESIZE_MAX_TAPS + 1];
   const float *a[LR_RESIZE_MAX_TAPS + 1] = {chunk[0], chunk[1], chunk[2], chunk[3], chunk[4]};
-  for (int64_t k = 0; k < j->length; k += CHUNK) {
-    int64_t n = j->length - k < CHUNK ? j->length - k : CHUNK;
+  for (int64_t k = 0; k < length; k += CHUNK) {
+    int64_t n = length - k < CHUNK ? length - k : CHUNK;
     for (int32_t done = 0, now; done < j->taps->n; done += now) { /* the sum so far is one more summand */
       int32_t first = done > 0;
       now = j->taps->n - done < LR_RESIZE_MAX_TAPS ? j->taps->n - done : LR_RESIZE_MAX_TAPS;
@@ -161,12 +182,12 @@ static void sum_rows(const struct job *j, const int64_t *at, const float *w, con
   }
 }
 
-/* The axis is the last dim. */
-static void sum_elements(const struct job *j, const char *from, char *to) {
+/* The axis is the last dim: elements first..last-1. */
+static void sum_elements(const struct job *j, const char *from, char *to, int64_t first, int64_t last) {
   int32_t n = j->taps->n;
-  const int64_t *at = j->taps->from;
-  const float *w = j->taps->weight;
-  for (int64_t k = 0; k < j->length; k++, at += n, w += n) {
+  const int64_t *at = j->taps->from + first * n;
+  const float *w = j->taps->weight + first * n;
+  for (int64_t k = first; k < last; k++, at += n, w += n) {
     float sum = 0;
     for (int32_t t = 0; t < n; t++) sum += w[t] * load(from, j->x_dtype, at[t] * j->axis_stride);
     store(to, j->y_dtype, k * j->step[0], sum);
@@ -175,11 +196,10 @@ static void sum_elements(const struct job *j, const char *from, char *to) {
 
 static void weighted_tile(void *context, int32_t i, int32_t thread) {
   const struct job *j = context;
-  int64_t row = (j->first + i) * j->rows_a_tile,
-          end = row + j->rows_a_tile < j->rows ? row + j->rows_a_tile : j->rows;
+  struct tile t = tile_at(j, j->first + i);
   int64_t x_size = j->x_dtype == LR_F32 ? 4 : 2, y_size = j->y_dtype == LR_F32 ? 4 : 2;
-  for (; row < end; row++) {
-    int64_t x = 0, y = 0, o = 0, left = row;
+  for (; t.row < t.end; t.row++) {
+    int64_t x = 0, y = 0, o = 0, left = t.row;
     for (int32_t k = j->rank - 1; k >= 0; k--) {
       int64_t at = left % j->dim[k];
       left /= j->dim[k];
@@ -192,9 +212,10 @@ static void weighted_tile(void *context, int32_t i, int32_t thread) {
     const char *from = j->x + x * x_size;
     char *to = j->y + y * y_size;
     if (j->last_kind)
-      sum_elements(j, from, to);
+      sum_elements(j, from, to, t.col, t.col + t.n);
     else
-      sum_rows(j, j->taps->from + o * j->taps->n, j->taps->weight + o * j->taps->n, from, to);
+      sum_rows(j, j->taps->from + o * j->taps->n, j->taps->weight + o * j->taps->n,
+               from + t.col * j->step[1] * x_size, to + t.col * j->step[0] * y_size, t.n);
   }
 }
 
@@ -209,6 +230,6 @@ void lr_resize_weighted(struct lr_pool *pool, const struct lr_view *x, const str
                   .axis_stride = x->stride[axis]};
   uint8_t kind[LR_MAX_RANK] = {0};
   kind[axis] = 1;
-  set_up(&j, x, y, kind);
+  set_up(&j, x, y, kind, taps->n);
   lr_parallel_wide(pool, n_tiles(&j), &j.first, weighted_tile, &j);
 }
