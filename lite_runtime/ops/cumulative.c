@@ -83,7 +83,7 @@ static lr_status run(struct lr_run *r) {
   const struct lr_cumulative_attrs *a = r->node->attrs;
   const struct lr_view *x = &r->in[0];
   int32_t axis = a->axis;
-  if (r->in[1].dtype) {
+  if (r->in[1].data) {
     uint32_t mask;
     LR_TRY(lr_axes_run(r, 1, x->rank, &mask));
     axis = __builtin_ctz(mask);

@@ -120,8 +120,8 @@ static lr_status run(struct lr_run *r) {
       if (r->in[i].dim[k] != y->dim[k])
         return lr_run_fail(r, LR_ERR_VALUE, "input %d has size %lld along axis %d, y has %lld", i,
                            (long long)r->in[i].dim[k], k, (long long)y->dim[k]);
-  if (lr_view_count(y) && rows > INT32_MAX) return lr_run_fail(r, LR_ERR_UNSUPPORTED, "x is too large");
-  if (lr_view_count(y)) lr_parallel(r->pool, (int32_t)rows, body, &j);
+  if (rows > INT32_MAX) return lr_run_fail(r, LR_ERR_UNSUPPORTED, "x is too large");
+  lr_parallel(r->pool, (int32_t)rows, body, &j);
   return LR_OK;
 }
 

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "move.h"
+#include "resize.h"
 
 enum { MAX_AXES = 3, MAX_TAPS = 4 };
 
@@ -56,15 +57,6 @@ static int64_t pixel(const struct lr_grid_sample_attrs *a, float v, int64_t size
   return !(v > 0) ? 0 : v >= (float)size ? size - 1 : (int64_t)v;
 }
 
-static void cubic(float t, float *w) {
-  const float k = -0.75f; /* Keys 1981 with a = -0.75, as ONNX says */
-  float u = 1 - t;
-  w[0] = ((k * (t + 1) - 5 * k) * (t + 1) + 8 * k) * (t + 1) - 4 * k;
-  w[1] = ((k + 2) * t - (k + 3)) * t * t + 1;
-  w[2] = ((k + 2) * u - (k + 3)) * u * u + 1;
-  w[3] = ((k * (u + 1) - 5 * k) * (u + 1) + 8 * k) * (u + 1) - 4 * k;
-}
-
 static void make_taps(const struct lr_grid_sample_attrs *a, float v, int64_t size, struct taps *t) {
   float n = (float)size;
   v = a->align_corners ? (v + 1) / 2 * (n - 1) : ((v + 1) * n - 1) / 2;
@@ -82,7 +74,7 @@ static void make_taps(const struct lr_grid_sample_attrs *a, float v, int64_t siz
   } else {
     t->n = 4;
     for (int32_t i = 0; i < 4; i++) t->index[i] = pixel(a, base - 1 + (float)i, size);
-    cubic(part, t->weight);
+    lr_cubic_weights(-0.75f, part, t->weight); /* as ONNX says */
   }
 }
 

@@ -3,9 +3,6 @@
 #include "copy.h"
 #include "op.h"
 
-/* True when optional input i of a node is there. */
-static inline bool lr_infer_has(const struct lr_infer *c, int32_t i) { return i < c->n_in && c->in[i].dtype; }
-
 /* Fails unless input i has whole bytes an element (all dtypes but i4 and u4). */
 lr_status lr_move_input(const struct lr_infer *c, int32_t i);
 /* Fails unless 0 <= axis < limit. */

@@ -228,7 +228,7 @@ static lr_status run(struct lr_run *r) {
                   .mode = ((const struct lr_pad_attrs *)r->node->attrs)->mode,
                   .size = lr_dtype_size(x->dtype)};
   LR_TRY(read_pads(r, &j));
-  if (r->n_in > 2 && r->in[2].data) memcpy(j.value, r->in[2].data, j.size);
+  if (r->in[2].data) memcpy(j.value, r->in[2].data, j.size);
   int32_t last = x->rank - 1;
   j.block = j.size;
   for (; last > 0 && j.axis[last].keep == x->dim[last] && y->dim[last] == x->dim[last]; last--)

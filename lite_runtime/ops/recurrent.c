@@ -19,7 +19,7 @@ static int64_t gates_of(uint32_t cell) {
 /* ---- infer ---- */
 static lr_status check_dtypes(const struct lr_infer *c) {
   static const char name[INPUTS][8] = {"x", "r", "b", "lengths", "h", "c", "p"};
-  for (int32_t i = 0; i < INPUTS && i < c->n_in; i++) {
+  for (int32_t i = 0; i < INPUTS; i++) {
     int32_t dtype = c->in[i].dtype, want = i == LENGTHS ? LR_I32 : LR_F32;
     if (dtype && dtype != want && !(i == R && dtype == LR_F16))
       return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "%s is %s; it must be %s", name[i], lr_dtype_name(dtype),

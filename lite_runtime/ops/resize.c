@@ -149,15 +149,6 @@ static int64_t nearest(uint32_t mode, float scale, double x) {
   }
 }
 
-/* Weights of the 4 elements around a point s behind the second one (Keys 1981). */
-static void cubic(float a, float s, float *w) {
-  float r = 1 - s, far = 1 + s, farther = 2 - s;
-  w[0] = ((a * far - 5 * a) * far + 8 * a) * far - 4 * a;
-  w[1] = ((a + 2) * s - (a + 3)) * s * s + 1;
-  w[2] = ((a + 2) * r - (a + 3)) * r * r + 1;
-  w[3] = ((a * farther - 5 * a) * farther + 8 * a) * farther - 4 * a;
-}
-
 /* The filter of antialias: that of linear or cubic, stretched by 1 / scale (as in PIL). n taps around x. */
 static void wide_taps(const struct lr_resize_attrs *a, double x, float scale, int64_t in, int32_t n,
                       int64_t *from, float *w) {
@@ -197,7 +188,7 @@ static void taps_of(const struct lr_resize_attrs *a, float x, float scale, int64
   } else {
     int64_t first = (int64_t)floor(at) - 1;
     float sum = 0;
-    cubic(a->cubic_a, (float)(at - floor(at)), w);
+    lr_cubic_weights(a->cubic_a, (float)(at - floor(at)), w);
     for (int32_t t = 0; t < 4; t++) {
       from[t] = clamp(first + t, in);
       if (a->exclude_outside && from[t] != first + t) w[t] = 0;

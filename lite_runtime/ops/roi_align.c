@@ -149,7 +149,7 @@ static lr_status run(struct lr_run *r) {
     if (i % 4096 == 4095 && lr_stopped()) return LR_OK;
     LR_TRY(check(&j, i));
   }
-  if (lr_view_count(&r->out[0])) lr_parallel(r->pool, (int32_t)n, body, &j);
+  lr_parallel(r->pool, (int32_t)n, body, &j);
   return LR_OK;
 }
 

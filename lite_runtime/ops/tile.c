@@ -85,7 +85,6 @@ static lr_status run(struct lr_run *r) {
       return lr_run_fail(r, LR_ERR_VALUE, "repeats[%d] is %lld, but x has size %lld and y has %lld", i,
                          (long long)k, (long long)x->dim[i], (long long)y->dim[i]);
   }
-  if (!lr_view_count(y)) return LR_OK;
   j.rank = x->rank;
   while (j.rank && x->dim[j.rank - 1] == y->dim[j.rank - 1]) j.piece *= (size_t)x->dim[--j.rank];
   if (j.rank) {

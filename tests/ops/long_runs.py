@@ -1,5 +1,5 @@
-"""Runs of one operator each that are long in one piece: large tensors of one axis, rows as long as the whole tensor, one
-window as large as the image. For stopping in the middle of them (test_stop.py, tools/bench/cancel_ops.py)."""
+"""Runs of one operator each that are long in one piece: large tensors of one axis, rows as long as the whole tensor,
+one window as large as the image. For stopping in the middle of them (test_stop.py, tools/bench/cancel_ops.py)."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -51,8 +51,9 @@ def branch(x: np.ndarray) -> Row:
     """An If that gives one of two tensors back."""
     def nodes(names: list[str]) -> list[Any]:
         out = helper.make_tensor_value_info("out", TensorProto.FLOAT, [None])
-        bodies = [helper.make_graph([helper.make_node(op, [names[0]], ["out"])], op, [], [out]) for op in ("Neg", "Abs")]
-        return [helper.make_node("If", [names[1]], ["y0"], name="node", then_branch=bodies[0], else_branch=bodies[1])]
+        then, other = (helper.make_graph([helper.make_node(op, [names[0]], ["out"])], op, [], [out])
+                       for op in ("Neg", "Abs"))
+        return [helper.make_node("If", [names[1]], ["y0"], name="node", then_branch=then, else_branch=other)]
 
     return Row("If", (x, np.array(True)), {}, nodes=nodes)
 
@@ -187,8 +188,8 @@ ROWS: dict[str, Callable[[], Row]] = {
                                        mode="linear"),
     "antialias": lambda: row("Resize", f32(1, 1, 8 * M), None, None, [1, 1, 32 * 1024], mode="cubic", antialias=1,
                              opset=18, coordinate_transformation_mode="half_pixel"),
-    "antialias of rows": lambda: row("Resize", f32(1, 1, 1000, 16 * 1024), None, None, [1, 1, 2, 16 * 1024], mode="linear",
-                                     antialias=1, opset=18),
+    "antialias of rows": lambda: row("Resize", f32(1, 1, 1000, 16 * 1024), None, None, [1, 1, 2, 16 * 1024],
+                                     mode="linear", antialias=1, opset=18),
     "crop": lambda: row("Resize", f32(1, 1, 4 * M), c([0, 0, -2, 1, 1, 3], "float32"), None, [1, 1, 8 * M],
                         mode="linear", coordinate_transformation_mode="tf_crop_and_resize"),
     "grid sample": lambda: row("GridSample", f32(1, 1, 64, 64), f32(1, 1024, 1024, 2), mode="bicubic"),
@@ -208,7 +209,7 @@ ROWS: dict[str, Callable[[], Row]] = {
     "if": lambda: branch(f32(24 * M)),
 }
 
-# one call of a kernel is most of it: a sum or a row of some millions of elements, which cannot be cut without other bits
-ONE_CALL = {"softmax of a row", "softmax of doubles", "log softmax of a row", "layer norm of a row", "layer norm of doubles",
-            "instance norm", "inner product", "long sums", "bytes, long sums", "einsum", "conv of everything",
-            "average of everything", "largest of everything"}
+# one call of a kernel, which does not ask, is most of it: a row, a sum or a window of some millions of elements
+ONE_CALL = {"softmax of a row", "softmax of doubles", "log softmax of a row", "layer norm of a row",
+            "layer norm of doubles", "instance norm", "inner product", "long sums", "bytes, long sums", "einsum",
+            "conv of everything", "average of everything", "largest of everything"}

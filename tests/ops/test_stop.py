@@ -1,6 +1,6 @@
-"""A run that is past its deadline returns soon, wherever in an operator it is: long runs of one operator each, stopped at
-several places. Compared in CPU time of the running thread, so that a busy machine does not matter: a thread cannot use
-more of it than passes on the clock of the deadline."""
+"""A run that is past its deadline returns soon, wherever in an operator it is: long runs of one operator each, stopped
+at several places. Compared in CPU time of the running thread, so that a busy machine does not matter: a thread cannot
+use more of it than passes on the clock of the deadline."""
 from __future__ import annotations
 
 import time
