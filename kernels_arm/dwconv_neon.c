@@ -6,8 +6,8 @@
 
 /* Some channels of a row of output pixels. */
 struct pixels {
-  size_t rows, ks, panel, y_stride, from, mult,
-      n;      /* panel: elements of 4 channels' weights; from: first channel of y */
+  /* panel: elements of 4 channels' weights; from: first channel of y */
+  size_t rows, ks, panel, y_stride, from, mult, n;
   size_t run; /* pixels that are neighbours; after each `run` of them another row of y begins */
   size_t a_step, x_step;
   const void *const *a;

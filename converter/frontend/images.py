@@ -182,7 +182,7 @@ def _pool(c: Context, op: str, x: Value, view: Window, **attrs: Any) -> Value:
 def average_pool(c: Context, x: Value, n: int) -> Value:
     """Of x [N C ...] with n spatial axes; channels last."""
     view = window(c, n, ints(c, "kernel_shape", n, 1, 1, MAX_KERNEL))
-    return _pool(c, "avg_pool", x, view, count_include_pad=int(bool(c.attr("count_include_pad", 0))))
+    return _pool(c, "avg_pool", x, view, divisor="padded" if c.attr("count_include_pad", 0) else "inside")
 
 
 @onnx_op("MaxPool", "AveragePool")
@@ -207,7 +207,7 @@ def lp_pool(c: Context) -> Value:
     p = float(c.attr("p", 2.0))
     view = window(c, n, ints(c, "kernel_shape", n, 1, 1, MAX_KERNEL))
     power = c.add("mul", x, x) if p == 2 else c.add("pow", c.add("abs", x), c.scalar(p, x.dtype))
-    total = _pool(c, "avg_pool", power, view, count_include_pad=2)
+    total = _pool(c, "avg_pool", power, view, divisor="one")
     total = c.add("transpose", total, perm=(0, n + 1, *range(1, n + 1)))
     return c.add("sqrt", total) if p == 2 else c.add("pow", total, c.scalar(1 / p, x.dtype))
 
@@ -232,7 +232,7 @@ def lrn(c: Context) -> Value:
     squares = c.add("mul", x, x)
     flat = c.reshape(squares, [Part(0), Part(1), -1]) if x.rank > 3 else c.unsqueeze(squares, list(range(x.rank, 3)))
     before = (size - 1) // 2
-    mean = c.add("avg_pool", flat, kernel_w=size, pad_left=before, pad_right=size - 1 - before, count_include_pad=2)
+    mean = c.add("avg_pool", flat, kernel_w=size, pad_left=before, pad_right=size - 1 - before, divisor="one")
     mean = mean if x.rank == 3 else c.reshape(mean, [Part(i) for i in range(x.rank)], of=x)
     scale = c.add("add", c.add("mul", mean, c.scalar(alpha / size, x.dtype)), c.scalar(bias, x.dtype))
     return c.add("div", x, c.add("pow", scale, c.scalar(beta, x.dtype)))

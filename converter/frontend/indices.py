@@ -109,7 +109,8 @@ def eye_like(c: Context) -> Value:
 def one_hot_mask(c: Context, indices: Value, depth: Value, axis: int) -> Value:
     """Whether the index (i64, negative ones count from the end) is the position along the new axis of size `depth`."""
     counted = c.add("select", c.add("less", indices, c.scalar(0, "i64")), c.add("add", indices, depth), indices)
-    steps = c.add("range", c.scalar(0, "i64"), depth, c.scalar(1, "i64"))
+    by = c.cast(c.add("less", c.scalar(-1, "i64"), depth), "i64")  # 0, which no range goes by, when depth is negative
+    steps = c.add("range", c.scalar(0, "i64"), depth, by)
     return c.add("equal", c.unsqueeze(counted, [axis]), c.unsqueeze(steps, list(range(1, indices.rank + 1 - axis))))
 
 

@@ -137,11 +137,12 @@ def pad_into_avg_pool(r: Rewrite, pad: Node, avg_pool: Node, x: Value, pads: Val
     """Zeros around an image are the padding of a mean that counts it. A window of a rounded-up size that reaches over
     the padding is divided by less, so these stay."""
     a = avg_pool.attrs
-    counts = a.get("count_include_pad", 0) or not any(v for k, v in a.items() if k.startswith("pad_"))
+    counts = a.get("divisor", "inside") != "inside" or not any(v for k, v in a.items() if k.startswith("pad_"))
     if a.get("ceil_mode", 0) or not counts or (value is not None and not _is_all(value, 0)):
         return None
     wide = _window_pads(pad, avg_pool)
-    return r.add("avg_pool", x, like=avg_pool, **wide, count_include_pad=1) if wide else None
+    divisor = "one" if a.get("divisor") == "one" else "padded"
+    return r.add("avg_pool", x, like=avg_pool, **wide, divisor=divisor) if wide else None
 
 
 @rule(lambda x, pads, value: P.max_pool(P.pad(x, C(pads), Opt(value))))

@@ -1,5 +1,6 @@
 /* `if` and `loop`. A subgraph has a session of its own inside of the one that runs the node: its inputs are bound to the values
  * of the node, its outputs are copied out. */
+#include "copy.h"
 #include "session.h"
 
 /* Memory that grows; `bytes` of it are used. */
@@ -13,15 +14,29 @@ struct lr_control {
   struct lr_buffer *buffer;
 };
 
+/* Fails when the run is stopped: a part of a value is no value. */
+static lr_status copy(const lr_session *s, void *to, const void *from, size_t bytes, lr_error *error) {
+  const struct lr_view src = {
+      .data = (void *)(uintptr_t)from, .dtype = LR_U8, .rank = 1, .dim = {(int64_t)bytes}, .stride = {1}};
+  struct lr_view dst = src;
+  dst.data = to;
+  if (!bytes) return LR_OK;
+  const struct lr_stop *outer = lr_stop_watch(s->watch);
+  lr_copy_parallel(s->pool, &dst, &src);
+  bool stopped = lr_stopped();
+  lr_stop_watch(outer);
+  return stopped ? lr_fail(error, LR_ERR_CANCELLED, "run: cancelled") : LR_OK;
+}
+
 static lr_status grow(lr_session *s, struct lr_buffer *b, size_t bytes, lr_error *error) {
   if (bytes <= b->capacity) return LR_OK;
   void *data;
   size_t wanted = bytes + b->capacity; /* at least doubles */
   LR_TRY(lr_session_alloc(s, wanted, "a value of a loop", &data, error));
-  if (b->bytes) memcpy(data, b->data, b->bytes);
+  lr_status status = copy(s, data, b->data, b->bytes, error);
   lr_session_free(s, b->data, b->capacity);
   *b = (struct lr_buffer){data, wanted, b->bytes};
-  return LR_OK;
+  return status;
 }
 
 void lr_control_clear(lr_session *s, struct lr_plan_step *st) {
@@ -98,9 +113,7 @@ static lr_status take(lr_session *s, struct lr_plan_step *st, int32_t k, const s
   }
   LR_TRY(lr_tensor_make(s, st->out[k], type, error));
   LR_TRY(lr_tensor_view(s, st->out[k], v, error));
-  size_t bytes = lr_type_bytes(type);
-  if (bytes) memcpy(v->data, data, bytes);
-  return LR_OK;
+  return copy(s, v->data, data, lr_type_bytes(type), error);
 }
 
 static bool flag(const struct lr_view *v) { return *(const uint8_t *)v->data != 0; }
@@ -159,7 +172,7 @@ static lr_status begin(lr_session *s, struct lr_plan_step *st, struct loop *l, b
     b->bytes = 0;
     LR_TRY(grow(s, b, lr_type_bytes(&l->type[k]) + 1, error));
     b->bytes = lr_type_bytes(&l->type[k]);
-    if (b->bytes) memcpy(b->data, st->view[l->first + k].data, b->bytes);
+    LR_TRY(copy(s, b->data, st->view[l->first + k].data, b->bytes, error));
   }
   for (int32_t k = a->carried; k < st->n_out; k++) st->control->buffer[k].bytes = 0;
   return LR_OK;
@@ -199,7 +212,7 @@ static lr_status keep_all(lr_session *s, struct lr_plan_step *st, struct loop *l
     l->type[k] = io->type;
     if (!stacked) b->bytes = 0;
     LR_TRY(grow(s, b, b->bytes + bytes + 1, error));
-    if (bytes) memcpy((char *)b->data + b->bytes, io->own, bytes);
+    LR_TRY(copy(s, (char *)b->data + b->bytes, io->own, bytes, error));
     b->bytes += bytes;
   }
   return LR_OK;

@@ -210,6 +210,17 @@ void lr_copy_run(const struct lr_copy *c, void *dst, const void *src, int64_t fi
   }
 }
 
+void lr_copy_bytes(void *to, const void *from, size_t bytes) {
+  enum { PIECE = 256 * 1024 };
+  for (size_t at = 0; at < bytes && !(at && lr_stopped()); at += PIECE) {
+    size_t n = bytes - at < PIECE ? bytes - at : PIECE;
+    if (from)
+      memcpy((char *)to + at, (const char *)from + at, n);
+    else
+      memset((char *)to + at, 0, n);
+  }
+}
+
 struct job {
   const struct lr_copy *copy;
   char *dst;

@@ -26,5 +26,7 @@ struct lr_copy {
 void lr_copy_init(struct lr_copy *c, const struct lr_view *dst, const struct lr_view *src);
 /* Copies tiles first..last-1; the memories do not overlap. */
 void lr_copy_run(const struct lr_copy *c, void *dst, const void *src, int64_t first, int64_t last);
+/* memcpy (from NULL: memset to 0) that leaves early when the run is stopped. */
+void lr_copy_bytes(void *to, const void *from, size_t bytes);
 /* lr_view_copy with the pool's threads when it is large. Does nothing when src is dst. */
 void lr_copy_parallel(struct lr_pool *pool, const struct lr_view *dst, const struct lr_view *src);

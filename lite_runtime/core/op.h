@@ -14,6 +14,8 @@ struct lr_infer {
   lr_error *error;
   const char *op; /* name of the operator, for messages */
 };
+/* True when optional input i of a node is there. Every operator has its n_own inputs, absent ones too. */
+static inline bool lr_infer_has(const struct lr_infer *c, int32_t i) { return i < c->n_in && c->in[i].dtype; }
 /* `<op> '<name>': <message>` */
 lr_status lr_infer_fail(const struct lr_infer *c, lr_status s, const char *format, ...) LR_PRINTF(3, 4);
 /* Broadcasts b into a (numpy rules) on lr_dim: false when they clash. Unknown against 1 or n: n when n > 1, else unknown. */
@@ -132,7 +134,7 @@ struct lr_impl {
   uint32_t flags;
   lr_status (*bind)(struct lr_bind *b);       /* may be NULL */
   lr_status (*prepare)(struct lr_prepare *p); /* may be NULL */
-  lr_status (*run)(struct lr_run *r);
+  lr_status (*run)(struct lr_run *r);         /* prepare and run: not when all outputs are empty */
   /* LR_IMPL_VIEW: fills out's stride and returns the offset in elements from in[0]'s data, or -1 when this cannot be a view.
    * in: all inputs of the node (their data is not looked at, `value` is); out: output k, its dims filled. */
   int64_t (*view)(const struct lr_node *node, const struct lr_view *in, const void *const *value, int32_t k,

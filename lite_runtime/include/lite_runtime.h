@@ -202,12 +202,11 @@ typedef struct lr_session_options {
   int32_t n_customs;
   uint32_t keep_all; /* 1: every tensor keeps its own memory until the next run (for comparing layers) */
   uint32_t require_devices; /* 1: a delegate node that no device takes is an error, not a fallback */
-  const struct lr_device *const
-      *devices; /* accelerators in order of preference (core/device.h); the CPU is implied */
+  /* accelerators in order of preference (core/device.h); the CPU is implied */
+  const struct lr_device *const *devices;
   int32_t n_devices;
-  int32_t
-      plans; /* most plans for different input shapes that are kept, without their activations; 0: 4, 1: only the
-                    current one */
+  /* most plans for different input shapes that are kept, without their activations; 0: 4, 1: only the current one */
+  int32_t plans;
 } lr_session_options;
 LR_API lr_status lr_session_open(lr_model *model, const lr_session_options *options, lr_session **session,
                                  lr_error *error);

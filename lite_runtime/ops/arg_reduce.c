@@ -40,7 +40,7 @@ static void columns(const struct job *j, const char *x, int64_t n, int64_t *y) {
   lr_order_keys(j->x->dtype, j->down, LR_NAN_ABOVE, n, x, 1, best);
   for (int64_t i = 0; i < n; i++) y[i] = 0;
   for (int64_t k = 1; k < j->at.n; k++) {
-    if (k % 4096 == 0 && lr_stopped()) return;
+    if (k % 512 == 0 && lr_stopped()) return;
     lr_order_keys(j->x->dtype, j->down, LR_NAN_ABOVE, n, x + k * step, 1, keys);
     for (int64_t i = 0; i < n; i++)
       if (j->last ? keys[i] >= best[i] : keys[i] > best[i]) {
@@ -54,7 +54,7 @@ static void columns(const struct job *j, const char *x, int64_t n, int64_t *y) {
 static void row(const struct job *j, const char *x, int64_t *y) {
   uint64_t best = 0, keys[COLUMNS];
   int64_t size = (int64_t)lr_dtype_size(j->x->dtype), found = -1;
-  for (int64_t at = 0, n; at < j->at.n && !(at % (1 << 20) == 0 && lr_stopped()); at += n) {
+  for (int64_t at = 0, n; at < j->at.n && !(at % (1 << 18) == 0 && lr_stopped()); at += n) {
     n = j->at.n - at < COLUMNS ? j->at.n - at : COLUMNS;
     lr_order_keys(j->x->dtype, j->down, LR_NAN_ABOVE, n, x + at * size, 1, keys);
     for (int64_t i = 0; i < n; i++)

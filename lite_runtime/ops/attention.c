@@ -64,7 +64,7 @@ static void set_sizes(struct step *c, const struct lr_prepare *p, bool heads_las
   set_operand(&c->q, &p->in[0], c->rank);
   set_operand(&c->k, k, c->rank);
   set_operand(&c->v, &p->in[2], c->rank);
-  if (p->n_in > 3 && p->in[3].dtype) set_operand(&c->mask, &p->in[3], c->rank);
+  if (p->in[3].dtype) set_operand(&c->mask, &p->in[3], c->rank);
   set_operand(&c->y, &y, c->rank);
   memcpy(c->dim, y.dim, sizeof c->dim);
   c->s = y.dim[c->rank];
@@ -253,7 +253,6 @@ static void zero(const struct step *c, float *y) {
 static lr_status run(struct lr_run *r) {
   const struct lr_attention_attrs *a = r->node->attrs;
   const struct step *c = r->params;
-  if (!lr_view_count(&r->out[0])) return LR_OK;
   if (!c->t) {
     zero(c, r->out[0].data);
     return LR_OK;
@@ -262,7 +261,7 @@ static lr_status run(struct lr_run *r) {
                   .q = r->in[0].data,
                   .k = r->in[1].data,
                   .v = r->in[2].data,
-                  .mask = r->n_in > 3 ? r->in[3].data : NULL,
+                  .mask = r->in[3].data,
                   .y = r->out[0].data,
                   .scale = a->scale,
                   .packed = r->scratch,

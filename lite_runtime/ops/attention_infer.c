@@ -35,7 +35,7 @@ lr_status lr_infer_attention(struct lr_infer *c) {
   if (a->y_layout >= LR_ATTENTION_Y_LAYOUT_LIMIT)
     return lr_infer_fail(c, LR_ERR_MODEL, "it has the unknown y_layout %u", (unsigned)a->y_layout);
   const struct lr_type *q = &c->in[0], *k = &c->in[1], *v = &c->in[2];
-  const struct lr_type none = {0}, *mask = c->n_in > 3 && c->in[3].dtype ? &c->in[3] : &none;
+  const struct lr_type none = {0}, *mask = lr_infer_has(c, 3) ? &c->in[3] : &none;
   char tq[96], tk[96], tv[96];
   lr_dim s = q->dim[q->rank - 2], t = k->dim[k->rank - 2];
   if (differ(q->dim[q->rank - 1], k->dim[k->rank - 1]) || differ(t, v->dim[v->rank - 2]))

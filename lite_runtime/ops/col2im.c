@@ -79,7 +79,7 @@ static void add(const struct params *p, const float *x, int64_t k, float *y) {
     offset[i] = k % p->block[i] * p->dilation[i] - p->begin[i];
     k /= p->block[i];
   }
-  for (int64_t l = 0; l < p->all_places; l++) {
+  for (int64_t l = 0; l < p->all_places && !(l % 65536 == 65535 && lr_stopped()); l++) {
     int64_t to = 0;
     bool inside = true;
     for (int32_t i = 0; i < p->n; i++) {
@@ -95,7 +95,7 @@ static void add(const struct params *p, const float *x, int64_t k, float *y) {
 static void body(void *context, int32_t channel, int32_t thread) {
   const struct job *j = context;
   float *y = j->y + channel * j->p.pixels;
-  for (int64_t i = 0; i < j->p.pixels; i++) y[i] = 0;
+  lr_copy_bytes(y, NULL, (size_t)j->p.pixels * sizeof *y);
   for (int64_t k = 0; k < j->p.blocks && !lr_stopped(); k++)
     add(&j->p, j->x + (channel * j->p.blocks + k) * j->p.all_places, k, y);
 }

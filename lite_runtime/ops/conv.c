@@ -189,11 +189,10 @@ void lr_conv_weights_now(const struct lr_conv *c, struct lr_run *r, const void *
   if (!*bias) {
     char *to = (char *)r->scratch + c->bias_at;
     for (int64_t g = 0; g < c->groups; g++)
-      lr_gemm_bias(to + g * c->bias_bytes, &c->pack,
-                   r->node->in[2] >= 0
-                       ? (const char *)b->data + (size_t)g * c->pack.cols * lr_dtype_size(b->dtype)
-                       : NULL,
-                   b->dtype, (const char *)*packed + g * c->group_bytes, a->x_zero, c->gemm.w_zero);
+      lr_gemm_bias(
+          to + g * c->bias_bytes, &c->pack,
+          b->data ? (const char *)b->data + (size_t)g * c->pack.cols * lr_dtype_size(b->dtype) : NULL,
+          b->dtype, (const char *)*packed + g * c->group_bytes, a->x_zero, c->gemm.w_zero);
     *bias = to;
   }
 }
@@ -203,7 +202,6 @@ lr_status lr_conv_run(struct lr_run *r) {
   const struct lr_conv *c = r->params;
   const struct lr_view *w = &r->in[1];
   const void *packed, *bias;
-  if (!lr_view_count(&r->out[0])) return LR_OK;
   lr_conv_weights_now(c, r, &packed, &bias);
   if (lr_conv_depthwise(a->groups, w->dim[w->rank - 1]))
     lr_conv_dw_run(c, r, packed, bias);

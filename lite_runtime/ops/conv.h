@@ -12,19 +12,19 @@ struct lr_conv_weights {
 
 /* A step, made in prepare. */
 struct lr_conv {
-  struct lr_gemm
-      gemm; /* depthwise: only kernel, x_dtype, w_zero, epilogue, narrow, lo, hi, row_block, col_block, ... */
+  /* depthwise: only kernel, x_dtype, w_zero, epilogue, narrow, lo, hi, row_block, col_block, ... */
+  struct lr_gemm gemm;
   struct lr_pack pack; /* one group (depthwise: all of it) */
   struct lr_image x, y;
   struct lr_axis axis[2];
   int64_t groups;       /* matrices that are packed: 1 when depthwise */
   int64_t mult;         /* depthwise: output channels of each input channel */
   int64_t rows_at_once; /* depthwise: of y in one kernel call */
-  int64_t x_ring,
-      y_ring;     /* depthwise: row i of x or y lies at i % ring in memory; INT64_MAX: all rows are there */
+  /* depthwise: row i of x or y lies at i % ring in memory; INT64_MAX: all rows are there */
+  int64_t x_ring, y_ring;
   int64_t taps_w; /* of the product: 1 when the taps of a row are taken as one long one */
-  size_t
-      edge_at; /* then, in a thread's scratch: copies of what windows across the left or right border see */
+  /* then, in a thread's scratch: copies of what windows across the left or right border see */
+  size_t edge_at;
   int32_t x_zero;
   int64_t from_bytes, group_bytes, bias_bytes;      /* of one group: source, packed, bias */
   const void *outside;                              /* a pixel of padding */

@@ -59,7 +59,7 @@ lr_status lr_conv_finish(const struct lr_infer *c, const lr_dim *out) {
   y->dim[0] = x->dim[0];
   for (int32_t i = 1; i < x->rank - 1; i++) y->dim[i] = out[i + 3 - x->rank];
   y->dim[x->rank - 1] = c->in[1].dim[0] >= 0 ? c->in[1].dim[0]
-                        : c->in[2].dtype     ? c->in[2].dim[0]
+                        : lr_infer_has(c, 2) ? c->in[2].dim[0]
                                              : c->in[1].dim[0];
   LR_TRY(lr_program_infer(c, lr_gemm_acc_dtype(x->dtype), y));
   if (!lr_type_check(y)) return lr_infer_fail(c, LR_ERR_MODEL, "its output is too large");

@@ -163,7 +163,6 @@ static int64_t y_row(const struct lr_gemm_run *r, const struct lr_gemm_problem *
 static lr_status run(struct lr_run *r) {
   const struct lr_conv_transpose_attrs *a = r->node->attrs;
   const struct step *c = r->params;
-  if (!lr_view_count(&r->out[0])) return LR_OK;
   struct user u = {c, c->w.packed, c->w.bias};
   char *scratch = r->scratch;
   if (!u.packed) {
@@ -172,8 +171,7 @@ static lr_status run(struct lr_run *r) {
   }
   if (!u.bias) {
     const struct lr_view *b = &r->in[2];
-    lr_phases_make_bias(&c->w, a, r->node->in[2] >= 0 ? b->data : NULL, b->dtype, u.packed,
-                        scratch + c->bias_at);
+    lr_phases_make_bias(&c->w, a, b->data, b->dtype, u.packed, scratch + c->bias_at);
     u.bias = scratch + c->bias_at;
   }
   struct lr_gemm_run g = {.gemm = &c->gemm,

@@ -46,7 +46,7 @@ struct job {
     type *y = (type *)j->y + base;                                           \
     for (int64_t i = 0; i < n; i++) acc[i] = (acc_type)(prod ? 1 : 0);       \
     for (int64_t k = 0; k < j->at.n; k++) {                                  \
-      if (k % 4096 == 4095 && lr_stopped()) return;                          \
+      if (k % often == often - 1 && lr_stopped()) return;                    \
       int64_t at = (j->a->reverse ? j->at.n - 1 - k : k) * j->at.inner;      \
       for (int64_t i = 0; i < n; i++) {                                      \
         acc_type v = load(x[at + i]), next = prod ? acc[i] * v : acc[i] + v; \
@@ -61,6 +61,7 @@ struct job {
 static void body(void *context, int32_t task, int32_t thread) {
   const struct job *j = context;
   bool prod = j->a->kind == LR_CUMULATIVE_KIND_PROD;
+  const int64_t often = 512;
   int64_t col = task % j->across * COLUMNS, n = j->at.inner - col < COLUMNS ? j->at.inner - col : COLUMNS;
   int64_t base = task / j->across * j->at.n * j->at.inner + col;
   switch (j->dtype) {
@@ -82,7 +83,7 @@ static lr_status run(struct lr_run *r) {
   const struct lr_cumulative_attrs *a = r->node->attrs;
   const struct lr_view *x = &r->in[0];
   int32_t axis = a->axis;
-  if (r->in[1].dtype) {
+  if (r->in[1].data) {
     uint32_t mask;
     LR_TRY(lr_axes_run(r, 1, x->rank, &mask));
     axis = __builtin_ctz(mask);

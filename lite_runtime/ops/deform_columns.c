@@ -95,7 +95,7 @@ static void pixel(const struct job *j, int64_t p) {
   const float *image = (const float *)j->x->data + n * j->x->dim[1] * j->x->dim[2] * channels;
   float *y = j->y + p * taps * channels;
   for (int64_t g = 0; g < a->groups; g++)
-    for (int64_t t = 0; t < taps; t++)
+    for (int64_t t = 0; t < taps && !(t % 64 == 63 && lr_stopped()); t++)
       for (int64_t c = g * per_group, len; c < (g + 1) * per_group; c += len, y += len) {
         int64_t o = c / per_offset, end = (o + 1) * per_offset, at = (p * a->offset_groups + o) * taps + t;
         len = (end < (g + 1) * per_group ? end : (g + 1) * per_group) - c;
@@ -120,8 +120,8 @@ static lr_status run(struct lr_run *r) {
       if (r->in[i].dim[k] != y->dim[k])
         return lr_run_fail(r, LR_ERR_VALUE, "input %d has size %lld along axis %d, y has %lld", i,
                            (long long)r->in[i].dim[k], k, (long long)y->dim[k]);
-  if (lr_view_count(y) && rows > INT32_MAX) return lr_run_fail(r, LR_ERR_UNSUPPORTED, "x is too large");
-  if (lr_view_count(y)) lr_parallel(r->pool, (int32_t)rows, body, &j);
+  if (rows > INT32_MAX) return lr_run_fail(r, LR_ERR_UNSUPPORTED, "x is too large");
+  lr_parallel(r->pool, (int32_t)rows, body, &j);
   return LR_OK;
 }
 

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "move.h"
+#include "pool.h"
 
 lr_status lr_infer_det(struct lr_infer *c) {
   const struct lr_type *x = &c->in[0];
@@ -19,7 +20,8 @@ lr_status lr_infer_det(struct lr_infer *c) {
 
 static lr_status prepare(struct lr_prepare *p) {
   size_t m = (size_t)p->in[0].dim[p->in[0].rank - 1];
-  p->scratch = m * m * sizeof(double);
+  int64_t matrices = lr_view_count(&p->out[0]);
+  p->scratch = m * m * sizeof(double) * (size_t)(matrices < p->threads ? matrices : p->threads);
   return LR_OK;
 }
 
@@ -54,26 +56,41 @@ static double determinant(double *a, int64_t m) {
   return det;
 }
 
+struct job {
+  const struct lr_view *x, *y;
+  int64_t m;
+  double *scratch; /* m * m: one a thread, or one a matrix when there are fewer */
+  bool matrix_each;
+};
+
+static void body(void *context, int64_t b, int64_t end, int32_t thread) {
+  const struct job *j = context;
+  int64_t n = j->m * j->m;
+  for (; b < end; b++) {
+    double *a = j->scratch + (j->matrix_each ? b : thread) * n;
+    bool nan = false; /* each element is in one of the products that a determinant is the sum of */
+    for (int64_t i = 0; i < n; i++) {
+      if (i % 65536 == 65535 && lr_stopped()) return;
+      a[i] = j->x->dtype == LR_F32 ? (double)((const float *)j->x->data)[b * n + i]
+                                   : ((const double *)j->x->data)[b * n + i];
+      nan |= isnan(a[i]);
+    }
+    double d = nan ? NAN : determinant(a, j->m);
+    if (j->y->dtype == LR_F32)
+      ((float *)j->y->data)[b] = (float)d;
+    else
+      ((double *)j->y->data)[b] = d;
+  }
+}
+
 static lr_status run(struct lr_run *r) {
   const struct lr_view *x = &r->in[0], *y = &r->out[0];
-  int64_t m = x->dim[x->rank - 1], n = m * m;
-  double *a = r->scratch;
+  int64_t m = x->dim[x->rank - 1], matrices = lr_view_count(y);
   if (x->dim[x->rank - 2] != m)
     return lr_run_fail(r, LR_ERR_VALUE, "x has matrices of %lld x %lld, but they must be square",
                        (long long)x->dim[x->rank - 2], (long long)m);
-  for (int64_t b = 0; b < lr_view_count(y); b++) {
-    bool nan = false; /* each element is in one of the products that a determinant is the sum of */
-    for (int64_t i = 0; i < n; i++) {
-      a[i] = x->dtype == LR_F32 ? (double)((const float *)x->data)[b * n + i]
-                                : ((const double *)x->data)[b * n + i];
-      nan |= isnan(a[i]);
-    }
-    double d = nan ? NAN : determinant(a, m);
-    if (y->dtype == LR_F32)
-      ((float *)y->data)[b] = (float)d;
-    else
-      ((double *)y->data)[b] = d;
-  }
+  struct job j = {x, y, m, r->scratch, matrices < lr_pool_threads(r->pool)};
+  lr_move_rows(r->pool, matrices, m < 1024 ? 8 + m * m * (m + 8) / 2 : INT64_MAX, body, &j);
   return LR_OK;
 }
 

@@ -1,8 +1,6 @@
 /* gather_nd: slices of x at coordinates. */
 #include "indices.h"
 
-enum { TASK_BYTES = 64 * 1024 };
-
 lr_status lr_infer_gather_nd(struct lr_infer *c) {
   int32_t b = ((const struct lr_gather_nd_attrs *)c->attrs)->batch_dims;
   const struct lr_type *x = &c->in[0], *idx = &c->in[1];
@@ -36,57 +34,38 @@ lr_status lr_infer_gather_nd(struct lr_infer *c) {
 }
 
 struct job {
-  const struct lr_view *x, *idx;
-  char *y;
-  int32_t batch, k;   /* batch dims, coordinates */
-  int64_t batch_rows; /* of indices in one batch */
-  int64_t rows, each;
-  size_t block; /* bytes */
+  const struct lr_view *idx;
+  int32_t k;           /* coordinates */
+  int64_t batch_rows;  /* of indices in one batch */
+  const int64_t *size; /* of the axes that they are for */
 };
 
-/* The slice that row r of indices names, counted in slices; or -1 - i when its coordinate i is out of range. */
-static int64_t slice_of(const struct job *j, int64_t row) {
-  assert(j->batch_rows > 0); /* there is this row */
-  int64_t at = row / j->batch_rows;
-  for (int32_t i = 0; i < j->k; i++) {
-    int64_t size = j->x->dim[j->batch + i], c = lr_index_in(j->idx, row * j->k + i, size);
-    if (c < 0) return -1 - i;
-    at = at * size + c;
-  }
-  return at;
-}
-
-static void body(void *context, int32_t task, int32_t thread) {
+/* Which slices of x rows of indices name. */
+static void from(const void *context, int64_t row, int64_t n, int64_t *at) {
   const struct job *j = context;
-  for (int64_t row = task * j->each; row < (task + 1) * j->each && row < j->rows && !lr_stopped(); row++)
-    memcpy(j->y + (size_t)row * j->block, (const char *)j->x->data + (size_t)slice_of(j, row) * j->block,
-           j->block);
+  for (int64_t i = 0; i < n; i++, row++) {
+    at[i] = row / j->batch_rows;
+    for (int32_t k = 0; k < j->k; k++)
+      at[i] = at[i] * j->size[k] + lr_index_in(j->idx, row * j->k + k, j->size[k]);
+  }
 }
 
 static lr_status run(struct lr_run *r) {
   const struct lr_view *x = &r->in[0], *idx = &r->in[1], *y = &r->out[0];
-  struct job j = {x, idx, y->data, ((const struct lr_gather_nd_attrs *)r->node->attrs)->batch_dims};
-  j.k = (int32_t)idx->dim[idx->rank - 1];
-  j.rows = j.batch_rows = 1;
-  j.block = lr_dtype_size(x->dtype);
-  for (int32_t i = 0; i < idx->rank - 1; i++) *(i < j.batch ? &j.rows : &j.batch_rows) *= idx->dim[i];
-  j.rows *= j.batch_rows;
-  for (int32_t i = j.batch + j.k; i < x->rank; i++) j.block *= (size_t)x->dim[i];
-  bool fits = (size_t)j.rows * j.block == (size_t)lr_view_count(y) * lr_dtype_size(y->dtype);
-  for (int32_t i = 0; i < j.batch; i++) fits &= x->dim[i] == idx->dim[i];
+  int32_t batch = ((const struct lr_gather_nd_attrs *)r->node->attrs)->batch_dims;
+  struct job j = {idx, (int32_t)idx->dim[idx->rank - 1], 1, x->dim + batch};
+  int64_t rows = 1;
+  size_t block = lr_dtype_size(x->dtype);
+  for (int32_t i = 0; i < idx->rank - 1; i++) *(i < batch ? &rows : &j.batch_rows) *= idx->dim[i];
+  rows *= j.batch_rows;
+  for (int32_t i = batch + j.k; i < x->rank; i++) block *= (size_t)x->dim[i];
+  bool fits = (size_t)rows * block == (size_t)lr_view_count(y) * lr_dtype_size(y->dtype);
+  for (int32_t i = 0; i < batch; i++) fits &= x->dim[i] == idx->dim[i];
   if (!fits)
     return lr_run_fail(r, LR_ERR_VALUE, "the batch dims of x and indices differ, or y has another size");
-  /* without coordinates any number of rows is no memory, and there is nothing to check */
-  for (int64_t row = 0; j.k && row < j.rows; row++) {
-    if (row % 65536 == 65535 && lr_stopped()) return LR_OK;
-    int64_t bad = -1 - slice_of(&j, row);
-    if (bad >= 0)
-      return lr_index_fail(r, idx, row * j.k + bad, j.batch + (int32_t)bad, x->dim[j.batch + bad]);
-  }
-  if (!j.rows || !j.block) return LR_OK;
-  j.each = TASK_BYTES / (int64_t)(j.block + 8) + 1;
-  if (j.rows / j.each >= INT32_MAX) j.each = j.rows / (1 << 20) + 1;
-  lr_parallel(r->pool, (int32_t)((j.rows + j.each - 1) / j.each), body, &j);
+  LR_TRY(lr_indices_check(r, idx, batch, j.k, j.size));
+  if (lr_stopped()) return LR_OK;
+  lr_move_slices(r->pool, y->data, x->data, rows, block, block, from, &j);
   return LR_OK;
 }
 

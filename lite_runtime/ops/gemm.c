@@ -248,6 +248,7 @@ void lr_gemm_bias(void *bias, const struct lr_pack *k, const void *b, int32_t b_
   bool floats = k->type == LR_PACK_F32 || k->type == LR_PACK_F16;
   uint64_t depth = k->taps_h * k->taps_w * k->depth;
   for (uint64_t j = 0; j < lr_pack_panels(k) * k->nr; j++) {
+    if (j % 65536 == 65535 && lr_stopped()) return;
     bool there = b && j < k->cols;
     if (floats) {
       float f = !there              ? 0

@@ -11,10 +11,10 @@
 #include "op.h"
 #include "packing.h"
 
-struct lr_gemm_problem { /* one product, or with lr_gemm.step > 1 one phase of it; the operator fills all but
-                            the first two */
-  int64_t index;         /* counts from 0 */
-  int64_t row;           /* first row that is to be computed */
+/* One product, or with lr_gemm.step > 1 one phase of it; the operator fills all but the first two. */
+struct lr_gemm_problem {
+  int64_t index; /* counts from 0 */
+  int64_t row;   /* first row that is to be computed */
   int64_t rows, ks;
   const void *w;    /* its panels */
   const void *bias; /* its columns rounded up to nr */

@@ -3,8 +3,9 @@
 #include <math.h>
 
 #include "move.h"
+#include "resize.h"
 
-enum { MAX_AXES = 3, MAX_TAPS = 4, POINTS = 32 };
+enum { MAX_AXES = 3, MAX_TAPS = 4 };
 
 lr_status lr_infer_grid_sample(struct lr_infer *c) {
   const struct lr_grid_sample_attrs *a = c->attrs;
@@ -56,15 +57,6 @@ static int64_t pixel(const struct lr_grid_sample_attrs *a, float v, int64_t size
   return !(v > 0) ? 0 : v >= (float)size ? size - 1 : (int64_t)v;
 }
 
-static void cubic(float t, float *w) {
-  const float k = -0.75f; /* Keys 1981 with a = -0.75, as ONNX says */
-  float u = 1 - t;
-  w[0] = ((k * (t + 1) - 5 * k) * (t + 1) + 8 * k) * (t + 1) - 4 * k;
-  w[1] = ((k + 2) * t - (k + 3)) * t * t + 1;
-  w[2] = ((k + 2) * u - (k + 3)) * u * u + 1;
-  w[3] = ((k * (u + 1) - 5 * k) * (u + 1) + 8 * k) * (u + 1) - 4 * k;
-}
-
 static void make_taps(const struct lr_grid_sample_attrs *a, float v, int64_t size, struct taps *t) {
   float n = (float)size;
   v = a->align_corners ? (v + 1) / 2 * (n - 1) : ((v + 1) * n - 1) / 2;
@@ -82,7 +74,7 @@ static void make_taps(const struct lr_grid_sample_attrs *a, float v, int64_t siz
   } else {
     t->n = 4;
     for (int32_t i = 0; i < 4; i++) t->index[i] = pixel(a, base - 1 + (float)i, size);
-    cubic(part, t->weight);
+    lr_cubic_weights(-0.75f, part, t->weight); /* as ONNX says */
   }
 }
 
@@ -91,7 +83,7 @@ struct job {
   const struct lr_view *x, *grid;
   float *y;
   int32_t n; /* axes of a point */
-  int64_t points, each;
+  int64_t points;
 };
 
 static void sample(const struct job *j, const float *image, const float *point, float *y) {
@@ -102,7 +94,7 @@ static void sample(const struct job *j, const float *image, const float *point, 
     all *= t[i].n;
   }
   for (int64_t c = 0; c < channels; c++) y[c] = 0;
-  for (int64_t k = 0; k < all; k++) {
+  for (int64_t k = 0; k < all && !(channels > 16384 && lr_stopped()); k++) {
     int64_t at = 0, rest = k, outside = 0;
     float w = 1;
     for (int64_t i = j->n - 1, m = 1; i >= 0; rest /= t[i].n, i--) {
@@ -118,16 +110,14 @@ static void sample(const struct job *j, const float *image, const float *point, 
   }
 }
 
-static void body(void *context, int32_t task, int32_t thread) {
+static void body(void *context, int64_t p, int64_t end, int32_t thread) {
   const struct job *j = context;
   assert(j->x->dim[0] > 0); /* there are points */
   int64_t image = lr_view_count(j->x) / j->x->dim[0], channels = j->x->dim[j->n + 1];
   int64_t per_image = j->points / j->x->dim[0];
-  for (int64_t p = task * j->each; p < (task + 1) * j->each && p < j->points; p++) {
-    if (p % POINTS == 0 && lr_stopped()) return;
+  for (; p < end; p++)
     sample(j, (const float *)j->x->data + p / per_image * image, (const float *)j->grid->data + p * j->n,
            j->y + p * channels);
-  }
 }
 
 static lr_status run(struct lr_run *r) {
@@ -142,9 +132,7 @@ static lr_status run(struct lr_run *r) {
     if (x->dim[1 + i] < 1 || x->dim[1 + i] > INT32_MAX / 4)
       return lr_run_fail(r, LR_ERR_VALUE, "axis %d of x has size %lld; there is nothing to sample", 1 + i,
                          (long long)x->dim[1 + i]);
-  j.each = 8192 / (x->dim[j.n + 1] + 1) / 4 + 1;
-  if (j.points / j.each >= INT32_MAX) j.each = j.points / (1 << 20) + 1;
-  lr_parallel(r->pool, (int32_t)((j.points + j.each - 1) / j.each), body, &j);
+  lr_move_rows(r->pool, j.points, 64 * (x->dim[j.n + 1] + 1), body, &j); /* some 16 taps of all channels */
   return LR_OK;
 }
 

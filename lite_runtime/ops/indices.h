@@ -3,12 +3,15 @@
 #include "move.h"
 
 /* Fails unless input i of the node holds indices. */
-static inline lr_status lr_indices_infer(const struct lr_infer *c, int32_t i) {
-  if (c->in[i].dtype == LR_I64 || c->in[i].dtype == LR_I32) return LR_OK;
-  return lr_infer_fail(c, LR_ERR_MODEL, "indices are %s, but must be i64 or i32",
-                       lr_dtype_name(c->in[i].dtype));
-}
+lr_status lr_indices_infer(const struct lr_infer *c, int32_t i);
+/* Fails when some of n known indices are out of range for an axis of x that has that size; long vectors wait for run. */
+lr_status lr_indices_known(const struct lr_infer *c, int32_t i, int64_t n, int32_t axis, int64_t size);
+/* Fails with VALUE and the first of the indices that is out of range: those at places k, k + n, ... are for axis `axis + k` of
+ * x, of size size[k]. When the run is stopped they may not have been looked at: ask lr_stopped() before using them. */
+lr_status lr_indices_check(const struct lr_run *r, const struct lr_view *v, int32_t axis, int32_t n,
+                           const int64_t *size);
 
+/* The element at the row-major place i. */
 static inline int64_t lr_index(const struct lr_view *v, int64_t i) {
   int32_t narrow;
   int64_t wide;
@@ -20,18 +23,8 @@ static inline int64_t lr_index(const struct lr_view *v, int64_t i) {
   return wide;
 }
 
-/* The element of indices at the row-major place `at` as one of [0, size), or -1 when it is out of range. */
-static inline int64_t lr_index_in(const struct lr_view *v, int64_t at, int64_t size) {
-  int64_t k = lr_index(v, at);
-  if (k < 0) k += size;
-  return k >= 0 && k < size ? k : -1;
-}
-
-/* The VALUE error about the first element of indices that is out of range for an axis. */
-static inline lr_status lr_index_fail(const struct lr_run *r, const struct lr_view *v, int64_t at,
-                                      int32_t axis, int64_t size) {
-  return lr_run_fail(
-      r, LR_ERR_VALUE,
-      "indices[%lld] is %lld, but axis %d of x has size %lld; indices must be in [-%lld, %lld)",
-      (long long)at, (long long)lr_index(v, at), axis, (long long)size, (long long)size, (long long)size);
+/* The same as one of [0, size); it has been checked. */
+static inline int64_t lr_index_in(const struct lr_view *v, int64_t i, int64_t size) {
+  int64_t k = lr_index(v, i);
+  return k < 0 ? k + size : k;
 }

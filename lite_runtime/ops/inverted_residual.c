@@ -195,7 +195,6 @@ static lr_status run(struct lr_run *r) {
   const struct lr_inverted_residual *s = r->params;
   struct lr_view in[LR_STAGES][MAX_IN], mid[LR_PROJECT] = {s->mid[0], s->mid[1]};
   struct lr_run stage[LR_STAGES];
-  if (!lr_view_count(&r->out[0])) return LR_OK;
   for (int32_t k = 0; k < LR_PROJECT; k++) mid[k].data = (char *)r->scratch + s->mid_at[k];
   for (int32_t k = 0; k < LR_STAGES; k++) {
     stage[k] = *r;

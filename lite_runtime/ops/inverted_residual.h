@@ -11,8 +11,8 @@ struct lr_rolling {
   int64_t band;        /* rows of y that are made at a time; 0: three steps instead */
   int64_t ring;        /* expanded rows that are kept: row h lies at h % ring */
   int64_t tile, tiles; /* rows of y that one thread makes, a multiple of the band; tiles of an image */
-  size_t rows_at,
-      stages_at; /* a thread's scratch: the ring, rows after the depthwise stage, that of the stages */
+  /* a thread's scratch: the ring, rows after the depthwise stage, that of the stages */
+  size_t rows_at, stages_at;
   size_t thread_bytes, threads_at;
 };
 

@@ -17,10 +17,10 @@ struct step {
   int64_t b_matrices;
   int64_t matrix_bytes, bias_bytes, biases; /* packed: one matrix, one bias, number of biases */
   int32_t rank;                             /* of the batch dims */
-  int64_t dim[LR_MAX_RANK], a_stride[LR_MAX_RANK],
-      b_step[LR_MAX_RANK]; /* a in elements, b in matrices; 0 broadcasts */
-  int64_t a_row;           /* stride of a's rows in elements */
-  int64_t a_matrix;        /* trans_a: elements of one transposed matrix, else 0 */
+  /* a in elements, b in matrices; 0 broadcasts */
+  int64_t dim[LR_MAX_RANK], a_stride[LR_MAX_RANK], b_step[LR_MAX_RANK];
+  int64_t a_row;    /* stride of a's rows in elements */
+  int64_t a_matrix; /* trans_a: elements of one transposed matrix, else 0 */
   int64_t a_matrices;
   const void *packed, *bias;
   size_t a_at, packed_at, bias_at, threads_at;
@@ -249,7 +249,6 @@ static lr_status run(struct lr_run *r) {
   const struct step *c = r->params;
   const struct lr_view *b = &r->in[1], *bias = &r->in[2];
   if (lr_matmul_is_plain(r->in[0].dtype)) return lr_matmul_plain_run(r);
-  if (!lr_view_count(&r->out[0])) return LR_OK;
   struct user u = {c, c->a_matrix ? transpose_a(c, r) : r->in[0].data, c->packed, c->bias};
   if (!u.packed) {
     char *to = (char *)r->scratch + c->packed_at;
@@ -259,8 +258,8 @@ static lr_status run(struct lr_run *r) {
   if (!u.bias) {
     char *to = (char *)r->scratch + c->bias_at;
     for (int64_t i = 0; i < c->biases; i++)
-      lr_gemm_bias(to + i * c->bias_bytes, &c->pack, r->node->in[2] >= 0 ? bias->data : NULL, bias->dtype,
-                   u.packed + i * c->matrix_bytes, m->a_zero, c->gemm.w_zero);
+      lr_gemm_bias(to + i * c->bias_bytes, &c->pack, bias->data, bias->dtype, u.packed + i * c->matrix_bytes,
+                   m->a_zero, c->gemm.w_zero);
     u.bias = to;
   }
   struct lr_gemm_run g = {.gemm = &c->gemm,

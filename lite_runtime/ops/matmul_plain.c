@@ -1,11 +1,13 @@
-/* matmul in types that have no GEMM kernel: f64, and integers that wrap. A row of y at a time. */
+/* matmul in types that have no GEMM kernel: f64, and integers that wrap. Up to COLUMNS elements of a row of y at a time. */
 #include "matmul_plain.h"
 
 #include "gemm.h"
 
+enum { COLUMNS = 4096 };
+
 struct step {
   const struct lr_rows *epilogue;
-  size_t thread_bytes; /* a row of accumulators, then what the epilogue needs */
+  size_t thread_bytes; /* COLUMNS accumulators, then what the epilogue needs */
 };
 
 bool lr_matmul_is_plain(int32_t dtype) {
@@ -13,12 +15,10 @@ bool lr_matmul_is_plain(int32_t dtype) {
 }
 
 lr_status lr_matmul_plain_prepare(struct lr_prepare *p) {
-  const struct lr_view *y = &p->out[0];
   struct step *s = p->params = lr_prepare_alloc(p, sizeof *s);
   if (!s) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
   LR_TRY(lr_epilogue_prepare(p, p->in[0].dtype, &s->epilogue));
-  s->thread_bytes =
-      lr_align_up((size_t)y->dim[y->rank - 1] * lr_dtype_size(p->in[0].dtype), LR_ALIGN) + LR_EPILOGUE_TMP;
+  s->thread_bytes = COLUMNS * lr_dtype_size(p->in[0].dtype) + LR_EPILOGUE_TMP;
   p->scratch = (size_t)p->threads * s->thread_bytes;
   return LR_OK;
 }
@@ -26,8 +26,8 @@ lr_status lr_matmul_plain_prepare(struct lr_prepare *p) {
 struct job {
   const struct lr_run *r;
   const struct step *s;
-  int64_t first, k, n, a_step, b_step,
-      b_col; /* strides in elements: along k in a and b, and of b's columns */
+  int64_t first, k, blocks;      /* the first tile; terms of a sum; tiles of a row */
+  int64_t a_step, b_step, b_col; /* strides in elements: along k in a and b, and of b's columns */
 };
 
 /* acc[j] = bias[j] + sum over i of a[i] b[i, j] */
@@ -35,10 +35,10 @@ struct job {
   {                                                                                           \
     const type *x = (const type *)from_a, *w = (const type *)from_b, *c = (const type *)bias; \
     type *acc = (type *)to;                                                                   \
-    for (int64_t i = 0; i < j->n; i++) acc[i] = c ? c[i] : 0;                                 \
-    for (int64_t k = 0; k < j->k && !(k % 1024 == 1023 && lr_stopped()); k++) {               \
+    for (int64_t i = 0; i < n; i++) acc[i] = c ? c[col + i] : 0;                              \
+    for (int64_t k = 0; k < j->k && !(k % 64 == 63 && lr_stopped()); k++) {                   \
       type v = x[k * j->a_step];                                                              \
-      for (int64_t i = 0; i < j->n; i++) acc[i] += v * w[k * j->b_step + i * j->b_col];       \
+      for (int64_t i = 0; i < n; i++) acc[i] += v * w[k * j->b_step + i * j->b_col];          \
     }                                                                                         \
   }
 
@@ -57,12 +57,14 @@ static void body(void *context, int32_t task, int32_t thread) {
   const struct job *j = context;
   const struct lr_matmul_attrs *m = j->r->node->attrs;
   const struct lr_view *a = &j->r->in[0], *b = &j->r->in[1], *y = &j->r->out[0];
-  int64_t row = j->first + task, rows = y->dim[y->rank - 2], batch = row / rows;
+  int64_t row = (j->first + task) / j->blocks, col = (j->first + task) % j->blocks * COLUMNS;
+  int64_t rows = y->dim[y->rank - 2], batch = row / rows, n = y->dim[y->rank - 1] - col;
+  if (n > COLUMNS) n = COLUMNS;
   size_t size = lr_dtype_size(a->dtype);
   char *to = (char *)j->r->scratch + (size_t)thread * j->s->thread_bytes;
   int64_t a_row = a->stride[a->rank - (m->trans_a ? 1 : 2)];
   const char *from_a = (const char *)a->data + (size_t)(batch_at(a, y, batch) + row % rows * a_row) * size;
-  const char *from_b = (const char *)b->data + (size_t)batch_at(b, y, batch) * size;
+  const char *from_b = (const char *)b->data + (size_t)(batch_at(b, y, batch) + col * j->b_col) * size;
   const char *bias = j->r->in[2].data;
   switch (a->dtype) {
     case LR_F64:
@@ -73,19 +75,19 @@ static void body(void *context, int32_t task, int32_t thread) {
     default:
       PRODUCT(uint64_t)
   }
-  lr_epilogue(j->s->epilogue, j->r->in + j->r->node->n_own, to, j->n, y, row, 1, 0, j->n,
+  lr_epilogue(j->s->epilogue, j->r->in + j->r->node->n_own, to, n, y, row, 1, col, n,
               to + j->s->thread_bytes - LR_EPILOGUE_TMP);
 }
 
 lr_status lr_matmul_plain_run(struct lr_run *r) {
   const struct lr_matmul_attrs *m = r->node->attrs;
   const struct lr_view *a = &r->in[0], *b = &r->in[1], *y = &r->out[0];
-  struct job j = {.r = r, .s = r->params, .n = y->dim[y->rank - 1]};
-  if (!lr_view_count(y)) return LR_OK;
+  int64_t n = y->dim[y->rank - 1];
+  struct job j = {.r = r, .s = r->params, .blocks = (n + COLUMNS - 1) / COLUMNS};
   j.k = a->dim[a->rank - (m->trans_a ? 2 : 1)];
   j.a_step = a->stride[a->rank - (m->trans_a ? 2 : 1)];
   j.b_step = b->stride[b->rank - (m->trans_b ? 1 : 2)];
   j.b_col = b->stride[b->rank - (m->trans_b ? 2 : 1)];
-  lr_parallel_wide(r->pool, lr_view_count(y) / j.n, &j.first, body, &j);
+  lr_parallel_wide(r->pool, lr_view_count(y) / n * j.blocks, &j.first, body, &j);
   return LR_OK;
 }

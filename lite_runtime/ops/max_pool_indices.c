@@ -1,9 +1,8 @@
 /* max_pool_indices: where the results of max_pool come from. */
-#include "move.h"
 #include "order.h"
 #include "window.h"
 
-enum { MAX_KERNEL = 65536, PIECE = 64 };
+enum { PIECE = 64 };
 
 lr_status lr_infer_max_pool_indices(struct lr_infer *c) {
   const struct lr_max_pool_indices_attrs *a = c->attrs;
@@ -12,17 +11,9 @@ lr_status lr_infer_max_pool_indices(struct lr_infer *c) {
   const int64_t kernel[2] = {a->kernel_h, a->kernel_w};
   if (!lr_order_has(x->dtype))
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s, which has no order here", lr_dtype_name(x->dtype));
-  LR_TRY(lr_window_check(c, &w));
   c->out[0] = *x;
   c->out[0].dtype = LR_I64;
-  for (int32_t i = 1; i < x->rank - 1; i++) {
-    int32_t axis = i + 3 - x->rank;
-    if (kernel[axis] < 1 || kernel[axis] > MAX_KERNEL)
-      return lr_infer_fail(c, LR_ERR_MODEL, "kernel_%s is %lld; it must be 1 to %d", lr_axis_name(axis),
-                           (long long)kernel[axis], MAX_KERNEL);
-    LR_TRY(lr_window_out(c, &w, axis, x->dim[i], kernel[axis], a->ceil_mode, &c->out[0].dim[i]));
-  }
-  return lr_move_output(c, 0);
+  return lr_window_infer_pool(c, &w, kernel, a->ceil_mode, &c->out[0]);
 }
 
 struct job {
@@ -70,14 +61,7 @@ static lr_status run(struct lr_run *r) {
   const struct lr_max_pool_indices_attrs *a = r->node->attrs;
   struct lr_window w = LR_WINDOW(a);
   struct job j = {a, &r->in[0], lr_image_of(&r->in[0]), lr_image_of(&r->out[0]), .to = r->out[0].data};
-  j.axis[0] = (struct lr_axis){.in = j.image.h, .out = j.y.h, .kernel = 1, .stride = 1, .dilation = 1};
-  j.axis[1] = (struct lr_axis){.in = j.image.w, .out = j.y.w, .kernel = a->kernel_w};
-  lr_window_axis(&w, 1, &j.axis[1]);
-  if (r->in[0].rank == 4) {
-    j.axis[0].kernel = a->kernel_h;
-    lr_window_axis(&w, 0, &j.axis[0]);
-  }
-  if (!lr_view_count(&r->out[0])) return LR_OK;
+  lr_window_pool_axes(&w, (const int64_t[]){a->kernel_h, a->kernel_w}, &r->in[0], &r->out[0], j.axis);
   if (j.y.n * j.y.h > INT32_MAX) return lr_run_fail(r, LR_ERR_UNSUPPORTED, "x is too large");
   lr_parallel(r->pool, (int32_t)(j.y.n * j.y.h), body, &j);
   return LR_OK;

@@ -111,6 +111,85 @@ lr_status lr_axes_run(const struct lr_run *r, int32_t i, int32_t rank, uint32_t 
              : lr_run_fail(r, LR_ERR_VALUE, BAD_AXIS, (long long)bad, (long long)lr_ints_at(&v, bad), rank);
 }
 
+/* ---- rows in parallel ---- */
+enum { BLOCK_COST = 64 * 1024 };
+
+struct rows_job {
+  void (*body)(void *context, int64_t first, int64_t last, int32_t thread);
+  void *context;
+  int64_t rows, each, blocks; /* rows of a block, blocks of a task */
+};
+
+static void rows_task(void *context, int32_t task, int32_t thread) {
+  const struct rows_job *j = context;
+  int64_t row = task * j->each * j->blocks;
+  for (int64_t i = 0; i < j->blocks && row < j->rows && !(i && lr_stopped()); i++, row += j->each)
+    j->body(j->context, row, j->rows - row < j->each ? j->rows : row + j->each, thread);
+}
+
+void lr_move_rows(struct lr_pool *pool, int64_t rows, int64_t cost,
+                  void (*body)(void *context, int64_t first, int64_t last, int32_t thread), void *context) {
+  if (rows <= 0) return;
+  struct rows_job j = {body, context, rows, BLOCK_COST / (cost > 0 ? cost : 1) + 1, 1};
+  j.blocks = rows / j.each / (1 << 30) + 1; /* so that an int32_t counts the tasks */
+  lr_parallel(pool, (int32_t)((rows - 1) / (j.each * j.blocks) + 1), rows_task, &j);
+}
+
+struct slices_job {
+  char *y;
+  const char *x;
+  size_t block, unit, piece;
+  int64_t pieces; /* of a row */
+  void (*from)(const void *context, int64_t row, int64_t n, int64_t *at);
+  const void *context;
+};
+
+/* A few rows. */
+static void slices(void *context, int64_t first, int64_t last, int32_t thread) {
+  enum { FEW = 128 };
+  const struct slices_job *j = context;
+  int64_t at[FEW];
+  size_t b = j->block;
+  for (int64_t n; first < last; first += n) {
+    n = last - first < FEW ? last - first : FEW;
+    j->from(j->context, first, n, at);
+    char *y = j->y + (size_t)first * b;
+    if (b == 4 && j->unit == 4)
+      for (int64_t i = 0; i < n; i++) memcpy(y + i * 4, j->x + at[i] * 4, 4);
+    else if (b == 8 && j->unit == 8)
+      for (int64_t i = 0; i < n; i++) memcpy(y + i * 8, j->x + at[i] * 8, 8);
+    else if (b == 1 && j->unit == 1)
+      for (int64_t i = 0; i < n; i++) y[i] = j->x[at[i]];
+    else
+      for (int64_t i = 0; i < n; i++, y += b) memcpy(y, j->x + (size_t)at[i] * j->unit, b);
+  }
+}
+
+/* Pieces of long rows. */
+static void slice_pieces(void *context, int64_t first, int64_t last, int32_t thread) {
+  const struct slices_job *j = context;
+  for (; first < last; first++) {
+    int64_t row = first / j->pieces, at;
+    size_t begin = (size_t)(first % j->pieces) * j->piece;
+    j->from(j->context, row, 1, &at);
+    memcpy(j->y + (size_t)row * j->block + begin, j->x + (size_t)at * j->unit + begin,
+           j->block - begin < j->piece ? j->block - begin : j->piece);
+  }
+}
+
+void lr_move_slices(struct lr_pool *pool, void *y, const void *x, int64_t rows, size_t block, size_t unit,
+                    void (*from)(const void *context, int64_t row, int64_t n, int64_t *at),
+                    const void *context) {
+  if (!block) return; /* then any number of rows is no memory */
+  struct slices_job j = {y,    x,      block, unit, BLOCK_COST, (int64_t)((block - 1) / BLOCK_COST) + 1,
+                         from, context};
+  if (j.pieces == 1)
+    lr_move_rows(pool, rows, (int64_t)block + 8, slices, &j);
+  else
+    lr_move_rows(pool, rows * j.pieces, BLOCK_COST, slice_pieces, &j);
+}
+
+/* ---- strides ---- */
 void lr_view_strides(struct lr_view *v) {
   int64_t n = 1;
   for (int32_t i = v->rank - 1; i >= 0; i--) {

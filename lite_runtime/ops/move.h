@@ -3,9 +3,6 @@
 #include "copy.h"
 #include "op.h"
 
-/* True when optional input i of a node is there. */
-static inline bool lr_infer_has(const struct lr_infer *c, int32_t i) { return i < c->n_in && c->in[i].dtype; }
-
 /* Fails unless input i has whole bytes an element (all dtypes but i4 and u4). */
 lr_status lr_move_input(const struct lr_infer *c, int32_t i);
 /* Fails unless 0 <= axis < limit. */
@@ -49,6 +46,16 @@ static inline struct lr_around lr_around_axis(const struct lr_view *x, int32_t a
   for (int32_t i = axis + 1; i < x->rank; i++) a.inner *= x->dim[i];
   return a;
 }
+
+/* Runs body(context, first, last, thread) over all of [0, rows) on the pool, in blocks of neighbouring rows, and asks between
+ * two blocks whether to stop. cost: bytes that a row moves, or that could be moved in the time of its arithmetic. */
+void lr_move_rows(struct lr_pool *pool, int64_t rows, int64_t cost,
+                  void (*body)(void *context, int64_t first, int64_t last, int32_t thread), void *context);
+/* Rows of y, of `block` bytes each and one behind the other, become slices of x: `from` says where each of n rows from `row` on
+ * comes from, in units of `unit` bytes. */
+void lr_move_slices(struct lr_pool *pool, void *y, const void *x, int64_t rows, size_t block, size_t unit,
+                    void (*from)(const void *context, int64_t row, int64_t n, int64_t *at),
+                    const void *context);
 
 /* Row-major strides for v's dims. */
 void lr_view_strides(struct lr_view *v);

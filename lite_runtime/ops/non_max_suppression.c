@@ -69,16 +69,17 @@ struct job {
   int64_t *found; /* of each batch and class */
 };
 
+/* A heap of the boxes that score enough; their number, 0 when the run is stopped. */
 static int64_t candidates(const struct job *j, const float *scores, struct lr_entry *heap) {
   int64_t n = 0;
   for (int64_t i = 0; i < j->n; i++) {
+    if (i % 16384 == 16383 && lr_stopped()) return 0;
     if (!(j->any_score || scores[i] > j->score)) continue;
     lr_order_keys(LR_F32, false, LR_NAN_ABOVE, 1, scores + i, 1, &heap[n].key);
     heap[n].key = ~heap[n].key; /* the heap has what comes last at its top: so turn the order round */
     heap[n++].index = -i;
   }
-  for (int64_t i = n / 2; i-- > 0;) lr_heap_sink(heap, n, i);
-  return n;
+  return lr_heap_make(heap, n) ? n : 0;
 }
 
 static void body(void *context, int32_t task, int32_t thread) {
@@ -131,7 +132,7 @@ static lr_status run(struct lr_run *r) {
     memmove(to + count * 3, to + t * j.most * 3, (size_t)j.found[t] * 3 * sizeof *to);
     count += j.found[t];
   }
-  memset(to + count * 3, 0, (size_t)(y->dim[0] - count) * 3 * sizeof *to);
+  lr_copy_bytes(to + count * 3, NULL, (size_t)(y->dim[0] - count) * 3 * sizeof *to);
   *(int64_t *)r->out[1].data = count;
   return LR_OK;
 }

@@ -39,7 +39,8 @@ static lr_status run(struct lr_run *r) {
     for (int64_t i = 0; i < k; i++)
       if (keys[i] != zero) write(x, at + i, to + found++, n);
   }
-  for (int32_t d = 0; d < x->rank; d++) memset(to + d * n + found, 0, (size_t)(n - found) * sizeof *to);
+  for (int32_t d = 0; d < x->rank; d++)
+    lr_copy_bytes(to + d * n + found, NULL, (size_t)(n - found) * sizeof *to);
   *(int64_t *)r->out[1].data = found;
   return LR_OK;
 }

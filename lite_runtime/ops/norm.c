@@ -5,7 +5,7 @@
 
 /* scale or bias: absent, or the shape of x's last dims. */
 static lr_status check_parameter(const struct lr_infer *c, int32_t input, int32_t axis) {
-  if (input >= c->n_in || !c->in[input].dtype) return LR_OK;
+  if (!lr_infer_has(c, input)) return LR_OK;
   const struct lr_type *x = &c->in[0], *s = &c->in[input];
   bool fits = s->dtype == x->dtype && s->rank == x->rank - axis;
   for (int32_t i = 0; fits && i < s->rank; i++)
@@ -63,8 +63,6 @@ static lr_status prepare(struct lr_prepare *p) {
   return LR_OK;
 }
 
-static const void *parameter(const struct lr_run *r, int32_t i) { return i < r->n_in ? r->in[i].data : NULL; }
-
 static void run_tile(void *context, int32_t i, int32_t thread) {
   const struct lr_run *r = context;
   const struct lr_layer_norm_attrs *a = r->node->attrs;
@@ -72,8 +70,8 @@ static void run_tile(void *context, int32_t i, int32_t thread) {
   int64_t bytes = q->n * (int64_t)lr_dtype_size(r->in[0].dtype);
   int64_t from = i * q->tile, to = from + q->tile < q->rows ? from + q->tile : q->rows;
   for (int64_t row = from; row < to; row++)
-    q->fn((size_t)q->n, (const char *)r->in[0].data + row * bytes, parameter(r, 1), parameter(r, 2),
-          a->epsilon, a->kind == LR_LAYER_NORM_KIND_RMS, (char *)r->out[0].data + row * bytes);
+    q->fn((size_t)q->n, (const char *)r->in[0].data + row * bytes, r->in[1].data, r->in[2].data, a->epsilon,
+          a->kind == LR_LAYER_NORM_KIND_RMS, (char *)r->out[0].data + row * bytes);
 }
 
 static lr_status run(struct lr_run *r) {

@@ -66,6 +66,14 @@ void lr_heap_sink(struct lr_entry *heap, int64_t n, int64_t i) {
   heap[i] = e;
 }
 
+bool lr_heap_make(struct lr_entry *heap, int64_t n) {
+  for (int64_t i = n / 2; i-- > 0;) {
+    if (i % 1024 == 1023 && lr_stopped()) return false;
+    lr_heap_sink(heap, n, i);
+  }
+  return true;
+}
+
 void lr_heap_sort(struct lr_entry *heap, int64_t n) {
   while (n > 1) { /* the last of all goes to the end */
     struct lr_entry e = heap[0];

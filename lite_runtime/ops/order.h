@@ -21,6 +21,8 @@ static inline bool lr_before(struct lr_entry a, struct lr_entry b) {
 }
 /* Lets entry i of n sink until all below it come before it. */
 void lr_heap_sink(struct lr_entry *heap, int64_t n, int64_t i);
+/* Makes a heap of n entries. False when the run is stopped. */
+bool lr_heap_make(struct lr_entry *heap, int64_t n);
 /* Turns a heap into a list from the first to the last. Leaves early when the run is stopped. */
 void lr_heap_sort(struct lr_entry *heap, int64_t n);
 

@@ -1,7 +1,7 @@
 /* pad: more elements around a tensor, or fewer (negative pads crop, before anything else happens). */
 #include "move.h"
 
-enum { TASK_BYTES = 64 * 1024, PARALLEL_BYTES = 256 * 1024, MAX_TASKS = 256 };
+enum { PIECE_BYTES = 64 * 1024 };
 
 /* One axis: `keep` elements from `crop` on, `before` new ones in front, `after` behind. */
 struct pad_axis {
@@ -123,11 +123,16 @@ struct job {
   int64_t dim[LR_MAX_RANK];      /* y's */
   size_t size, block;            /* bytes of an element, of a block */
   unsigned char value[8];
-  int64_t rows, tasks;
+  int64_t each, pieces; /* elements of a piece of a row, pieces of a row */
 };
 
 static void fill(const struct job *j, char *to, size_t bytes) {
+  enum { PIECE = 256 * 1024 }; /* of elements of 1, 2, 4 or 8 bytes */
   if (j->mode != LR_PAD_MODE_CONSTANT) return;
+  for (; bytes > PIECE; to += PIECE, bytes -= PIECE) {
+    fill(j, to, PIECE);
+    if (lr_stopped()) return;
+  }
   switch (j->size) {
     case 1:
       memset(to, j->value[0], bytes);
@@ -143,47 +148,53 @@ static void fill(const struct job *j, char *to, size_t bytes) {
   }
 }
 
-/* A row may be all of a long signal. */
-static void copy(char *to, const char *from, size_t bytes) {
-  enum { PIECE = 1 << 20 };
-  for (size_t at = 0; at < bytes && !(at && lr_stopped()); at += PIECE)
-    memcpy(to + at, from + at, bytes - at < PIECE ? bytes - at : PIECE);
-}
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* Elements first..last-1 of a row that are outside x. */
 static void border(const struct job *j, char *y, const char *x, int64_t first, int64_t last) {
   const struct pad_axis *a = &j->axis[j->rows_rank];
-  fill(j, y + (size_t)first * j->block, (size_t)(last - first) * j->block);
-  if (j->mode == LR_PAD_MODE_CONSTANT) return;
-  for (int64_t i = first; i < last; i++)
-    memcpy(y + (size_t)i * j->block, x + (size_t)source(j->mode, a, i) * j->block, j->block);
+  if (first >= last) return;
+  if (j->mode == LR_PAD_MODE_CONSTANT)
+    fill(j, y + (size_t)first * j->block, (size_t)(last - first) * j->block);
+  else
+    for (int64_t i = first; i < last; i++) {
+      const char *from = x + (size_t)source(j->mode, a, i) * j->block;
+      if (j->block <= PIECE_BYTES)
+        memcpy(y + (size_t)i * j->block, from, j->block);
+      else
+        lr_copy_bytes(y + (size_t)i * j->block, from, j->block);
+    }
 }
 
-static void body(void *context, int32_t task, int32_t thread) {
-  const struct job *j = context;
+/* Elements first..last-1 of a row of y, which starts at y and is made from the row at x (NULL: from the value). */
+static void piece(const struct job *j, char *y, const char *x, int64_t first, int64_t last) {
   const struct pad_axis *a = &j->axis[j->rows_rank];
-  int64_t each = (j->rows + j->tasks - 1) / j->tasks, row = task * each, at[LR_MAX_RANK];
-  int64_t end = row + each < j->rows ? row + each : j->rows;
-  size_t y_row = (size_t)axis_size(a) * j->block;
-  for (int64_t i = j->rows_rank - 1, t = row; i >= 0; i--) {
-    assert(j->dim[i] > 0); /* y has elements */
-    at[i] = t % j->dim[i];
-    t /= j->dim[i];
+  int64_t from = max64(first, a->before), to = min64(last, a->before + a->keep);
+  if (!x) {
+    fill(j, y + (size_t)first * j->block, (size_t)(last - first) * j->block);
+    return;
   }
-  for (char *y = j->y + (size_t)row * y_row; row < end; row++, y += y_row) {
+  border(j, y, x, first, min64(last, a->before));
+  if (from < to)
+    lr_copy_bytes(y + (size_t)from * j->block, x + (size_t)(a->crop + from - a->before) * j->block,
+                  (size_t)(to - from) * j->block);
+  border(j, y, x, max64(first, a->before + a->keep), last);
+}
+
+static void body(void *context, int64_t at, int64_t end, int32_t thread) {
+  const struct job *j = context;
+  int64_t size = axis_size(&j->axis[j->rows_rank]);
+  for (; at < end; at++) {
+    int64_t row = at / j->pieces, first = at % j->pieces * j->each;
     const char *x = j->x;
-    for (int32_t i = 0; i < j->rows_rank && x; i++) {
-      int64_t k = source(j->mode, &j->axis[i], at[i]);
-      x = k < 0 ? NULL : x + k * j->x_stride[i];
+    for (int64_t i = j->rows_rank - 1, t = row; i >= 0; i--) {
+      assert(j->dim[i] > 0); /* y has elements */
+      int64_t k = source(j->mode, &j->axis[i], t % j->dim[i]);
+      t /= j->dim[i];
+      x = k < 0 || !x ? NULL : x + k * j->x_stride[i];
     }
-    if (!x) {
-      fill(j, y, y_row);
-    } else {
-      border(j, y, x, 0, a->before);
-      copy(y + (size_t)a->before * j->block, x + (size_t)a->crop * j->block, (size_t)a->keep * j->block);
-      border(j, y, x, a->before + a->keep, axis_size(a));
-    }
-    for (int32_t i = j->rows_rank - 1; i >= 0 && ++at[i] == j->dim[i]; i--) at[i] = 0;
+    piece(j, j->y + (size_t)(row * size) * j->block, x, first, min64(first + j->each, size));
   }
 }
 
@@ -215,13 +226,9 @@ static lr_status run(struct lr_run *r) {
   struct job j = {.x = x->data,
                   .y = y->data,
                   .mode = ((const struct lr_pad_attrs *)r->node->attrs)->mode,
-                  .size = lr_dtype_size(x->dtype),
-                  .rows = 1,
-                  .tasks = 1};
+                  .size = lr_dtype_size(x->dtype)};
   LR_TRY(read_pads(r, &j));
-  int64_t bytes = lr_view_count(y) * (int64_t)j.size;
-  if (!bytes) return LR_OK;
-  if (r->n_in > 2 && r->in[2].data) memcpy(j.value, r->in[2].data, j.size);
+  if (r->in[2].data) memcpy(j.value, r->in[2].data, j.size);
   int32_t last = x->rank - 1;
   j.block = j.size;
   for (; last > 0 && j.axis[last].keep == x->dim[last] && y->dim[last] == x->dim[last]; last--)
@@ -233,15 +240,11 @@ static lr_status run(struct lr_run *r) {
   j.rows_rank = last;
   for (int32_t i = last - 1, k = last; i >= 0; k = i--)
     j.x_stride[i] = k == last ? x->dim[last] * (int64_t)j.block : j.x_stride[k] * x->dim[k];
-  for (int32_t i = 0; i < last; i++) j.rows *= y->dim[i];
-  if (bytes >= PARALLEL_BYTES) {
-    j.tasks = bytes / TASK_BYTES < MAX_TASKS ? bytes / TASK_BYTES : MAX_TASKS;
-    if (j.tasks > j.rows) j.tasks = j.rows;
-  }
-  if (j.tasks > 1)
-    lr_parallel(r->pool, (int32_t)j.tasks, body, &j);
-  else
-    body(&j, 0, 0);
+  int64_t size = axis_size(&j.axis[last]),
+          rows = lr_view_count(y) * (int64_t)j.size / size / (int64_t)j.block;
+  j.each = min64(size, PIECE_BYTES / (int64_t)j.block + 1);
+  j.pieces = (size + j.each - 1) / j.each;
+  lr_move_rows(r->pool, rows * j.pieces, j.each * (int64_t)j.block + 64, body, &j);
   return LR_OK;
 }
 

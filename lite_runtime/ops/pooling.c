@@ -8,7 +8,7 @@ struct pool_attrs {
   int64_t kernel[2];
   struct lr_window window;
   bool ceil_mode;
-  uint32_t divisor; /* of a mean: 0 pixels in the image, 1 those in its padding too, 2 nothing */
+  uint32_t divisor; /* of a mean: enum lr_avg_pool_divisor */
 };
 struct step {
   const struct lr_kernel *kernel;
@@ -25,8 +25,7 @@ enum { TILE = 64 };
 static struct pool_attrs read_attrs(const void *attrs, bool mean) {
   if (mean) {
     const struct lr_avg_pool_attrs *a = attrs;
-    return (struct pool_attrs){
-        {a->kernel_h, a->kernel_w}, LR_WINDOW(a), a->ceil_mode != 0, a->count_include_pad};
+    return (struct pool_attrs){{a->kernel_h, a->kernel_w}, LR_WINDOW(a), a->ceil_mode != 0, a->divisor};
   }
   const struct lr_max_pool_attrs *a = attrs;
   return (struct pool_attrs){{a->kernel_h, a->kernel_w}, LR_WINDOW(a), a->ceil_mode != 0, 0};
@@ -49,25 +48,17 @@ static enum lr_signature signature(int32_t dtype, bool mean) {
 
 /* ---- infer ---- */
 static lr_status infer(const struct lr_infer *c, bool mean) {
-  enum { MAX_KERNEL = 65536 };
   struct pool_attrs a = read_attrs(c->attrs, mean);
   const struct lr_type *x = &c->in[0];
   struct lr_type *y = &c->out[0];
   if (!signature(x->dtype, mean))
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; %s are possible", lr_dtype_name(x->dtype),
                          mean ? "f32 and f16" : "f32, f16, i8 and u8");
-  if (a.divisor > 2)
-    return lr_infer_fail(c, LR_ERR_MODEL, "count_include_pad is %u; it must be 0 to 2", a.divisor);
-  LR_TRY(lr_window_check(c, &a.window));
+  if (a.divisor >= LR_AVG_POOL_DIVISOR_LIMIT)
+    return lr_infer_fail(c, LR_ERR_MODEL, "divisor is %u, but must be below %d", a.divisor,
+                         LR_AVG_POOL_DIVISOR_LIMIT);
   *y = *x;
-  for (int32_t i = 1; i < x->rank - 1; i++) {
-    int32_t axis = i + 3 - x->rank;
-    if (a.kernel[axis] < 1 || a.kernel[axis] > MAX_KERNEL)
-      return lr_infer_fail(c, LR_ERR_MODEL, "kernel_%s is %lld; it must be 1 to %d", lr_axis_name(axis),
-                           (long long)a.kernel[axis], MAX_KERNEL);
-    LR_TRY(lr_window_out(c, &a.window, axis, x->dim[i], a.kernel[axis], a.ceil_mode, &y->dim[i]));
-  }
-  return lr_type_check(y) ? LR_OK : lr_infer_fail(c, LR_ERR_MODEL, "its output is too large");
+  return lr_window_infer_pool(c, &a.window, a.kernel, a.ceil_mode, y);
 }
 
 lr_status lr_infer_max_pool(struct lr_infer *c) { return infer(c, false); }
@@ -84,13 +75,7 @@ static lr_status prepare(struct lr_prepare *p, bool mean) {
   c->y = lr_image_of(&p->out[0]);
   c->mean = mean;
   c->divisor = a.divisor;
-  c->axis[0] = (struct lr_axis){.in = c->x.h, .out = c->y.h, .kernel = 1, .stride = 1, .dilation = 1};
-  c->axis[1] = (struct lr_axis){.in = c->x.w, .out = c->y.w, .kernel = a.kernel[1]};
-  lr_window_axis(&a.window, 1, &c->axis[1]);
-  if (p->in[0].rank == 4) {
-    c->axis[0].kernel = a.kernel[0];
-    lr_window_axis(&a.window, 0, &c->axis[0]);
-  }
+  lr_window_pool_axes(&a.window, a.kernel, &p->in[0], &p->out[0], c->axis);
   c->row_tiles = (c->y.w + TILE - 1) / TILE;
   size_t taps = 1;
   for (int32_t i = 0; i < 2; i++) /* only taps in the image get a pointer, however large the window is */
@@ -134,6 +119,17 @@ static void fill_empty(const struct step *c, void *y) {
   }
 }
 
+static float divisor(const struct step *c, int64_t inside, int64_t h, int64_t w) {
+  switch (c->divisor) {
+    case LR_AVG_POOL_DIVISOR_INSIDE:
+      return (float)inside;
+    case LR_AVG_POOL_DIVISOR_PADDED:
+      return (float)(padded_taps(&c->axis[0], h) * padded_taps(&c->axis[1], w));
+    default:
+      return 1;
+  }
+}
+
 static void pixel(const struct step *c, const char *image, int64_t h, int64_t w, const void **a, void *y) {
   const struct lr_axis *ah = &c->axis[0], *aw = &c->axis[1];
   int64_t h0, h1, w0, w1, n = 0, size = (int64_t)lr_dtype_size(c->dtype);
@@ -147,11 +143,7 @@ static void pixel(const struct step *c, const char *image, int64_t h, int64_t w,
   if (!n)
     fill_empty(c, y);
   else if (c->mean)
-    ((lr_f32_avgpool_fn *)c->kernel->fn)((size_t)c->y.c, (size_t)n, a,
-                                         c->divisor == 0   ? (float)n
-                                         : c->divisor == 1 ? (float)(padded_taps(ah, h) * padded_taps(aw, w))
-                                                           : 1.0f,
-                                         y);
+    ((lr_f32_avgpool_fn *)c->kernel->fn)((size_t)c->y.c, (size_t)n, a, divisor(c, n, h, w), y);
   else
     ((lr_f32_maxpool_fn *)c->kernel->fn)((size_t)c->y.c, (size_t)n, a, y);
 }
@@ -171,7 +163,6 @@ static void tile(void *context, int32_t i, int32_t thread) {
 
 static lr_status run(struct lr_run *r) {
   struct job b = {r->params, r, 0};
-  if (!lr_view_count(&r->out[0])) return LR_OK;
   lr_parallel_wide(r->pool, b.c->y.n * b.c->y.h * b.c->row_tiles, &b.first, tile, &b);
   return LR_OK;
 }

@@ -296,10 +296,9 @@ static lr_status run(struct lr_run *r) {
                   .reset_h = (float *)(void *)(states + 3 * c->state_bytes),
                   .threads = (char *)r->scratch + c->threads_at};
   LR_TRY(check_lengths(r, c, j.lengths));
-  if (!n) return LR_OK;
   start(j.h, r->in[H0].data, n);
   if (a->cell == LR_RECURRENT_CELL_LSTM) start(j.cell = r->out[2].data, r->in[C0].data, n);
-  if (j.lengths) memset(j.y, 0, (size_t)(c->steps * n) * sizeof(float));
+  if (j.lengths) lr_copy_bytes(j.y, NULL, (size_t)(c->steps * n) * sizeof(float));
   bool two_phases = a->cell == LR_RECURRENT_CELL_GRU && !a->linear_before_reset;
   if (two_phases)
     memset(j.reset_h, 0, c->state_bytes); /* of rows past their end it is not set, but multiplied */

@@ -60,10 +60,10 @@ lr_status lr_infer_reduce(struct lr_infer *c) {
 
 /* ---- prepare ---- */
 enum {
-  COLUMNS = 256,
-  ROW = 1024,
-  FLUSH = 64
-}; /* outputs side by side; elements of a row at once; f32 sums before f64 */
+  COLUMNS = 256, /* outputs side by side */
+  ROW = 1024,    /* elements of a row at once */
+  FLUSH = 64     /* f32 sums before f64 */
+};
 
 /* What a kind does: which kernel operation, on which accumulator. */
 struct params {
@@ -449,7 +449,7 @@ static lr_status run(struct lr_run *r) {
   const struct lr_reduce_attrs *a = r->node->attrs;
   struct params q = *(const struct params *)r->params;
   struct job j = {.r = r, .q = &q, .kind = a->kind};
-  if (r->n_in > 1 && r->in[1].data) LR_TRY(read_axes(r, &q));
+  if (r->in[1].data) LR_TRY(read_axes(r, &q));
   lr_parallel(r->pool, (int32_t)q.tiles, run_tile, &j);
   return LR_OK;
 }

@@ -149,15 +149,6 @@ static int64_t nearest(uint32_t mode, float scale, double x) {
   }
 }
 
-/* Weights of the 4 elements around a point s behind the second one (Keys 1981). */
-static void cubic(float a, float s, float *w) {
-  float r = 1 - s, far = 1 + s, farther = 2 - s;
-  w[0] = ((a * far - 5 * a) * far + 8 * a) * far - 4 * a;
-  w[1] = ((a + 2) * s - (a + 3)) * s * s + 1;
-  w[2] = ((a + 2) * r - (a + 3)) * r * r + 1;
-  w[3] = ((a * farther - 5 * a) * farther + 8 * a) * farther - 4 * a;
-}
-
 /* The filter of antialias: that of linear or cubic, stretched by 1 / scale (as in PIL). n taps around x. */
 static void wide_taps(const struct lr_resize_attrs *a, double x, float scale, int64_t in, int32_t n,
                       int64_t *from, float *w) {
@@ -199,7 +190,7 @@ static void taps_of(const struct lr_resize_attrs *a, float x, float scale, int64
   } else {
     int64_t first = (int64_t)floor(at) - 1;
     float sum = 0;
-    cubic(a->cubic_a, (float)(at - floor(at)), w);
+    lr_cubic_weights(a->cubic_a, (float)(at - floor(at)), w);
     for (int32_t t = 0; t < 4; t++) {
       from[t] = clamp(first + t, in);
       if (a->exclude_outside && from[t] != first + t) w[t] = 0;
@@ -291,6 +282,26 @@ static lr_status prepare(struct lr_prepare *p) {
 }
 
 /* ---- run ---- */
+struct taps_job {
+  const struct lr_resize_attrs *a;
+  float scale, roi[2]; /* roi: start and end of a crop */
+  bool crop;
+  int64_t in, out;
+  int32_t n;
+  int64_t *from;
+  float *weight;
+};
+
+/* Of some outputs along one axis. */
+static void make_some_taps(void *context, int64_t o, int64_t end, int32_t thread) {
+  const struct taps_job *j = context;
+  for (; o < end; o++)
+    taps_of(j->a,
+            j->crop ? crop_coordinate(o, j->roi[0], j->roi[1], j->in, j->out)
+                    : coordinate(j->a->coordinates, o, j->scale, j->in, j->out),
+            j->scale, j->in, j->n, j->from + o * j->n, j->weight ? j->weight + o * j->n : NULL);
+}
+
 /* Fills the tables; those of axes that stay as they are keep n == 0. */
 static lr_status make_taps(const struct lr_run *r, struct lr_taps *taps) {
   const struct lr_resize_attrs *a = r->node->attrs;
@@ -311,14 +322,12 @@ static lr_status make_taps(const struct lr_run *r, struct lr_taps *taps) {
     if (n < 0 || n > s->taps[i])
       return lr_run_fail(r, LR_ERR_VALUE, "scales[%d] is %g; with antialias that shrinks too much", axis,
                          (double)scale);
-    int64_t *from = (int64_t *)(void *)((char *)r->scratch + s->from_at[i]);
-    float *weight = (float *)(void *)((char *)r->scratch + s->weight_at[i]);
-    for (int64_t o = 0; o < out; o++)
-      taps_of(a,
-              roi ? crop_coordinate(o, roi[axis], roi[x->rank + axis], in, out)
-                  : coordinate(a->coordinates, o, scale, in, out),
-              scale, in, n, from + o * n, n > 1 ? weight + o * n : NULL);
-    taps[axis] = (struct lr_taps){n, from, n > 1 ? weight : NULL};
+    struct taps_job j = {.a = a, .scale = scale, .crop = roi, .in = in, .out = out, .n = n};
+    if (roi) memcpy(j.roi, (const float[]){roi[axis], roi[x->rank + axis]}, sizeof j.roi);
+    j.from = (int64_t *)(void *)((char *)r->scratch + s->from_at[i]);
+    j.weight = n > 1 ? (float *)(void *)((char *)r->scratch + s->weight_at[i]) : NULL;
+    lr_move_rows(r->pool, out, 64 * (int64_t)n, make_some_taps, &j);
+    taps[axis] = (struct lr_taps){n, j.from, j.weight};
   }
   return LR_OK;
 }
@@ -359,30 +368,39 @@ static void run_passes(const struct lr_run *r, const struct lr_taps *taps) {
   }
 }
 
-/* Writes the extrapolation value where the crop leaves x. */
-static void extrapolate(const struct lr_run *r) {
+/* Writes the extrapolation value into outputs first..last-1 along an axis. */
+static void fill_slab(const struct lr_run *r, int32_t axis, int64_t first, int64_t last) {
   const struct lr_resize_attrs *a = r->node->attrs;
+  struct lr_view slab = r->out[0];
+  slab.dim[axis] = last - first;
+  slab.data = (char *)slab.data + first * slab.stride[axis] * (int64_t)lr_dtype_size(slab.dtype);
+  uint16_t half = lr_f16_from_f32(a->extrapolation);
+  struct lr_view value = slab;
+  value.data = slab.dtype == LR_F16 ? (void *)&half : (void *)(uintptr_t)&a->extrapolation;
+  memset(value.stride, 0, sizeof value.stride);
+  lr_copy_parallel(r->pool, &slab, &value);
+}
+
+/* Where the crop leaves x: neighbouring outputs at once. */
+static void extrapolate(const struct lr_run *r) {
   const struct lr_view *x = &r->in[0];
   const float *roi = r->in[3].data;
-  for (int32_t axis = 0; axis < x->rank; axis++)
-    for (int64_t o = 0, out = r->out[0].dim[axis]; o < out; o++) {
-      float at = crop_coordinate(o, roi[axis], roi[x->rank + axis], x->dim[axis], out);
-      if (at >= 0 && at <= (float)(x->dim[axis] - 1)) continue;
-      struct lr_view slab = r->out[0], value = slab;
-      slab.dim[axis] = value.dim[axis] = 1;
-      slab.data = (char *)slab.data + o * slab.stride[axis] * (int64_t)lr_dtype_size(slab.dtype);
-      uint16_t half = lr_f16_from_f32(a->extrapolation);
-      value.data = slab.dtype == LR_F16 ? (void *)&half : (void *)(uintptr_t)&a->extrapolation;
-      memset(value.stride, 0, sizeof value.stride);
-      lr_view_copy(&slab, &value);
+  for (int32_t axis = 0; axis < x->rank; axis++) {
+    int64_t first = 0; /* of a run that lies outside */
+    for (int64_t o = 0, out = r->out[0].dim[axis]; o <= out; o++) {
+      if (o % 65536 == 65535 && lr_stopped()) return;
+      float at = o < out ? crop_coordinate(o, roi[axis], roi[x->rank + axis], x->dim[axis], out) : 0;
+      if (o < out && !(at >= 0 && at <= (float)(x->dim[axis] - 1))) continue;
+      if (first < o) fill_slab(r, axis, first, o);
+      first = o + 1;
     }
+  }
 }
 
 static lr_status run(struct lr_run *r) {
   const struct lr_resize_attrs *a = r->node->attrs;
   struct lr_taps taps[LR_MAX_RANK] = {{0}};
   LR_TRY(make_taps(r, taps));
-  if (!lr_view_count(&r->out[0])) return LR_OK;
   int32_t axes = 0;
   for (int32_t i = 0; i < r->in[0].rank; i++) axes += taps[i].n > 0;
   if (!axes)

@@ -16,6 +16,15 @@ struct lr_taps {
   const float *weight; /* [out][n]; NULL: n is 1 and the weight too */
 };
 
+/* Weights of the 4 elements around a point s behind the second one (Keys 1981). */
+static inline void lr_cubic_weights(float a, float s, float *w) {
+  float r = 1 - s, far = 1 + s, farther = 2 - s;
+  w[0] = ((a * far - 5 * a) * far + 8 * a) * far - 4 * a;
+  w[1] = ((a + 2) * s - (a + 3)) * s * s + 1;
+  w[2] = ((a + 2) * r - (a + 3)) * r * r + 1;
+  w[3] = ((a * farther - 5 * a) * farther + 8 * a) * farther - 4 * a;
+}
+
 /* y = x, but along each axis with taps[axis].n > 0 output o is element from[o] (n is 1). */
 void lr_resize_nearest(struct lr_pool *pool, const struct lr_view *x, const struct lr_view *y,
                        const struct lr_taps *taps);

@@ -20,10 +20,20 @@ struct job {
   lr_f32_wsum_fn *wsum;
   int32_t axes;                           /* weighted: how many */
   int64_t axis_stride[LR_RESIZE_AT_ONCE]; /* x's along them */
-  int64_t rows, rows_a_tile, first;
+  int64_t rows, rows_a_tile, cols_a_tile, col_tiles, first;
 };
 
-static void set_up(struct job *j, const struct lr_view *x, const struct lr_view *y, const uint8_t *kind) {
+/* Tiles of some rows, or of a part of one row. `taps`: of an output. */
+static void set_tiles(struct job *j, int64_t taps) {
+  int64_t most = ROWS_BYTES / 4 / ((taps + 3) / 4) / CHUNK * CHUNK;
+  if (most < CHUNK) most = CHUNK;
+  j->cols_a_tile = j->length < most ? j->length : most;
+  j->col_tiles = j->length ? (j->length + j->cols_a_tile - 1) / j->cols_a_tile : 1;
+  j->rows_a_tile = j->col_tiles > 1 || !j->length ? 1 : most / j->length;
+}
+
+static void set_up(struct job *j, const struct lr_view *x, const struct lr_view *y, const uint8_t *kind,
+                   int64_t taps) {
   int64_t dim[LR_MAX_RANK], stride[2][LR_MAX_RANK];
   memcpy(dim, y->dim, sizeof dim);
   memcpy(stride[0], y->stride, sizeof stride[0]);
@@ -59,10 +69,21 @@ static void set_up(struct job *j, const struct lr_view *x, const struct lr_view 
     j->stride[1][i] = stride[1][i];
     j->rows *= dim[i];
   }
-  j->rows_a_tile = j->length >= ROWS_BYTES / 4 ? 1 : ROWS_BYTES / 4 / (j->length ? j->length : 1);
+  set_tiles(j, taps);
 }
 
-static int64_t n_tiles(const struct job *j) { return (j->rows + j->rows_a_tile - 1) / j->rows_a_tile; }
+static int64_t n_tiles(const struct job *j) {
+  return (j->rows + j->rows_a_tile - 1) / j->rows_a_tile * j->col_tiles;
+}
+
+struct tile { /* rows row..end-1, columns col..col+n-1 */
+  int64_t row, end, col, n;
+};
+static struct tile tile_at(const struct job *j, int64_t i) {
+  int64_t row = i / j->col_tiles * j->rows_a_tile, col = i % j->col_tiles * j->cols_a_tile;
+  return (struct tile){row, row + j->rows_a_tile < j->rows ? row + j->rows_a_tile : j->rows, col,
+                       j->length - col < j->cols_a_tile ? j->length - col : j->cols_a_tile};
+}
 
 /* ---- nearest ---- */
 static void copy_element(char *to, const char *from, size_t size) {
@@ -82,7 +103,7 @@ static void copy_element(char *to, const char *from, size_t size) {
   }
 }
 
-static void nearest_row(const struct job *j, int64_t row) {
+static void nearest_row(const struct job *j, int64_t row, int64_t col, int64_t n) {
   int64_t x = 0, y = 0;
   for (int32_t i = j->rank - 1; i >= 0; i--) {
     int64_t o = row % j->dim[i];
@@ -95,17 +116,16 @@ static void nearest_row(const struct job *j, int64_t row) {
   const char *from = j->x + x * size;
   const int64_t *map = j->last_kind ? j->taps[j->last_kind - 1].from : NULL;
   if (!map && (j->length == 1 || (j->step[0] == 1 && j->step[1] == 1)))
-    memcpy(to, from, (size_t)j->length * j->size);
+    memcpy(to + col * size, from + col * size, (size_t)n * j->size);
   else
-    for (int64_t k = 0; k < j->length; k++)
+    for (int64_t k = col; k < col + n; k++)
       copy_element(to + k * j->step[0] * size, from + (map ? map[k] : k) * j->step[1] * size, j->size);
 }
 
 static void nearest_tile(void *context, int32_t i, int32_t thread) {
   const struct job *j = context;
-  int64_t row = (j->first + i) * j->rows_a_tile,
-          end = row + j->rows_a_tile < j->rows ? row + j->rows_a_tile : j->rows;
-  for (; row < end; row++) nearest_row(j, row);
+  struct tile t = tile_at(j, j->first + i);
+  for (; t.row < t.end; t.row++) nearest_row(j, t.row, t.col, t.n);
 }
 
 void lr_resize_nearest(struct lr_pool *pool, const struct lr_view *x, const struct lr_view *y,
@@ -113,7 +133,7 @@ void lr_resize_nearest(struct lr_pool *pool, const struct lr_view *x, const stru
   struct job j = {.x = x->data, .y = y->data, .size = lr_dtype_size(x->dtype), .taps = taps};
   uint8_t kind[LR_MAX_RANK];
   for (int32_t i = 0; i < x->rank; i++) kind[i] = taps[i].n ? (uint8_t)(i + 1) : 0;
-  set_up(&j, x, y, kind);
+  set_up(&j, x, y, kind, 1);
   lr_parallel_wide(pool, n_tiles(&j), &j.first, nearest_tile, &j);
 }
 
@@ -167,21 +187,21 @@ static void take_taps(const struct job *j, int32_t axes, const int64_t *o, struc
   }
 }
 
-/* The last dim is no axis: sums of n rows at `from`. */
-static void sum_rows(const struct job *j, const struct sum *s, const char *from, char *to) {
+/* The last dim is no axis: sums of n rows of `length` elements at `from`. */
+static void sum_rows(const struct job *j, const struct sum *s, const char *from, char *to, int64_t length) {
   int64_t x_size = j->x_dtype == LR_F32 ? 4 : 2;
   if (j->x_dtype == LR_F32 && j->y_dtype == LR_F32 && j->step[0] == 1 && j->step[1] == 1 &&
       s->n <= LR_RESIZE_MAX_TAPS) {
     const float *a[LR_RESIZE_MAX_TAPS] = {0};
     for (int32_t t = 0; t < s->n; t++) a[t] = (const float *)(const void *)from + s->at[t] * s->stride;
-    j->wsum((size_t)j->length, (size_t)s->n, a, s->w, (float *)(void *)to);
+    j->wsum((size_t)length, (size_t)s->n, a, s->w, (float *)(void *)to);
     return;
   }
   float chunk[LR_RESIZE_MAX_TAPS + 1][CHUNK], weight[LR_RESIZE_MAX_TAPS + 1];
   const float *a[LR_RESIZE_MAX_TAPS + 1];
   for (int32_t t = 0; t <= LR_RESIZE_MAX_TAPS; t++) a[t] = chunk[t];
-  for (int64_t k = 0; k < j->length; k += CHUNK) {
-    int64_t n = j->length - k < CHUNK ? j->length - k : CHUNK;
+  for (int64_t k = 0; k < length; k += CHUNK) {
+    int64_t n = length - k < CHUNK ? length - k : CHUNK;
     for (int32_t done = 0, now; done < s->n; done += now) { /* the sum so far is one more summand */
       int32_t first = done > 0;
       now = s->n - done < LR_RESIZE_MAX_TAPS ? s->n - done : LR_RESIZE_MAX_TAPS;
@@ -198,13 +218,14 @@ static void sum_rows(const struct job *j, const struct sum *s, const char *from,
   }
 }
 
-/* The last dim is the last axis: sums element by element. s: those of the other axes. */
-static inline void sum_each(const struct job *j, const struct sum *s, const char *from, char *to, int32_t n,
-                            int32_t n_last, int32_t x_dtype, int32_t y_dtype) {
+/* The last dim is the last axis: sums element by element, `first` to end - 1. s: those of the other axes. */
+static inline void sum_each(const struct job *j, const struct sum *s, const char *from, char *to,
+                            int64_t first, int64_t end, int32_t n, int32_t n_last, int32_t x_dtype,
+                            int32_t y_dtype) {
   const struct lr_taps *last = &j->taps[j->axes - 1];
-  const int64_t *at = last->from, step = j->axis_stride[j->axes - 1];
-  const float *w = last->weight;
-  for (int64_t k = 0; k < j->length; k++, at += n_last, w += n_last) {
+  const int64_t *at = last->from + first * n_last, step = j->axis_stride[j->axes - 1];
+  const float *w = last->weight + first * n_last;
+  for (int64_t k = first; k < end; k++, at += n_last, w += n_last) {
     float sum = 0;
     for (int32_t t = 0; t < n; t++)
       for (int32_t u = 0; u < n_last; u++)
@@ -213,25 +234,25 @@ static inline void sum_each(const struct job *j, const struct sum *s, const char
   }
 }
 
-static void sum_elements(const struct job *j, const struct sum *s, const char *from, char *to) {
+static void sum_elements(const struct job *j, const struct sum *s, const char *from, char *to, int64_t first,
+                         int64_t end) {
   int32_t n_last = j->taps[j->axes - 1].n;
   if (j->x_dtype != LR_F32 || j->y_dtype != LR_F32)
-    sum_each(j, s, from, to, s->n, n_last, j->x_dtype, j->y_dtype);
+    sum_each(j, s, from, to, first, end, s->n, n_last, j->x_dtype, j->y_dtype);
   else if (s->n == 2 && n_last == 2) /* what is common has loops that compilers unroll */
-    sum_each(j, s, from, to, 2, 2, LR_F32, LR_F32);
+    sum_each(j, s, from, to, first, end, 2, 2, LR_F32, LR_F32);
   else if (s->n == 4 && n_last == 2)
-    sum_each(j, s, from, to, 4, 2, LR_F32, LR_F32);
+    sum_each(j, s, from, to, first, end, 4, 2, LR_F32, LR_F32);
   else
-    sum_each(j, s, from, to, s->n, n_last, LR_F32, LR_F32);
+    sum_each(j, s, from, to, first, end, s->n, n_last, LR_F32, LR_F32);
 }
 
 static void weighted_tile(void *context, int32_t i, int32_t thread) {
   const struct job *j = context;
-  int64_t row = (j->first + i) * j->rows_a_tile,
-          end = row + j->rows_a_tile < j->rows ? row + j->rows_a_tile : j->rows;
+  struct tile t = tile_at(j, j->first + i);
   int64_t x_size = j->x_dtype == LR_F32 ? 4 : 2, y_size = j->y_dtype == LR_F32 ? 4 : 2;
-  for (; row < end; row++) {
-    int64_t x = 0, y = 0, o[LR_RESIZE_AT_ONCE] = {0}, left = row;
+  for (; t.row < t.end; t.row++) {
+    int64_t x = 0, y = 0, o[LR_RESIZE_AT_ONCE] = {0}, left = t.row;
     for (int32_t k = j->rank - 1; k >= 0; k--) {
       int64_t at = left % j->dim[k];
       left /= j->dim[k];
@@ -245,7 +266,10 @@ static void weighted_tile(void *context, int32_t i, int32_t thread) {
     char *to = j->y + y * y_size;
     struct sum s;
     take_taps(j, j->last_kind ? j->axes - 1 : j->axes, o, &s);
-    (j->last_kind ? sum_elements : sum_rows)(j, &s, from, to);
+    if (j->last_kind)
+      sum_elements(j, &s, from, to, t.col, t.col + t.n);
+    else
+      sum_rows(j, &s, from + t.col * j->step[1] * x_size, to + t.col * j->step[0] * y_size, t.n);
   }
 }
 
@@ -264,6 +288,6 @@ void lr_resize_weighted(struct lr_pool *pool, const struct lr_view *x, const str
     kind[axis[k]] = (uint8_t)(k + 1);
     j.axis_stride[k] = x->stride[axis[k]];
   }
-  set_up(&j, x, y, kind);
+  set_up(&j, x, y, kind, axes == 1 ? taps->n : (int64_t)1 << axes);
   lr_parallel_wide(pool, n_tiles(&j), &j.first, weighted_tile, &j);
 }

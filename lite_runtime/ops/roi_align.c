@@ -4,7 +4,7 @@
 
 #include "move.h"
 
-enum { MAX_SIZE = 4096 };
+enum { MAX_SIZE = 4096, CHANNELS = 4096 /* at once */ };
 
 lr_status lr_infer_roi_align(struct lr_infer *c) {
   const struct lr_roi_align_attrs *a = c->attrs;
@@ -66,11 +66,11 @@ struct job {
   const struct lr_roi_align_attrs *a;
 };
 
-/* Adds one sample to n channels; for the largest, ONNX takes the largest of the four weighted pixels. */
-static void add_sample(const float *image, int64_t row, int64_t n, struct pair h, struct pair w, bool max,
-                       bool first, float *y) {
-  const float *p[4] = {image + h.low * row + w.low * n, image + h.low * row + w.high * n,
-                       image + h.high * row + w.low * n, image + h.high * row + w.high * n};
+/* Adds one sample to n of the `all` channels; for the largest, ONNX takes the largest of the four weighted pixels. */
+static void add_sample(const float *image, int64_t row, int64_t all, int64_t n, struct pair h, struct pair w,
+                       bool max, bool first, float *y) {
+  const float *p[4] = {image + h.low * row + w.low * all, image + h.low * row + w.high * all,
+                       image + h.high * row + w.low * all, image + h.high * row + w.high * all};
   float k[4] = {h.at_low * w.at_low, h.at_low * w.at_high, h.at_high * w.at_low, h.at_high * w.at_high};
   if (!max) {
     for (int64_t c = 0; c < n; c++) y[c] += k[0] * p[0][c] + k[1] * p[1][c] + k[2] * p[2][c] + k[3] * p[3][c];
@@ -84,10 +84,10 @@ static void add_sample(const float *image, int64_t row, int64_t n, struct pair h
 }
 
 static void bin(const struct job *j, const float *image, struct axis ah, struct axis aw, int64_t oh,
-                int64_t ow, float *y) {
+                int64_t ow, int64_t n, float *y) {
   const struct lr_view *x = &j->r->in[0];
   bool max = j->a->mode == LR_ROI_ALIGN_MODE_MAX;
-  int64_t n = x->dim[3], row = x->dim[2] * n;
+  int64_t all = x->dim[3], row = x->dim[2] * all;
   for (int64_t c = 0; c < n; c++) y[c] = 0;
   for (int32_t i = 0; i < ah.points && !lr_stopped(); i++) {
     float v = ah.start + (float)oh * ah.bin + ((float)i + 0.5f) * ah.bin / (float)ah.points;
@@ -97,7 +97,7 @@ static void bin(const struct job *j, const float *image, struct axis ah, struct 
       bool outside = h.at_low + h.at_high == 0 || w.at_low + w.at_high == 0;
       if (outside && !max) continue;
       if (outside) h.at_low = h.at_high = 0;
-      add_sample(image, row, n, h, w, max, i == 0 && k == 0, y);
+      add_sample(image, row, all, n, h, w, max, i == 0 && k == 0, y);
     }
   }
   int64_t count = (int64_t)ah.points * aw.points;
@@ -114,7 +114,9 @@ static void body(void *context, int32_t roi, int32_t thread) {
   float *y = (float *)j->r->out[0].data + (int64_t)roi * j->a->height * j->a->width * n;
   for (int64_t i = 0; i < j->a->height; i++)
     for (int64_t k = 0; k < j->a->width; k++, y += n)
-      bin(j, (const float *)x->data + batch * x->dim[1] * x->dim[2] * n, h, w, i, k, y);
+      for (int64_t c = 0; c < n; c += CHANNELS)
+        bin(j, (const float *)x->data + batch * x->dim[1] * x->dim[2] * n + c, h, w, i, k,
+            n - c < CHANNELS ? n - c : CHANNELS, y + c);
 }
 
 static lr_status check(const struct job *j, int64_t roi) {
@@ -143,8 +145,11 @@ static lr_status run(struct lr_run *r) {
   if (!r->in[0].dim[1] || !r->in[0].dim[2])
     return lr_run_fail(r, LR_ERR_VALUE, "x is an image without pixels");
   if (n > INT32_MAX) return lr_run_fail(r, LR_ERR_UNSUPPORTED, "there are more than 2^31 rois");
-  for (int64_t i = 0; i < n; i++) LR_TRY(check(&j, i));
-  if (lr_view_count(&r->out[0])) lr_parallel(r->pool, (int32_t)n, body, &j);
+  for (int64_t i = 0; i < n; i++) {
+    if (i % 4096 == 4095 && lr_stopped()) return LR_OK;
+    LR_TRY(check(&j, i));
+  }
+  lr_parallel(r->pool, (int32_t)n, body, &j);
   return LR_OK;
 }
 

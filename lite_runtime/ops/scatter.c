@@ -1,5 +1,5 @@
-/* scatter_elements, scatter_nd: x with some elements replaced by updates, or combined with them. Updates are applied one after
- * the other, so where two hit one element the result does not depend on threads. */
+/* scatter_elements, scatter_nd: x with some elements replaced by updates, or combined with them. To each element updates are
+ * applied one after the other, so where two hit it the result does not depend on threads. */
 #include <math.h>
 
 #include "indices.h"
@@ -135,11 +135,11 @@ static lr_status run_elements(struct lr_run *r) {
       return lr_run_fail(r, LR_ERR_VALUE, "axis %d has size %lld in x, %lld in indices and %lld in updates",
                          i, (long long)x->dim[i], (long long)idx->dim[i], (long long)u->dim[i]);
   }
+  LR_TRY(lr_indices_check(r, idx, a->axis, 1, &x->dim[a->axis]));
   copy_x(r);
   for (int64_t e = 0; e < count; e++) {
-    if (e % 16384 == 16383 && lr_stopped()) return LR_OK;
-    int64_t k = lr_index_in(idx, e, size), to = k * step[a->axis];
-    if (k < 0) return lr_index_fail(r, idx, e, a->axis, size);
+    if (e % 16384 == 0 && lr_stopped()) return LR_OK;
+    int64_t to = lr_index_in(idx, e, size) * step[a->axis];
     for (int32_t i = 0; i < x->rank; i++)
       if (i != a->axis) to += at[i] * step[i];
     combine(x->dtype, a->reduction, (char *)r->out[0].data + (size_t)to * bytes,
@@ -149,30 +149,38 @@ static lr_status run_elements(struct lr_run *r) {
   return LR_OK;
 }
 
-static lr_status run_nd(struct lr_run *r) {
-  const struct lr_scatter_nd_attrs *a = r->node->attrs;
-  const struct lr_view *x = &r->in[0], *idx = &r->in[1], *u = &r->in[2];
-  int32_t k = (int32_t)idx->dim[idx->rank - 1];
-  int64_t rows = 1, n = 1;
-  for (int32_t i = 0; i < idx->rank - 1; i++) rows *= idx->dim[i];
-  for (int32_t i = k; i < x->rank; i++) n *= x->dim[i];
-  if (rows * n != lr_view_count(u))
-    return lr_run_fail(r, LR_ERR_VALUE, "updates have %lld elements, but %lld slices of %lld are needed",
-                       (long long)lr_view_count(u), (long long)rows, (long long)n);
-  size_t bytes = (size_t)n * lr_dtype_size(x->dtype);
-  copy_x(r);
-  if (!k && !n) return LR_OK; /* then any number of rows is no memory */
-  for (int64_t row = 0; row < rows; row++) {
-    if (row % 1024 == 1023 && lr_stopped()) return LR_OK;
+struct job {
+  const struct lr_run *r;
+  int32_t k;       /* coordinates */
+  int64_t rows, n; /* updates, elements of each */
+};
+
+/* Elements first..last-1 of all slices. */
+static void columns(void *context, int64_t first, int64_t last, int32_t thread) {
+  const struct job *j = context;
+  const struct lr_scatter_nd_attrs *a = j->r->node->attrs;
+  const struct lr_view *x = &j->r->in[0], *idx = &j->r->in[1];
+  int64_t size = (int64_t)lr_dtype_size(x->dtype), often = 16384 / (last - first) + 1;
+  for (int64_t row = 0; row < j->rows; row++) {
+    if (row % often == 0 && lr_stopped()) return;
     int64_t at = 0;
-    for (int32_t i = 0; i < k; i++) {
-      int64_t c = lr_index_in(idx, row * k + i, x->dim[i]);
-      if (c < 0) return lr_index_fail(r, idx, row * k + i, i, x->dim[i]);
-      at = at * x->dim[i] + c;
-    }
-    combine(x->dtype, a->reduction, (char *)r->out[0].data + (size_t)at * bytes,
-            (const char *)u->data + (size_t)row * bytes, n);
+    for (int32_t i = 0; i < j->k; i++) at = at * x->dim[i] + lr_index_in(idx, row * j->k + i, x->dim[i]);
+    combine(x->dtype, a->reduction, (char *)j->r->out[0].data + (at * j->n + first) * size,
+            (const char *)j->r->in[2].data + (row * j->n + first) * size, last - first);
   }
+}
+
+static lr_status run_nd(struct lr_run *r) {
+  const struct lr_view *x = &r->in[0], *idx = &r->in[1], *u = &r->in[2];
+  struct job j = {r, (int32_t)idx->dim[idx->rank - 1], 1, 1};
+  for (int32_t i = 0; i < idx->rank - 1; i++) j.rows *= idx->dim[i];
+  for (int32_t i = j.k; i < x->rank; i++) j.n *= x->dim[i];
+  if (j.rows * j.n != lr_view_count(u))
+    return lr_run_fail(r, LR_ERR_VALUE, "updates have %lld elements, but %lld slices of %lld are needed",
+                       (long long)lr_view_count(u), (long long)j.rows, (long long)j.n);
+  LR_TRY(lr_indices_check(r, idx, 0, j.k, x->dim));
+  copy_x(r);
+  lr_move_rows(r->pool, j.n, (int64_t)lr_dtype_size(x->dtype), columns, &j);
   return LR_OK;
 }
 

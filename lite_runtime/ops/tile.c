@@ -45,11 +45,11 @@ struct job {
 /* Writes n pieces to y, most of them in copies of what is there already. Returns their end. */
 static char *repeat(char *y, const char *x, size_t piece, int64_t n) {
   size_t whole = piece * (size_t)n, done = piece;
-  memcpy(y, x, piece);
+  lr_copy_bytes(y, x, piece);
   while (done < whole) {
     size_t most = done < BLOCK_BYTES ? done : piece < BLOCK_BYTES ? BLOCK_BYTES / piece * piece : piece;
     if (most > whole - done) most = whole - done;
-    memcpy(y + done, y, most);
+    lr_copy_bytes(y + done, y, most);
     done += most;
     if (most > BLOCK_BYTES / 2 && lr_stopped()) break;
   }
@@ -85,7 +85,6 @@ static lr_status run(struct lr_run *r) {
       return lr_run_fail(r, LR_ERR_VALUE, "repeats[%d] is %lld, but x has size %lld and y has %lld", i,
                          (long long)k, (long long)x->dim[i], (long long)y->dim[i]);
   }
-  if (!lr_view_count(y)) return LR_OK;
   j.rank = x->rank;
   while (j.rank && x->dim[j.rank - 1] == y->dim[j.rank - 1]) j.piece *= (size_t)x->dim[--j.rank];
   if (j.rank) {

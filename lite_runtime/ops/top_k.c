@@ -1,6 +1,7 @@
 /* top_k: the largest elements along an axis, by a heap of the k best found so far. */
 #include "move.h"
 #include "order.h"
+#include "pool.h"
 
 enum { PIECE = 256 };
 
@@ -32,8 +33,9 @@ struct job {
   const struct lr_view *values;
   int64_t *indices;
   struct lr_around at;
-  int64_t k, rows, each;
-  struct lr_entry *heaps; /* k for each thread */
+  int64_t k;
+  struct lr_entry *heaps; /* k each: one a thread, or one a row when there are fewer rows */
+  bool heap_a_row;
   bool down;
 };
 
@@ -42,7 +44,7 @@ static bool select_row(const struct job *j, const char *x, struct lr_entry *heap
   int64_t size = (int64_t)lr_dtype_size(j->x->dtype), k = j->k;
   uint64_t keys[PIECE];
   for (int64_t at = 0, n; at < j->at.n; at += n) {
-    if (at % (256 * PIECE) == 0 && lr_stopped()) return false;
+    if (at % (4 * PIECE) == 0 && lr_stopped()) return false;
     n = j->at.n - at < PIECE ? j->at.n - at : PIECE;
     lr_order_keys(j->x->dtype, j->down, j->down ? LR_NAN_BELOW : LR_NAN_ABOVE, n, x + at * j->at.inner * size,
                   j->at.inner, keys);
@@ -50,8 +52,7 @@ static bool select_row(const struct job *j, const char *x, struct lr_entry *heap
       struct lr_entry e = {keys[i], at + i};
       if (e.index < k) {
         heap[e.index] = e;
-        if (e.index == k - 1)
-          for (int64_t p = k / 2; p-- > 0;) lr_heap_sink(heap, k, p);
+        if (e.index == k - 1 && !lr_heap_make(heap, k)) return false;
       } else if (e.key > heap[0].key) { /* an equal one comes later: its index is larger */
         heap[0] = e;
         lr_heap_sink(heap, k, 0);
@@ -62,15 +63,15 @@ static bool select_row(const struct job *j, const char *x, struct lr_entry *heap
   return true;
 }
 
-static void body(void *context, int32_t task, int32_t thread) {
+static void body(void *context, int64_t row, int64_t end, int32_t thread) {
   const struct job *j = context;
-  struct lr_entry *heap = j->heaps + (int64_t)thread * j->k;
   size_t size = lr_dtype_size(j->x->dtype);
-  for (int64_t row = task * j->each; row < (task + 1) * j->each && row < j->rows; row++) {
+  for (; row < end; row++) {
+    struct lr_entry *heap = j->heaps + (j->heap_a_row ? row : thread) * j->k;
     int64_t outer = row / j->at.inner, inner = row % j->at.inner;
     const char *x = (const char *)j->x->data + (size_t)(outer * j->at.n * j->at.inner + inner) * size;
     if (!select_row(j, x, heap)) return;
-    for (int64_t i = 0; i < j->k; i++) {
+    for (int64_t i = 0; i < j->k && !(i % 16384 == 16383 && lr_stopped()); i++) {
       int64_t to = (outer * j->k + i) * j->at.inner + inner;
       memcpy((char *)j->values->data + (size_t)to * size, x + (size_t)(heap[i].index * j->at.inner) * size,
              size);
@@ -81,7 +82,9 @@ static void body(void *context, int32_t task, int32_t thread) {
 
 static lr_status prepare(struct lr_prepare *p) {
   const struct lr_top_k_attrs *a = p->bind.node->attrs;
-  p->scratch = (size_t)p->out[0].dim[a->axis] * (size_t)p->threads * sizeof(struct lr_entry);
+  struct lr_around at = lr_around_axis(&p->in[0], a->axis);
+  int64_t rows = at.outer * at.inner, heaps = rows < p->threads ? rows : p->threads;
+  p->scratch = (size_t)p->out[0].dim[a->axis] * (size_t)heaps * sizeof(struct lr_entry);
   return LR_OK;
 }
 
@@ -96,10 +99,9 @@ static lr_status run(struct lr_run *r) {
                        (long long)j.k, a->axis, (long long)j.at.n, (long long)y->dim[a->axis]);
   j.heaps = r->scratch;
   j.down = a->smallest;
-  j.rows = j.at.outer * j.at.inner;
-  j.each = 16384 / (j.at.n + 1) + 1;
-  if (j.rows / j.each >= INT32_MAX) j.each = j.rows / (1 << 20) + 1;
-  lr_parallel(r->pool, (int32_t)((j.rows + j.each - 1) / j.each), body, &j);
+  int64_t rows = j.at.outer * j.at.inner;
+  j.heap_a_row = rows < lr_pool_threads(r->pool);
+  lr_move_rows(r->pool, rows, 4 * j.at.n, body, &j);
   return LR_OK;
 }
 

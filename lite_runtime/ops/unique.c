@@ -26,9 +26,19 @@ struct slices {
 
 static int compare(const struct slices *s, int64_t a, int64_t b) {
   const uint64_t *p = s->keys + a * s->m, *q = s->keys + b * s->m;
-  for (int64_t i = 0; i < s->m; i++)
+  for (int64_t i = 0; i < s->m; i++) {
     if (p[i] != q[i]) return p[i] < q[i] ? -1 : 1;
+    if (i % ASK == ASK - 1 && lr_stopped()) return 0;
+  }
   return 0;
+}
+
+/* Counts elements that are compared; true when it is time to stop. */
+static bool enough(const struct slices *s, int64_t *done) {
+  *done += s->m + 1;
+  if (*done <= ASK) return false;
+  *done = 0;
+  return lr_stopped();
 }
 
 /* Merge sort of s->order, which keeps equal slices in the order of their indices. False when the run is stopped. */
@@ -39,10 +49,7 @@ static bool sort(struct slices *s) {
     for (int64_t lo = 0; lo < s->n; lo += 2 * width) {
       int64_t mid = lo + width < s->n ? lo + width : s->n, hi = lo + 2 * width < s->n ? lo + 2 * width : s->n;
       for (int64_t i = lo, j = mid, k = lo; k < hi; k++) {
-        if ((done += s->m + 1) > ASK) {
-          if (lr_stopped()) return false;
-          done = 0;
-        }
+        if (enough(s, &done)) return false;
         bool left = i < mid && (j >= hi || compare(s, s->order[i], s->order[j]) <= 0);
         s->spare[k] = s->order[left ? i++ : j++];
       }
@@ -54,25 +61,42 @@ static bool sort(struct slices *s) {
   return true;
 }
 
-static void make_keys(const struct slices *s, const struct lr_view *x, struct lr_around at) {
-  size_t size = lr_dtype_size(x->dtype);
-  for (int64_t i = 0; i < s->n; i++)
-    for (int64_t o = 0; o < at.outer; o++)
-      lr_order_keys(x->dtype, false, LR_NAN_ABOVE, at.inner,
-                    (const char *)x->data + (size_t)((o * at.n + i) * at.inner) * size, 1,
-                    s->keys + i * s->m + o * at.inner);
+struct keys_job {
+  const struct slices *s;
+  const struct lr_view *x;
+  struct lr_around at;
+  int64_t pieces; /* of what lies behind the axis */
+};
+
+static void some_keys(void *context, int64_t piece, int64_t end, int32_t thread) {
+  const struct keys_job *j = context;
+  int64_t size = (int64_t)lr_dtype_size(j->x->dtype), inner = j->at.inner;
+  for (; piece < end; piece++) {
+    int64_t row = piece / j->pieces, o = row / j->at.n, i = row % j->at.n, from = piece % j->pieces * ASK;
+    lr_order_keys(j->x->dtype, false, LR_NAN_ABOVE, inner - from < ASK ? inner - from : ASK,
+                  (const char *)j->x->data + (row * inner + from) * size, 1,
+                  j->s->keys + i * j->s->m + o * inner + from);
+  }
+}
+
+static void make_keys(struct lr_pool *pool, const struct slices *s, const struct lr_view *x,
+                      struct lr_around at) {
+  struct keys_job j = {s, x, at, (at.inner + ASK - 1) / ASK};
+  lr_move_rows(pool, at.outer * at.n * j.pieces, 16 * (at.inner < ASK ? at.inner : ASK), some_keys, &j);
 }
 
 /* Numbers the different slices: `indices` has where each comes first, inverse and counts are theirs. In sorted order, or
- * (`first` order) by where they come first. */
+ * (`first` order) by where they come first. Returns their number, -1 when the run is stopped. */
 static int64_t number(struct slices *s, bool sorted, int64_t *indices, int64_t *inverse, int64_t *counts) {
-  int64_t *first = s->spare, found = 0; /* of each slice, the first that equals it */
+  int64_t *first = s->spare, found = 0, done = 0; /* first: of each slice, the first that equals it */
   for (int64_t i = 0; i < s->n; i++) {
     int64_t me = s->order[i];
+    if (enough(s, &done)) return -1;
     first[me] = i && !compare(s, s->order[i - 1], me) ? first[s->order[i - 1]] : me;
   }
   for (int64_t i = 0; i < s->n; i++) {
     int64_t me = sorted ? s->order[i] : i;
+    if (i % ASK == ASK - 1 && lr_stopped()) return -1;
     if (first[me] == me) {
       indices[found] = me;
       counts[found] = 0;
@@ -80,10 +104,29 @@ static int64_t number(struct slices *s, bool sorted, int64_t *indices, int64_t *
     }
   }
   for (int64_t i = 0; i < s->n; i++) {
+    if (i % ASK == ASK - 1 && lr_stopped()) return -1;
     inverse[i] = inverse[first[i]];
     counts[inverse[i]]++;
   }
   return found;
+}
+
+struct output {
+  char *y;
+  const char *x;
+  const int64_t *indices;
+  int64_t n, found;
+  size_t block;
+};
+
+/* Slices of y: the different ones, then zeros. */
+static void write(void *context, int64_t row, int64_t end, int32_t thread) {
+  const struct output *j = context;
+  for (; row < end; row++) {
+    int64_t i = row % j->n;
+    const char *from = i < j->found ? j->x + (size_t)(row - i + j->indices[i]) * j->block : NULL;
+    lr_copy_bytes(j->y + (size_t)row * j->block, from, j->block);
+  }
 }
 
 static lr_status prepare(struct lr_prepare *p) {
@@ -103,20 +146,15 @@ static lr_status run(struct lr_run *r) {
   struct slices s = {.keys = r->scratch, .n = at.n, .m = at.outer * at.inner};
   s.order = (int64_t *)s.keys + s.n * s.m;
   s.spare = s.order + s.n;
-  make_keys(&s, x, at);
+  make_keys(r->pool, &s, x, at);
   if (!sort(&s)) return LR_OK;
   int64_t found = number(&s, a->sorted, indices, inverse, counts);
-  size_t block = (size_t)at.inner * lr_dtype_size(x->dtype);
-  for (int64_t o = 0; o < at.outer; o++)
-    for (int64_t i = 0; i < at.n; i++) {
-      char *to = (char *)r->out[0].data + (size_t)(o * at.n + i) * block;
-      if (i < found)
-        memcpy(to, (const char *)x->data + (size_t)(o * at.n + indices[i]) * block, block);
-      else
-        memset(to, 0, block);
-    }
-  memset(indices + found, 0, (size_t)(at.n - found) * sizeof *indices);
-  memset(counts + found, 0, (size_t)(at.n - found) * sizeof *counts);
+  if (found < 0) return LR_OK;
+  struct output y = {r->out[0].data, x->data, indices,
+                     at.n,           found,   (size_t)at.inner * lr_dtype_size(x->dtype)};
+  lr_move_rows(r->pool, at.outer * at.n, (int64_t)y.block + 8, write, &y);
+  lr_copy_bytes(indices + found, NULL, (size_t)(at.n - found) * sizeof *indices);
+  lr_copy_bytes(counts + found, NULL, (size_t)(at.n - found) * sizeof *counts);
   *(int64_t *)r->out[4].data = found;
   return LR_OK;
 }

@@ -64,6 +64,32 @@ void lr_window_axis(const struct lr_window *w, int32_t axis, struct lr_axis *a) 
   a->end = total - a->begin;
 }
 
+lr_status lr_window_infer_pool(const struct lr_infer *c, const struct lr_window *w, const int64_t kernel[2],
+                               bool ceil_mode, struct lr_type *y) {
+  enum { MAX_KERNEL = 65536 };
+  const struct lr_type *x = &c->in[0];
+  LR_TRY(lr_window_check(c, w));
+  for (int32_t i = 1; i < x->rank - 1; i++) {
+    int32_t axis = i + 3 - x->rank;
+    if (kernel[axis] < 1 || kernel[axis] > MAX_KERNEL)
+      return lr_infer_fail(c, LR_ERR_MODEL, "kernel_%s is %lld; it must be 1 to %d", lr_axis_name(axis),
+                           (long long)kernel[axis], MAX_KERNEL);
+    LR_TRY(lr_window_out(c, w, axis, x->dim[i], kernel[axis], ceil_mode, &y->dim[i]));
+  }
+  return lr_type_check(y) ? LR_OK : lr_infer_fail(c, LR_ERR_MODEL, "its output is too large");
+}
+
+void lr_window_pool_axes(const struct lr_window *w, const int64_t kernel[2], const struct lr_view *x,
+                         const struct lr_view *y, struct lr_axis axis[2]) {
+  struct lr_image from = lr_image_of(x), to = lr_image_of(y);
+  axis[0] = (struct lr_axis){.in = from.h, .out = to.h, .kernel = 1, .stride = 1, .dilation = 1};
+  axis[1] = (struct lr_axis){.in = from.w, .out = to.w, .kernel = kernel[1]};
+  lr_window_axis(w, 1, &axis[1]);
+  if (x->rank == 3) return;
+  axis[0].kernel = kernel[0];
+  lr_window_axis(w, 0, &axis[0]);
+}
+
 void lr_axis_taps(const struct lr_axis *a, int64_t o, int64_t *first, int64_t *last) {
   int64_t at = o * a->stride - a->begin; /* of tap 0 */
   *first = at >= 0 ? 0 : (-at + a->dilation - 1) / a->dilation;

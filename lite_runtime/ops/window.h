@@ -25,6 +25,12 @@ lr_status lr_window_check(const struct lr_infer *c, const struct lr_window *w);
  * begin in x or in the padding before it. */
 lr_status lr_window_out(const struct lr_infer *c, const struct lr_window *w, int32_t axis, lr_dim in,
                         lr_dim kernel, bool ceil_mode, lr_dim *out);
+/* Checks a pool's kernel and sets y's sizes along its axes; the rest of y is set. */
+lr_status lr_window_infer_pool(const struct lr_infer *c, const struct lr_window *w, const int64_t kernel[2],
+                               bool ceil_mode, struct lr_type *y);
+/* The two axes of a pool. */
+void lr_window_pool_axes(const struct lr_window *w, const int64_t kernel[2], const struct lr_view *x,
+                         const struct lr_view *y, struct lr_axis axis[2]);
 /* The axis at run time; `in`, `out` and `kernel` are set, auto_pad becomes padding. */
 void lr_window_axis(const struct lr_window *w, int32_t axis, struct lr_axis *a);
 /* Taps first..last-1 of the window at output o lie in the image. */

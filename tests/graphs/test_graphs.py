@@ -29,6 +29,7 @@ def test_random_graphs(judge: Judge) -> None:
     counts = explore(GRAPHS, judge)
     print(closing(counts))
     assert counts["passed"] > GRAPHS // 2, closing(counts)
+    assert counts["refused"] < GRAPHS // 6, closing(counts)
     assert counts["disagree"] < GRAPHS // 10, closing(counts)
 
 

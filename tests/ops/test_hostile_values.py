@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from op_frame import Row, compare, model, reference, row
+from op_frame import Const, Row, compare, model, reference, row
 
 import lite_runtime
 from lite_runtime.converter.errors import UnsupportedError
@@ -53,6 +53,25 @@ for dtype in ("float32", "float64"):
     CASES += [(good, at, [scalar(v, dtype) for v in (np.nan, np.inf, -np.inf)], "a range from") for at in range(3)]
     CASES += [(good, 2, [scalar(v, dtype) for v in (0, -0.0, 1e-30)], "a range from")]
 CASES += [(row("Range", *(scalar(v, "int32") for v in (1, 9, 2))), 2, [scalar(0, "int32")], "a range from")]
+# sizes that are negative, or whose product is more than there is
+LARGE = [ints(2**32, 2**32), ints(2**62, 4), ints(MAX, MAX), ints(2**40, 2), ints(1, MIN)]
+CASES += [
+    (row("ConstantOfShape", ints(2, 3), dynamic=False), 0, [*LARGE, ints(-1, 3)], "too large|cannot be negative"),
+    (row("Expand", rand(1, 1), ints(2, 3), dynamic=False), 1, [*LARGE, ints(-1, 3)], "too large|cannot be negative"),
+    (row("Reshape", X, ints(6, 3), dynamic=False), 1, [*LARGE, ints(-1, -1), ints(-2, -9), ints(0, 7)], "x|shape"),
+    (row("Pad", X, ints(0, 1, 0, 1)), 1, [ints(0, MAX, 0, 1), ints(MIN, 0, 0, 0), ints(0, 2**40, 0, 2**40),
+                                          ints(0, -4, 0, -3)], "pad|too large"),
+    (row("Resize", rand(1, 1, 2, 3), None, None, ints(1, 1, 4, 6)), 3,
+     [ints(1, 1, -4, 6), ints(1, 1, 2**32, 2**32), ints(1, 1, MAX, MAX)], "size|large"),
+    (row("OneHot", ints(0, 1), ints(3), np.array([0, 1], np.float32)), 1, [ints(-1), ints(MIN), ints(2**50)],
+     "a range from 0 to -?[0-9]+ by [01] is not possible"),
+]
+# lengths of sequences
+WEIGHTS = {"LSTM": 4, "GRU": 3, "RNN": 1}
+for op, gates in WEIGHTS.items():
+    layer = row(op, rand(3, 2, 4), Const(rand(1, gates * 5, 4)), Const(rand(1, gates * 5, 5)), None,
+                np.array([3, 1], np.int32), outputs=1, hidden_size=5)
+    CASES += [(layer, 4, [np.array(v, np.int32) for v in ([4, 1], [3, -1], [-(2**31), 2**31 - 1])], "lengths")]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c[0].title()}-x{c[1]}")
@@ -61,6 +80,7 @@ CASES += [(row("Range", *(scalar(v, "int32") for v in (1, 9, 2))), 2, [scalar(0,
 def test_bad_value(case: tuple[Row, int, list[np.ndarray], str], symbolic: bool, threads: int) -> None:
     r, at, values, text = case
     want = reference(r)
+    symbolic = symbolic and r.dynamic
     with lite_runtime.Session(lite_runtime.convert(model(r, symbolic, want), verify=False), threads=threads) as session:
         first = session.run(r.feeds())
         for k, y in enumerate(want):

@@ -240,11 +240,8 @@ def test_row(row: Row) -> None:
     for symbolic in (False, True):
         try:
             y = run(row, symbolic)
-        except lite_runtime.converter.errors.ConvertError as e:  # sizes that a composition needs
-            assert symbolic and len(str(e).splitlines()) == 2, str(e)
-            continue
         except lite_runtime.TensorValueError as e:  # a rank that depends on sizes
-            assert symbolic and row[0] == "Squeeze" and not row[2], str(e)
+            assert symbolic and row[0] == "Squeeze" and not row[2] and "changes the rank of y" in str(e), str(e)
             continue
         assert y.shape == want.shape
         assert y.dtype == (F32 if want.dtype == np.float64 else want.dtype)

@@ -294,11 +294,40 @@ def delegate(out: Path) -> None:
     save(out, "delegate", write(g), [({"x": x}, {"y": np.maximum((x + 1) * 2, 0) - 3}) for x in xs])
 
 
+def control(out: Path) -> None:
+    """A loop with carried, stacked and captured values whose sizes grow, a scan of slices, an If with two sizes."""
+    m = model("""control (float[n,6] x, int64 trips, bool on) => (float[k,6] last, float[t,6] sums, float[n,6] y,
+                                                                   float[p,q] z) {
+        first = Slice(x, zero, one, zero)
+        last, sums = Loop(trips, , first) <body = step (int64 i, bool go, float[r,6] v) =>
+                (bool go_on, float[s,6] w, float[6] sum) {
+            go_on = Identity(on_always)
+            a = MatMul(v, weight)
+            b = Concat<axis=0>(a, first)
+            w = Tanh(b)
+            sum = ReduceMax<axes=[0], keepdims=0>(w)
+        }>
+        seen, y = Scan<num_scan_inputs=1, body = walk (float[6] state, float[6] slice) =>
+                (float[6] next, float[6] row) {
+            c = Mul(slice, weight_row)
+            next = Add(state, c)
+            row = Abs(next)
+        }>(nothing, x)
+        z = If(on) <then_branch = yes () => (float[p,q] t) { t = Transpose<perm=[1,0]>(x) },
+                    else_branch = no () => (float[p,q] e) { h = Sigmoid(x)
+                                                            e = Concat<axis=0>(h, last) }>
+    }""", {"zero": np.zeros(1, np.int64), "one": np.ones(1, np.int64), "weight": normal(6, 6) / 3,
+           "weight_row": normal(6), "nothing": np.zeros(6, np.float32), "on_always": np.array(True)})
+    feeds = [{"x": normal(n, 6), "trips": np.array(t), "on": np.array(on)}
+             for n, t, on in ((5, 3, True), (2, 0, False), (9, 7, False), (1, 1, True))]
+    save(out, "control", lite_runtime.convert(m), reference(m, feeds))
+
+
 def main() -> None:
     out = Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
     for make in (convnet, deep, blocks, text, streaming, qdq_conv, half, values, views, gather, custom, heavy,
-                 prepacked, delegate):
+                 prepacked, delegate, control):
         make(out)
 
 

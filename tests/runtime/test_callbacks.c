@@ -129,8 +129,8 @@ TEST(calls_are_refused) {
 }
 
 /* ---- closing ---- */
-TEST(closing_in_a_callback) { /* the call ends with CANCELLED; under ASan nothing of the session is left or
-                                 touched */
+/* The call ends with CANCELLED; under ASan nothing of the session is left or touched. */
+TEST(closing_in_a_callback) {
   static const enum place places[] = {ON_STEP, INFER, RUN, PARALLEL_FOR, ALLOC};
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
     lr_error error = {""};

@@ -157,6 +157,10 @@ TEST(shapes_from_values) {
   every_request("text", false, false);
   every_request("values", true, false);
 }
+TEST(control_flow) {
+  every_request("control", false, false);
+  every_request("control", true, false);
+}
 TEST(states) { every_request("streaming", true, false); }
 TEST(quantised) { every_request("qdq_conv", false, false); }
 TEST(packed_in_the_file) { every_request("prepacked", true, false); }
@@ -195,7 +199,7 @@ static void limited(const struct subject *m, uint64_t limit, int *failures) {
 
 TEST(memory_limit) {
   static const char *const names[] = {"convnet", "deep",     "blocks", "text",
-                                      "values",  "qdq_conv", "views"}; /* without states */
+                                      "values",  "qdq_conv", "views",  "control"}; /* without states */
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     struct subject m = {.name = names[i]};
     char file[64];
@@ -268,6 +272,7 @@ TEST(threads_that_do_not_start) {
 int main(int argc, char **argv) {
   static const struct test tests[] = {{"convolutions", convolutions},
                                       {"shapes_from_values", shapes_from_values},
+                                      {"control_flow", control_flow},
                                       {"states", states},
                                       {"quantised", quantised},
                                       {"packed_in_the_file", packed_in_the_file},

@@ -62,9 +62,10 @@ TEST(deep_network) { run_all("deep", NULL, NULL); }
 TEST(fused_blocks) { run_all("blocks", NULL, NULL); }
 TEST(text_of_any_length) { run_all("text", NULL, NULL); }
 TEST(views_and_concat) { run_all("views", NULL, NULL); }
+TEST(control_flow) { run_all("control", NULL, NULL); }
 TEST(every_instruction_set) { /* plain C, then each that this CPU has with those before it */
-  static const char *const models[] = {"convnet", "streaming", "qdq_conv", "half",
-                                       "values",  "views",     "prepacked"};
+  static const char *const models[] = {"convnet", "streaming", "qdq_conv",  "half",
+                                       "values",  "views",     "prepacked", "control"};
   uint32_t cpu = lr_cpu_features();
   for (uint32_t bit = 0; bit < 32; bit++) {
     uint32_t mask = bit ? cpu & ((1u << bit) - 1) : LR_CPU_PORTABLE;
@@ -282,6 +283,7 @@ int main(int argc, char **argv) {
                                       {"deep_network", deep_network},
                                       {"fused_blocks", fused_blocks},
                                       {"text_of_any_length", text_of_any_length},
+                                      {"control_flow", control_flow},
                                       {"every_instruction_set", every_instruction_set},
                                       {"values_in_tensors_are_checked", values_in_tensors_are_checked},
                                       {"nan_trap_names_the_step", nan_trap_names_the_step},

@@ -62,8 +62,8 @@ static void cancel_at(void *user, const lr_step *step) {
 
 TEST(at_every_step_states_stay) {
   lr_error error = {""};
-  static const char *const names[] = {"streaming", "convnet", "text"};
-  for (int k = 0; k < 3; k++) {
+  static const char *const names[] = {"streaming", "convnet", "text", "control"};
+  for (int k = 0; k < 4; k++) {
     struct opened o;
     OK(open_one(names[k], (lr_session_options){.threads = 2}, &o, &error));
     struct at_step a = {.s = o.s};
@@ -190,9 +190,9 @@ static void run_in_storm(lr_session *s, const struct io_file *io, int passes, in
 
 TEST(storms) {
   lr_error error = {""};
-  static const char *const names[] = {"streaming", "deep", "blocks", "text"};
+  static const char *const names[] = {"streaming", "deep", "blocks", "text", "control"};
   int cancelled = 0;
-  for (int k = 0; k < 4; k++) {
+  for (int k = 0; k < 5; k++) {
     struct opened o;
     OK(open_one(names[k], (lr_session_options){.threads = 2}, &o, &error));
     atomic_bool stop = false;

@@ -64,8 +64,8 @@ static void sixteen(const char *name, uint32_t cpu_mask) {
 }
 
 TEST(sixteen_sessions_on_first_use) {
-  static const char *const names[] = {"convnet",  "deep",      "blocks", "text",
-                                      "qdq_conv", "prepacked", "views",  "values"};
+  static const char *const names[] = {"convnet",   "deep",  "blocks", "text",   "qdq_conv",
+                                      "prepacked", "views", "values", "control"};
   for (size_t i = 0; i < sizeof names / sizeof *names && !test_failed; i++) sixteen(names[i], 0);
   if (!test_failed) sixteen("prepacked", LR_CPU_PORTABLE); /* not what the file is packed for */
 }

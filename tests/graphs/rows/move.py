@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import numpy as np
-import onnx
 from builder import Builder, Invalid, row
 from onnx import helper, numpy_helper
 
@@ -296,16 +295,3 @@ def compress(g: Builder) -> None:
     axis = g.axis(x.rank) if g.flag() else None
     n = int(np.prod(x.shape)) if axis is None else x.shape[axis]
     g.node(x, g.new(np.dtype(bool), [g.draw(0, n)]), axis=axis)
-
-
-@row("If")
-def if_(g: Builder) -> None:
-    x = g.some(g.types("V"), rank=(0, 3))
-    y = g.like(x)
-
-    def branch(name: str, *inputs: str) -> onnx.GraphProto:
-        out = helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), [None] * x.rank)
-        return helper.make_graph([helper.make_node("Identity", list(inputs), [name])], name, [], [out])
-    n = len(g.nodes)
-    g.node(g.given(g.flag(), dtype=bool, const=70), also=[x, y], then_branch=branch(f"then{n}", x.name),
-           else_branch=branch(f"else{n}", y.name))

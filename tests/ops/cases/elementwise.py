@@ -145,6 +145,7 @@ ROWS += [
     row("Mish", rand(3, 67), opset=18),
     row("Shrink", rand(3, 67), lambd=0.7, bias=0.2),
     row("Shrink", rand(9)),
+    *(row("Shrink", rand(3, 4, dtype=d, low=-5, high=6), lambd=1.5, bias=0.5) for d in ("int8", "int64", "uint8")),
     row("Gelu", rand(3, 67), opset=20),
     row("Gelu", rand(3, 67), opset=20, approximate="tanh"),
     row("Swish", rand(3, 67), opset=24),

@@ -1,11 +1,15 @@
 """Operators that find, sort and count elements, gather and scatter them; masks made of positions; Einsum."""
 
 import numpy as np
-from op_frame import Const, rand, row
+from onnx import helper
+from op_frame import Const, Row, rand, row
 
 NUMBERS = ["float32", "float16", "float64", "int8", "uint8", "int16", "int32", "int64"]
 NAN = np.array([[1, np.nan, 3], [-0.0, 0.0, -np.inf], [np.inf, 2, np.nan]], np.float32)
 TIES = np.array([[3, 1, 3, 2, 1], [0, 0, 0, 0, 0], [5, 4, 5, 4, 5]], np.float32)
+
+
+rng = np.random.default_rng(5)
 
 
 def scalar(x, dtype="int64"):
@@ -116,6 +120,12 @@ ROWS += [
     row("Range", np.array(0, np.int64), np.array(50000, np.int64), np.array(1, np.int64)),
 ]
 # gather and scatter
+def transposed(names):
+    """Elements of a transposed view."""
+    return [helper.make_node("Transpose", names[:1], ["t"]),
+            helper.make_node("GatherElements", ["t", names[1]], ["y0"], name="node", axis=1)]
+
+
 ALL = [*NUMBERS, "bool"]
 INDEX = np.array([[0, -1, 2, 1], [1, 0, -3, 2]], np.int64)
 ROWS += [row("GatherElements", rand(3, 4, dtype=d), INDEX, axis=0) for d in ALL]
@@ -124,6 +134,13 @@ ROWS += [
     row("GatherElements", rand(2, 6), INDEX.astype(np.int32), axis=-1),
     row("GatherElements", rand(2, 3, 5), np.array([[[1], [-1]]], np.int64), axis=2),
     row("GatherElements", rand(2, 3), np.zeros((0, 3), np.int64), axis=0),
+    row("GatherElements", rand(5, 7, 300), rng.integers(-5, 5, (4, 7, 299)), axis=0),  # more than one block
+    row("GatherElements", rand(5, 7, 300), rng.integers(-300, 300, (5, 6, 301)), axis=2),
+    Row("GatherElements", (rand(4, 3), INDEX[:, :3]), {}, nodes=transposed),
+    row("Gather", rand(3, 40000), np.array([2, -3], np.int64), axis=0),  # rows of more than one piece
+    row("GatherND", rand(3, 40000), np.array([[2], [-3]], np.int64), dynamic=False),
+    row("ScatterND", rand(3, 40000), np.array([[2], [-3], [2]], np.int64), rand(3, 40000), opset=18, reduction="add",
+        dynamic=False),
     row("GatherND", rand(3, 4, 5), np.array([[0, 1], [2, -1]], np.int64), dynamic=False),
     row("GatherND", rand(3, 4, 5), np.array([[[0, 1, 2]], [[-3, 3, 4]]], np.int64), dynamic=False),
     row("GatherND", rand(2, 3, 4), np.array([[1], [0]], np.int64), batch_dims=1, dynamic=False),
