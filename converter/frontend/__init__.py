@@ -27,6 +27,7 @@ from . import (  # noqa: F401  (fill OPS)
     resize,
     scattering,
     shape,
+    signal,
     slicing,
     vision,
 )
