@@ -175,9 +175,8 @@ static bool run_chirp(const struct lr_fft *f, int64_t lanes, void *b[4]) {
   if (!multiply(f, f->chirp, f->n, lanes, b)) return false;
   if (!clear((char *)b[0] + used, rest) || !clear((char *)b[1] + used, rest)) return false;
   if (!lr_fft_run(f->inner, lanes, b) || !multiply(f, f->spectrum, f->inner->n, lanes, b)) return false;
-  lr_fft_exchange(
-      &b[0],
-      &b[1]); /* with real and imaginary parts exchanged before and after it is the inverse transform */
+  /* with real and imaginary parts exchanged before and after it is the inverse transform */
+  lr_fft_exchange(&b[0], &b[1]);
   bool done = lr_fft_run(f->inner, lanes, b);
   lr_fft_exchange(&b[0], &b[1]);
   return done && multiply(f, f->chirp, f->n, lanes, b);
@@ -188,6 +187,7 @@ bool lr_fft_run(const struct lr_fft *f, int64_t lanes, void *b[4]) {
   int64_t s = lanes, m = f->n;
   for (int32_t i = 0; i < f->n_passes; i++) {
     const struct lr_fft_step *step = &f->step[i];
+    assert(step->radix > 1);
     m /= step->radix;
     struct lr_fft_pass a = {.radix = (size_t)step->radix, .m = (size_t)m, .s = (size_t)s, .w = step->w};
     a.roots = step->roots;
