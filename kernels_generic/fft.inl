@@ -118,7 +118,7 @@ INLINE void times(vf *re, vf *im, ELEM c, ELEM s) {
     STORE(yi + (p * radix + k) * s + q, im[k]);                    \
   }
 
-/* Columns up to `end`. Of a single column in plain C the rows are what vectors are made of. */
+/* Columns up to `end`. Of a single column in plain C the rows are what vectors are made of, in the radix that a length has first. */
 #define PASS(name, R, small)                                                                              \
   static void name(const struct lr_fft_pass *a, size_t end) {                                             \
     const ELEM *xr = a->x_re, *xi = a->x_im, *w = a->w, *roots = a->roots;                                \
@@ -126,7 +126,7 @@ INLINE void times(vf *re, vf *im, ELEM c, ELEM s) {
     size_t m = a->m, s = a->s, radix = R ? R : a->radix, turned = R == 1 ? 1 : radix - 1;                 \
     size_t q = a->col, last = a->row + a->rows;                                                           \
     (void)roots;                                                                                          \
-    if (VF_LANES == 1 && R && a->cols == 1) {                                                             \
+    if (VF_LANES == 1 && R == 4 && a->cols == 1) {                                                        \
       LR_INDEPENDENT for (size_t p = a->row; p < last; p++) { VECTOR(R, small, w + p, w + m + p, 2 * m) } \
       return;                                                                                             \
     }                                                                                                     \

@@ -27,6 +27,8 @@ enum { PIECE = 16 * 1024 }; /* rows between two questions whether to stop */
 /* Of `all` rows those that are in the piece from row `at` on. */
 static int64_t part(int64_t all, int64_t at) { return all - at > PIECE ? PIECE : all > at ? all - at : 0; }
 
+#define APART __attribute__((noinline)) /* called from several places, and long */
+
 #define T float
 #define NAME(name) name##_f32
 #define PAIRS 1

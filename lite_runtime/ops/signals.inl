@@ -2,8 +2,8 @@
  * where pairs.h is for T. */
 
 /* to[t * lanes + j] = sample t of signal j, for from <= t < given. */
-static void NAME(fill)(const struct block *b, const T *x, int64_t step, int64_t from, int64_t given,
-                       const T *window, int64_t w_step, T *to) {
+static APART void NAME(fill)(const struct block *b, const T *x, int64_t step, int64_t from, int64_t given,
+                             const T *window, int64_t w_step, T *to) {
   int64_t lanes = b->s->lanes;
   if (b->side_by_side) {
     for (int64_t t = from; t < given; t++) {
@@ -42,8 +42,8 @@ static void NAME(fill_pairs)(const struct block *b, const T *x, struct pairs p, 
 }
 
 /* Number k of signal j = from[k * from_step + j] * scale, for k < rows. */
-static void NAME(drain)(const struct block *b, const T *from, int64_t from_step, T scale, int64_t rows, T *y,
-                        int64_t step) {
+static APART void NAME(drain)(const struct block *b, const T *from, int64_t from_step, T scale, int64_t rows,
+                              T *y, int64_t step) {
   if (b->side_by_side) {
     for (int64_t k = 0; k < rows; k++)
       for (int64_t j = 0; j < b->used; j++) y[b->y[j] + k * step] = from[k * from_step + j] * scale;
