@@ -82,8 +82,9 @@ def check_mel(c: Context, bands: float, length: float, rate: float, low: float, 
 def mel_weight_matrix(c: Context) -> Value:
     """Triangles whose corners are whole bins, evenly spaced on the mel scale: a logarithm of 1 + hertz / 700."""
     given = [c.as_scalar(c.input(i), "a parameter") for i in range(5)]
-    if all(v.const is not None for v in given):
-        check_mel(c, *(v.const.item() for v in given))
+    known = [v.const.item() for v in given if v.const is not None]
+    if len(known) == len(given):
+        check_mel(c, *known)
     bands, length, rate, low, high = (c.cast(v, "f64") for v in given)
     zero, one, two, bend = (c.scalar(v, "f64") for v in (0, 1, 2, 700))
     start, end = (c.add("log", c.add("add", c.add("div", edge, bend), one)) for edge in (low, high))
