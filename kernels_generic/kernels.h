@@ -113,6 +113,19 @@ struct lr_winograd_out {
 };
 typedef void lr_f32_winograd_out_fn(size_t m, size_t n, const struct lr_winograd_out *o);
 
+/* A pass of a Fourier transform (fft.inl), rows p and columns q of it: y[(p radix + k) s + q] = w_k[p] * sum over
+ * j < radix of x[(p + j m) s + q] e^(-2 pi i j k / radix) for k < radix. w: m real, then m imaginary parts for each of
+ * k = 1 .. radix - 1; w_0 is 1, but a radix of 1 is y[p s + q] = w[p] x[p s + q], where y may be x. radix: 1 to 5 or an odd
+ * number; then roots has cos(2 pi j / radix), then sin for j < radix. Elements of the kernel's type; else nothing aliases. */
+#define LR_FFT_MAX_RADIX 31
+struct lr_fft_pass {
+  size_t radix, m, s, row, rows, col, cols;
+  const void *w, *roots, *x_re, *x_im;
+  void *y_re, *y_im;
+};
+typedef void lr_fft_pass_fn(const struct lr_fft_pass *p);
+typedef lr_fft_pass_fn lr_f32_fft_pass_fn, lr_f64_fft_pass_fn;
+
 /* ---- all kernels ---- */
 #define LR_KERNEL(signature, function, arch, isa, mr, nr, kr) lr_##signature##_fn function;
 #include "kernels.inc"
@@ -174,6 +187,8 @@ enum lr_signature {
   LR_SIG_f32_wsum,
   LR_SIG_f32_winograd_in,
   LR_SIG_f32_winograd_out,
+  LR_SIG_f32_fft_pass,
+  LR_SIG_f64_fft_pass,
 };
 const struct lr_kernel *lr_kernel_find(enum lr_signature s, uint32_t cpu);
 /* Line i of kernels.inc, NULL past the end. For the tests, which run all of them. */

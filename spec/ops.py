@@ -258,6 +258,18 @@ OPS = {
            "Runs its subgraph again and again. values: [trip], [condition], carried, scanned, captured; the "
            "subgraph's inputs: iteration (i64 scalar), carried, slices, captured; its outputs: condition (bool "
            "scalar: go on), carried, and more, which y has stacked along a new axis 0 behind the carried ones"),
+        Op(59, "dft", "x length? axis?", "y",
+           (I("axis", 0, "not the last one; when the input axis is absent"),
+            U("inverse", 0, "1: divided by the length"), U("onesided", 0, "1: real signals have half a spectrum")),
+           "Discrete Fourier transforms along an axis; the last dim is 1 for real numbers, 2 for complex ones. length: "
+           "i32/i64 [1] of a transform, 1 to 2^22; x is cut or padded with zeros to it. onesided: y has length / 2 + 1 "
+           "numbers of real x, inverse: real y is made of that many of x (length without the input: 2 (n - 1)). axis: "
+           "i32/i64 [1], negative counts from the end. f32, f64"),
+        Op(60, "stft", "x step window? length?", "y",
+           (U("onesided", 0, "1: the first length / 2 + 1 numbers of each spectrum"),),
+           "Fourier transforms of frames: y [B F N 2] from x [B L 1] or [B L 2], frame f begins at sample f step and "
+           "is multiplied by window [length]; step, length: i32/i64 [1]. length is the window's without the input, or "
+           "L; F = (L - length) / step + 1. f32, f64"),
     )
 }
 BY_CODE = {o.code: o for o in OPS.values()}

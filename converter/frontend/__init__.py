@@ -35,6 +35,7 @@ from . import (  # noqa: F401  (fill OPS)
     scattering,
     sequences,
     shape,
+    signal,
     slicing,
     vision,
 )

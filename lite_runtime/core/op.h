@@ -98,6 +98,8 @@ struct lr_prepare {
 };
 /* Zeroed memory that lives as long as the plan; NULL: out of memory. */
 void *lr_prepare_alloc(struct lr_prepare *p, size_t bytes);
+/* Data of input i when its values are known now, else NULL; dense. What y's sizes were made of is known. */
+const void *lr_prepare_value(const struct lr_prepare *p, int32_t i);
 lr_status lr_prepare_fail(const struct lr_prepare *p, lr_status s, const char *format, ...) LR_PRINTF(3, 4);
 
 /* ---- run ---- */

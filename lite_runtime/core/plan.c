@@ -58,9 +58,18 @@ bool lr_makes_nothing(const struct lr_plan_step *st) {
 struct prepare { /* what lr_prepare_alloc finds behind the public part */
   struct lr_prepare p;
   struct lr_arena *arena;
+  const struct lr_plan *plan;
+  const struct lr_plan_step *step;
 };
 void *lr_prepare_alloc(struct lr_prepare *p, size_t bytes) {
   return lr_arena_alloc(((struct prepare *)p)->arena, bytes);
+}
+
+const void *lr_prepare_value(const struct lr_prepare *p, int32_t i) {
+  const struct prepare *c = (const struct prepare *)p;
+  if (i >= p->n_in || c->step->in[i] < 0) return NULL;
+  if (!c->step->dynamic) return c->plan->tensor[c->step->in[i]].value;
+  return lr_view_dense(&p->in[i]) ? p->in[i].data : NULL;
 }
 
 lr_status lr_plan_prepare(lr_session *s, struct lr_plan_step *step, struct lr_arena *arena, lr_error *error) {
@@ -72,7 +81,9 @@ lr_status lr_plan_prepare(lr_session *s, struct lr_plan_step *step, struct lr_ar
                             .n_out = step->n_out,
                             .threads = lr_pool_threads(s->pool),
                             .kernel = ""},
-                      .arena = arena};
+                      .arena = arena,
+                      .plan = &s->plan,
+                      .step = step};
   if (step->impl->prepare) LR_TRY(step->impl->prepare(&c.p));
   step->params = c.p.params;
   step->kernel = c.p.kernel ? c.p.kernel : "";

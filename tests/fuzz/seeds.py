@@ -117,6 +117,12 @@ TEXTS = {
         i = ArgMax<axis=1, keepdims=0>(x)
         m = Compress<axis=0>(x, c)
     }""",
+    "spectra": """spectra (float[A,B,2] x, int64[1] n, float[C,D] s, int64[1] step, float[W] w)
+            => (float[A,N,2] y, float[A,N,1] z, float[C,F,K,2] u) {
+        y = DFT(x, n)
+        z = DFT<inverse=1, onesided=1>(x, n)
+        u = STFT(s, step, w)
+    }""",
     "quantized": """quantized (float[1,4,8,8] x) => (float[1,6,6,6] y) {
         a = QuantizeLinear(x, xs, xz)
         b = DequantizeLinear(a, xs, xz)

@@ -46,6 +46,27 @@ CASES: list[tuple[Row, int, list[np.ndarray], str]] = [
     (row("Einsum", rand(3, 3), equation="ii->i"), 0, [rand(3, 4), rand(1, 3), rand(3, 1)], "axis 0 may differ"),
     (row("Einsum", rand(2, 3), rand(3, 2), equation="ij,jk->ik"), 1, [rand(4, 2), rand(2, 2)], "3"),
 ]
+# Fourier transforms; a length that is allowed may be more than memory holds
+C, FRAMES, LOW = rand(2, 8, 2), rand(1, 20, 1), Const(np.array(20, np.float32))
+HUGE = [ints(2**22 + 1), ints(2**40), ints(MAX)]
+CASES += [
+    (row("DFT", C, ints(8), opset=20), 1, [ints(0), ints(-1), ints(MIN), *HUGE], "length of a transform is"),
+    (row("DFT", C, ints(8), opset=20), 1, [ints(), ints(1, 2)], "must have one element"),
+    (row("DFT", C, opset=20), 0, [rand(2, 0, 2)], "length of a transform is 0"),
+    (row("DFT", C, opset=20), 0, [rand(2, 8, 3), rand(2, 8, 0)], "last dim of x is"),
+    (row("DFT", C, inverse=1, onesided=1, evaluator=True), 0, [rand(2, 1, 2), rand(2, 0, 2)], "transform is -?[0-9]+"),
+    (row("DFT", C, inverse=1, onesided=1, evaluator=True), 0, [rand(2, 8, 1)], "last dim of x is 1"),
+    (row("DFT", C, None, scalar(1), opset=20, evaluator=True), 2, [scalar(v) for v in (2, -1, -4, 2**32, MIN, MAX)],
+     "axis is -?[0-9]+"),
+    (row("STFT", FRAMES, ints(3), None, ints(8)), 1, [ints(0), ints(-1), ints(MIN)], "the step is"),
+    (row("STFT", FRAMES, ints(3), None, ints(8)), 3, [ints(0), ints(-8), ints(MIN), *HUGE], "a frame has"),
+    (row("STFT", FRAMES, ints(3), None, ints(8)), 3, [ints(21), ints(2**22)], "the signal only 20"),
+    (row("STFT", FRAMES, ints(3), None, ints(8)), 0, [rand(1, 7, 1), rand(1, 0, 1)], "the signal only"),
+    (row("STFT", FRAMES, ints(3), None, ints(8)), 0, [rand(1, 20, 3), rand(1, 20, 0)], "x has shape"),
+    (row("STFT", FRAMES, ints(3), rand(8)), 2, [rand(21), rand(0)], "a frame has"),
+    (row("STFT", FRAMES, ints(3), rand(8), ints(8)), 2, [rand(7), rand(9)], "the window has"),
+    (row("HannWindow", scalar(9)), 0, [scalar(MAX), scalar(2**41)], "a range from"),
+]
 for at, bad in ((0, [MIN, -(2**43)]), (1, [MAX, 2**43]), (2, [0])):
     CASES += [(row("Range", scalar(1), scalar(9), scalar(2)), at, [scalar(v) for v in bad], "a range from")]
 for dtype in ("float32", "float64"):
@@ -123,6 +144,18 @@ def test_one_hot_of_any_index(dtype: str) -> None:
     (row("Einsum", rand(3, 4), equation="ii->i"), "twice with sizes 3 and 4"),
     (row("OneHot", ints(1), [3], np.zeros(3, np.float32)), "two are needed"),
     (row("Trilu", rand(3)), "matrices are needed"),
+    (row("DFT", C, [0], opset=20), "the length of a transform is 0"),
+    (row("DFT", C, [2**23], opset=20), "1 to 4194304 are supported"),
+    (row("DFT", C, None, [2], opset=20), "the last one holds real and imaginary parts"),
+    (row("DFT", C, None, [3], opset=20), "axis 3 is out of range"),
+    (row("DFT", C, axis=-1), "the last one holds real and imaginary parts"),
+    (row("DFT", C, onesided=1), r"the last dim of x is 2, but must be 1 \(real\)"),
+    (row("STFT", FRAMES, [0], None, [8]), "the step is 0"),
+    (row("STFT", FRAMES, [1], None, [21]), "pad the signal or take shorter frames"),
+    (row("STFT", FRAMES, [1], rand(8), [7]), "the window has 8 samples"),
+    (row("STFT", FRAMES, [1], rand(8).astype(np.float64)), "both must be f32"),
+    (row("MelWeightMatrix", [40], [512], [0], LOW, LOW), "at 0 samples a second"),
+    (row("MelWeightMatrix", [40], [512], [9000], LOW, Const(np.array(4501, np.float32))), "the edges 20 and 4501 Hz"),
 ], ids=lambda v: v.title() if isinstance(v, Row) else "")
 def test_bad_constant(r: Row, text: str) -> None:
     """Told at conversion, in a sentence that names the operator and the node."""

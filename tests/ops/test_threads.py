@@ -37,6 +37,9 @@ ROWS = {
     "max pool": row("MaxPool", rand(2, 21, 45, 47), kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
     "sum with broadcast": row("Add", rand(3, 51, 1, 129), rand(1, 51, 37, 1)),
     "erf": row("Erf", rand(7, 53, 211)),
+    "spectra": row("DFT", rand(7, 53, 2), opset=20, evaluator=True),
+    "spectra along an axis": row("DFT", rand(5, 75, 37, 1), opset=17, onesided=1, evaluator=True),
+    "spectra of frames": row("STFT", rand(3, 3001, 1), 41, Const(rand(120)), evaluator=True),
     "transpose": row("Transpose", rand(7, 53, 111), perm=[2, 0, 1]),
 }
 

@@ -145,6 +145,13 @@ ROWS: dict[str, list[tuple[dict[str, Any], list[Any]]]] = {
     "ReverseSequence": [({}, [X(4, 3), np.array([1, 4, 2], I64)])], "Unique": [({}, [X(12)])],
     "Dropout": [({}, [X(3, 4)])], "Det": [({}, [X(2, 3, 3)])],
     "Range": [({}, [np.array(v, np.int64) for v in (1, 9, 3)])],
+    "DFT": [({}, [X(2, 5, 12, 2)]), ({"onesided": 1}, [X(2, 7, 1), np.array(9, I64)]),
+            ({"inverse": 1}, [X(2, 7, 1), None, np.array(0, I64)])],
+    "STFT": [({"onesided": 1}, [X(2, 30, 1), np.array(4, I64), X(8)]),
+             ({"onesided": 0}, [X(1, 30, 2), np.array(7, I64), X(9)])],
+    **{op: [({}, [np.array(9, I64)]), ({"periodic": 0}, [np.array(12, I64)])]
+       for op in ("HannWindow", "HammingWindow", "BlackmanWindow")},
+    "MelWeightMatrix": [({}, [*(np.array(v, I64) for v in (8, 64, 8000)), *(np.float32(v) for v in (50, 3900))])],
     "ConstantOfShape": [({}, [np.array([2, 3], I64)])],
     "OneHot": [({}, [X(3, 4, whole=True), np.array(5, I64), np.float32([0, 1])])],
     "CenterCropPad": [({}, [X(5, 4), np.array([3, 6], I64)])],
