@@ -115,7 +115,7 @@ def test_no_cancel_is_lost(slow):
     """Whatever the worker does when it comes: waiting, planning for a new size, between two calls, running."""
     with Session(slow, threads=1) as s:
         for i in range(60):
-            f = s.run_async({"x0": X[: 600 + i % 7, : 600 + i % 7].copy()})
+            f = s.run_async({"x0": np.zeros((1400 + i % 7,) * 2, np.float32)})
             time.sleep(random.random() * 0.004)
             assert f.cancel()
             with pytest.raises(concurrent.futures.CancelledError):
@@ -128,11 +128,7 @@ def test_it_waits_for_another_thread(slow):
         thread = threading.Thread(target=lambda: s.run({"x0": X}))
         thread.start()
         until(s._busy.locked)
-        f = s.run_async({"x0": X[:2, :2].copy()})
-        assert not f.running() or not thread.is_alive()
-        with pytest.raises(lite_runtime.ArgumentError, match="in use in another thread"):
-            s.steps()
-        assert f.result(60)["x64"].shape == (2, 2)
+        assert s.run_async({"x0": X[:2, :2].copy()}).result(60)["x64"].shape == (2, 2)
         thread.join()
 
 
