@@ -21,17 +21,22 @@ if TYPE_CHECKING:
 Source = str | os.PathLike[str] | bytes | onnx.ModelProto
 DEFAULTS: dict[str, Any] = {"set": None, "state": None, "dim": None, "explain": False, "force": False, "timeout": 60.0,
                             "progress": None, "weights": "f32", "prepack": None, "inputs": None, "outputs": None}
+"""The options of `convert` besides verify, with what they are when they are not given."""
 WEIGHTS = ("f32", "f16")
 
 
 @dataclass
 class Result:
-    """A conversion: the file, what was done, the proof (None when it was not wanted), and what the user should know."""
+    """A conversion; its report is None when the proof was not wanted."""
 
     data: bytes
+    """The .lrm file."""
     trace: Trace
+    """What each rule did."""
     report: Report | None = None
+    """The proof."""
     notes: list[str] = field(default_factory=list)
+    """What the user should know, a sentence each."""
 
 
 def convert(source: Source, verify: bool = True, **options: Any) -> bytes:

@@ -12,10 +12,14 @@ class ConvertError(Exception):
 class Problem:
     """One thing in a model that cannot be converted."""
 
-    node: str  # source node's name
-    op: str  # source operator, with its domain when it is not ONNX's
+    node: str
+    """The source node's name."""
+    op: str
+    """The source operator, with its domain when it is not ONNX's."""
     why: str
+    """What is wrong."""
     fix: str = ""
+    """What to do, where something can be done."""
 
 
 def grouped(problems: list[Problem]) -> list[tuple[Problem, str]]:
@@ -27,10 +31,11 @@ def grouped(problems: list[Problem]) -> list[tuple[Problem, str]]:
 
 
 class UnsupportedError(ConvertError):
-    """All the things in a model that cannot be converted, in one message. `problems`: one for each node."""
+    """All the things in a model that cannot be converted, in one message."""
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
+        """One for each node."""
         found = grouped(problems)
         lines = [f"  {p.op} '{p.node}'{more}: {p.why}" + (f"; {p.fix}" if p.fix else "") for p, more in found]
         super().__init__(f"{how_many(found)} not supported:\n" + "\n".join(lines))
@@ -42,8 +47,9 @@ def how_many(found: list[tuple[Problem, str]]) -> str:
 
 
 class ProofError(ConvertError):
-    """The converted model does not compute what the source computes. `report` is a verify.Report."""
+    """The converted model does not compute what the source computes."""
 
     def __init__(self, message: str, report: object) -> None:
         super().__init__(message)
         self.report = report
+        """The proof, a verify.Report."""

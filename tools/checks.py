@@ -55,12 +55,12 @@ class Run:
     def log(self) -> Path:
         return LOGS / f"{self.name}.log"
 
-    def sh(self, *command: str | Path, show: bool = True, timeout: int = 3600, **env: str) -> str:
+    def sh(self, *command: str | Path, show: bool = True, timeout: int = 3600, cwd: Path = ROOT, **env: str) -> str:
         """Runs a command, appends its output to the log, prints its closing lines, returns its output."""
         words = [str(c) for c in command]
         try:
             r = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                               env=dict(os.environ, **env), cwd=ROOT, stdin=subprocess.DEVNULL, timeout=timeout)
+                               env=dict(os.environ, **env), cwd=cwd, stdin=subprocess.DEVNULL, timeout=timeout)
         except subprocess.TimeoutExpired:
             raise Failed(f"$ {shlex.join(words)}\nnot done after {timeout} s") from None
         with self.log.open("a") as f:
@@ -79,6 +79,11 @@ class Run:
         missing = [p for p in programs if not shutil.which(p)]
         if missing:
             self.skip(f"{', '.join(missing)} is not installed")
+
+    def need_package(self) -> None:
+        """Installs the Python package when it is not there: with --only; else the step `package` was before."""
+        if importlib.util.find_spec("lite_runtime") is None:
+            environment.install(Path(PY), "package", dict(os.environ))
 
     def skip(self, why: str) -> None:
         raise Skip(why)
@@ -105,8 +110,7 @@ class Run:
         global models_made
         folder = BUILD / "test-models"
         if not models_made:
-            if importlib.util.find_spec("lite_runtime") is None:  # with --only; else the step `package` was before
-                environment.install(Path(PY), "package", dict(os.environ))
+            self.need_package()
             self.sh(PY, "tests/runtime/make_models.py", folder)
             models_made = True
         return folder
@@ -328,6 +332,27 @@ def python_tests(t: Run) -> str:
     return ""
 
 
+def types(t: Run) -> str:
+    """What a consumer sees is typed, and so is our own Python side of the runtime."""
+    t.need_package()
+    words = ["-m", "mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", BUILD / "mypy"]
+    # from another folder: here, lite_runtime/ would be taken for the package
+    out = t.sh(PY, *words, "--strict", ROOT / "tests" / "python" / "consumer.py", cwd=LOGS)
+    ours = sorted(p.stem for p in (ROOT / "lite_runtime" / "python").glob("*.py"))
+    names = [f"--module=lite_runtime{'' if n == '__init__' else '.' + n}" for n in ours]
+    t.sh(PY, *words, "--follow-imports=silent", *names, cwd=LOGS)
+    return f"{out.strip()}; {len(ours)} modules"
+
+
+def api_docs(t: Run) -> str:
+    """HTML of the Python API; every public name has a docstring."""
+    t.need_package()
+    folder = BUILD / "api"
+    shutil.rmtree(folder, ignore_errors=True)
+    t.sh(PY, "tools/api_docs.py", folder)
+    return f"{len(list(folder.rglob('*.html')))} pages in {folder.relative_to(ROOT)}"
+
+
 def fuzz(t: Run) -> str:
     """Damaged files against the library with ASan and UBSan; prints its table of outcomes."""
     t.need("gcc")
@@ -398,6 +423,8 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "size": (size, "size of the runtime without operators, and with all"),
     "install": (installed, "an app built from what meson install gives, shared and static"),
     "pytest": (python_tests, "all Python tests"),
+    "types": (types, "mypy --strict on a user's script, mypy on the runtime's Python side"),
+    "api-docs": (api_docs, "the Python API's documentation, made by pdoc"),
     "fuzz": (fuzz, "20,000 damaged files on each instruction set level (--full 1,000,000)"),
     "coverage": (coverage, "lines of loader, planner and session that C tests and damaged files reach (--full)"),
     "fuzz-onnx": (fuzz_onnx, "2,000 damaged ONNX models through the converter (--full 50,000)"),

@@ -81,7 +81,7 @@ def _convert(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict
 def _peer(path: str, session: Session, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str],
           feeds: dict[str, np.ndarray], threads: int | None) -> Callable[[], object]:
     """A run of onnxruntime with all its optimisations on the same inputs (states are zero in each run)."""
-    from ...benchmark import cores
+    from ...timing import cores
     from ..cases import Source
     from ..frontend import load
 

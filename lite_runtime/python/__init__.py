@@ -1,16 +1,22 @@
 """Run converted models, and convert them.
 
+    import lite_runtime
+
     data = lite_runtime.convert("model.onnx")
     with lite_runtime.Session(data) as session:
         outputs = session.run({"x": array})
+
+All errors are subclasses of `Error` with one sentence; those of `convert` of
+`lite_runtime.converter.errors.ConvertError`.
 """
 from __future__ import annotations
 
 from typing import Any
 
+from . import arrays
 from ._lr import ffi, lib
-from .arrays import Step
-from .benchmark import Benchmark, StepTime, Times, Versus, benchmark
+from .arrays import Step, SupportsArray, SupportsBuffer, SupportsDLPack
+from .background import RunFuture
 from .errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -25,23 +31,31 @@ from .errors import (
     UnsupportedError,
     VersionError,
 )
-from .model import CPU_PORTABLE, Model, Pool, TensorInfo, cpu_features
+from .model import Model, Pool, TensorInfo, cpu_features
 from .session import Session
+from .timing import Benchmark, StepTime, Times, Versus, benchmark
 
 __version__ = ffi.string(lib.lr_version()).decode()
 __all__ = [
-    "CPU_PORTABLE", "ArgumentError", "ArgumentTypeError", "Benchmark", "CancelledError", "DeviceError", "Error",
-    "FileError", "Model", "ModelError", "OutOfMemoryError", "Pool", "Session", "Status", "Step", "StepTime",
-    "TensorInfo", "TensorValueError", "Times", "UnsupportedError", "Versus", "VersionError", "benchmark", "convert",
-    "cpu_features",
+    "CPU_PORTABLE", "AnyArray", "ArgumentError", "ArgumentTypeError", "Benchmark", "CancelledError", "DeviceError",
+    "Error", "FileError", "Model", "ModelError", "OutOfMemoryError", "Pool", "RunFuture", "Session", "Status",
+    "Step", "StepTime", "SupportsArray", "SupportsBuffer", "SupportsDLPack", "TensorInfo", "TensorValueError",
+    "Times", "UnsupportedError", "VersionError", "Versus", "benchmark", "convert", "cpu_features",
 ]
+
+CPU_PORTABLE = 0x80000000
+"""A `cpu_mask` that allows plain C kernels only."""
+
+AnyArray = arrays.AnyArray
+"""What `Session.run` takes: a numpy array, or what gives its memory or values by one of these protocols."""
 
 
 def convert(source: Any, verify: bool = True, **options: Any) -> bytes:
     """Converts an ONNX model (path, bytes or ModelProto) to the bytes of an .lrm file and proves the result.
 
     Each option of `lite-opt convert` has its keyword: see `lite_runtime.converter.api.convert`. Raises
-    `lite_runtime.converter.errors.ConvertError` with one sentence.
+    `lite_runtime.converter.errors.ConvertError` with one sentence, and `ImportError` when the packages of
+    `pip install 'lite-runtime[convert]'` are missing.
     """
     try:
         from .converter.api import convert as run

@@ -1,6 +1,7 @@
 """What the runtime raises: one class per status, each with the C library's own sentence."""
 from __future__ import annotations
 
+import concurrent.futures
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
@@ -12,21 +13,32 @@ class Status(IntEnum):
     """`lr_status` of the C API."""
 
     OK = 0
+    """Nothing is wrong."""
     ARGUMENT = 1
+    """`ArgumentError`"""
     IO = 2
+    """`FileError`"""
     MODEL = 3
+    """`ModelError`"""
     VERSION = 4
+    """`VersionError`"""
     UNSUPPORTED = 5
+    """`UnsupportedError`"""
     VALUE = 6
+    """`TensorValueError`"""
     MEMORY = 7
+    """`OutOfMemoryError`"""
     DEVICE = 8
+    """`DeviceError`"""
     CANCELLED = 9
+    """`CancelledError`"""
 
 
 class Error(Exception):
     """Base of all. `str(e)` is one sentence: `<where>: <what is wrong>[; <what to do>]`."""
 
     status: Status = Status.ARGUMENT
+    """What the C library answered."""
 
 
 class ArgumentError(Error, ValueError):
@@ -79,7 +91,7 @@ class DeviceError(Error, RuntimeError):
     status = Status.DEVICE
 
 
-class CancelledError(Error):
+class CancelledError(Error, concurrent.futures.CancelledError):
     """Cancelled, or the timeout passed."""
 
     status = Status.CANCELLED

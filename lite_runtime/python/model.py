@@ -9,8 +9,7 @@ import numpy as np
 
 from ._lr import ffi, lib
 from .errors import ArgumentError, ArgumentTypeError, UnsupportedError, call
-
-CPU_PORTABLE = 0x80000000  # cpu_mask: plain C kernels only
+from .notebook import model_html, signature
 
 # by lr_dtype; numpy has no bf16, i4 and u4
 DTYPES: dict[int, np.dtype] = {
@@ -23,11 +22,14 @@ INPUT, OUTPUT, STATE = 0, 1, 2  # lr_role
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """An input, output or state of a model. A dim is an int, a symbol's name, or None when nothing is known."""
+    """An input, output or state of a model."""
 
     name: str
+    """As in the source model."""
     dtype: np.dtype
+    """Of its elements; arrays must have exactly that."""
     shape: tuple[int | str | None, ...]
+    """A dim is a number of elements, the name of a symbol that stands for any size, or None when nothing is known."""
 
 
 def check_int(where: str, what: str, value: object, low: int, high: int, hint: str = "") -> int:
@@ -52,6 +54,10 @@ class Model:
     source: path of an .lrm file (mapped; it must not change while it is open) or its bytes.
     cpu_mask: bits of the instruction sets that may be used (see `cpu_features`), CPU_PORTABLE for plain C; None: all.
     check_weights: False skips the hashes of weights (those of the graph are always checked).
+
+    Raises `FileError` when the file cannot be read, `ModelError` when it is damaged or no model, `VersionError` when it
+    needs a newer runtime, `UnsupportedError` when this build lacks an operator or numpy a dtype, `ArgumentError`,
+    `OutOfMemoryError`.
     """
 
     def __init__(self, source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, cpu_mask: int | None = None,
@@ -74,9 +80,12 @@ class Model:
             raise ArgumentTypeError(f"model: the source is of type {type(source).__name__}; give a path or bytes")
         # the closure keeps the bytes until the C object is gone
         self._ptr = ffi.gc(out[0], lambda p, keep=keep: lib.lr_model_close(p))
-        self.inputs = self._infos(INPUT)
-        self.outputs = self._infos(OUTPUT)
-        self.states = self._infos(STATE)
+        self.inputs: list[TensorInfo] = self._infos(INPUT)
+        """Name, dtype and shape of each input, in the model's order."""
+        self.outputs: list[TensorInfo] = self._infos(OUTPUT)
+        """The same of each output."""
+        self.states: list[TensorInfo] = self._infos(STATE)
+        """The same of each state."""
 
     def _infos(self, role: int) -> list[TensorInfo]:
         infos = []
@@ -104,9 +113,17 @@ class Model:
             i += 1
         return result
 
+    def __repr__(self) -> str:
+        return signature("Model", self.inputs, self.outputs)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: inputs, outputs and states."""
+        return model_html("model", self.inputs, self.outputs, self.states)
+
 
 class Pool:
-    """Worker threads that sessions share. threads: 1 to 256, the caller included; None: one per core."""
+    """Worker threads that sessions share. threads: 1 to 256, the caller included; None: one per core. Raises
+    `ArgumentError`, and `OutOfMemoryError` when the system gives fewer threads."""
 
     def __init__(self, threads: int | None = None) -> None:
         options = ffi.new("lr_pool_options *", {"size": ffi.sizeof("lr_pool_options")})

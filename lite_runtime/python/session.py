@@ -1,50 +1,39 @@
-"""Sessions: a model with its shapes, memory and state, run on numpy arrays."""
+"""Sessions: a model with its shapes, memory and state, run on arrays."""
 from __future__ import annotations
 
-import math
 import os
-import threading
+import weakref
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from ._lr import ffi, lib
-from .arrays import Step, check_array, check_shape, names_of, step_of, tensor_copy, tensor_view
-from .errors import ArgumentError, ArgumentTypeError, OutOfMemoryError, call, new_error, raise_status
-from .model import INPUT, OUTPUT, STATE, Model, Pool, TensorInfo, check_int, check_threads
-
-_READY = 0x101  # bits of flags.num: C-contiguous and aligned
-
-
-class _Port:
-    """An input or output. shape: the one that C has now, None when that is not known before a run."""
-
-    __slots__ = ("dtype", "index", "name", "shape")
-
-    def __init__(self, index: int, info: TensorInfo) -> None:
-        self.index, self.name, self.dtype = index, info.name, info.dtype
-        self.shape: tuple[int, ...] | None = None
+from .arrays import AnyArray, Step, check_array, names_of, step_of, tensor_copy
+from .background import RunFuture, Worker
+from .binding import Binding
+from .errors import ArgumentError, ArgumentTypeError
+from .model import Model, Pool, TensorInfo, check_int, check_threads
+from .notebook import model_html, signature, steps_html
 
 
-class Session:
+class Session(Binding):
     """Runs a model. One thread at a time; `cancel` may be called from any.
 
-    model: path or bytes of an .lrm file, or a Model that sessions share.
-    threads: 1 to 256; None: one per core. pool: a Pool to use instead. cpu_mask: see Model.
+    model: path or bytes of an .lrm file, or a `Model` that sessions share.
+    threads: 1 to 256; None: one per core. pool: a `Pool` to use instead. cpu_mask: see `Model`.
     memory_limit: bytes for activations, scratch and state; 0: no limit. plans: most plans for different input shapes
     that are kept, without their activations (0: 4). keep_all: every tensor keeps its own memory until the next run (for
     comparing layers).
-    Raises a subclass of `lite_runtime.Error` with one sentence, as all its methods do.
+
+    Raises a subclass of `Error` with one sentence, as all its methods do: `FileError`, `ModelError`, `VersionError`,
+    `UnsupportedError` for the file, `ArgumentError` for what is given, `OutOfMemoryError`.
     """
 
     def __init__(self, model: str | os.PathLike[str] | bytes | bytearray | memoryview | Model,
                  threads: int | None = None, *, cpu_mask: int | None = None, memory_limit: int = 0, plans: int = 0,
                  keep_all: bool = False, pool: Pool | None = None) -> None:
-        self._busy = threading.Lock()  # held by whoever calls into the C session
-        self._life = threading.Lock()  # between cancel and close
-        self._ptr: Any = None
         options = ffi.new("lr_session_options *", {"size": ffi.sizeof("lr_session_options")})
         options.threads = check_threads("session", threads)
         options.memory_limit = check_int("session", "memory_limit", memory_limit, 0, 2**63 - 1)
@@ -60,33 +49,34 @@ class Session:
             model = Model(model, cpu_mask=cpu_mask)
         elif cpu_mask is not None:
             raise ArgumentError("session: cpu_mask is given with a Model; give it to the Model")
-        out = ffi.new("lr_session **")
-        call(lib.lr_session_open, model._ptr, options, out)
-        # the closure keeps the model's bytes until the C session is gone
-        self._ptr = ffi.gc(out[0], lambda p, keep=model._ptr: lib.lr_session_close(p))
+        super().__init__(model, options)
         self.inputs: list[TensorInfo] = model.inputs
+        """Name, dtype and shape of each input, in the model's order."""
         self.outputs: list[TensorInfo] = model.outputs
+        """The same of each output."""
         self.states: list[TensorInfo] = model.states
+        """The same of each state: tensors that the session keeps from one run to the next."""
         self.metadata: dict[str, str] = model.metadata
-        self._in = [_Port(i, t) for i, t in enumerate(model.inputs)]
-        self._out = [_Port(i, t) for i, t in enumerate(model.outputs)]
-        self._planned = False
-        self._error = new_error()  # one for all calls under _busy: nothing is allocated for it in a run
-        self._tensor = ffi.new("lr_tensor *")
-        self._nowhere = ffi.new("int64_t[8]")
-        self._options = ffi.new("lr_run_options *", {"size": ffi.sizeof("lr_run_options")})
-        for port, info in zip(self._in, self.inputs, strict=True):
-            if all(isinstance(d, int) for d in info.shape):
-                port.shape = tuple(d for d in info.shape if isinstance(d, int))
+        """The source model's metadata."""
+        self._worker: Worker | None = None  # under _life
+        self._end_worker: Callable[[], object] = _nothing
 
     # ---- running ----
-    def run(self, feeds: Mapping[str, np.ndarray], out: Mapping[str, np.ndarray] | None = None,
+    def run(self, feeds: Mapping[str, AnyArray], out: Mapping[str, AnyArray] | None = None,
             timeout: float | None = None, *, trap_nan: bool = False) -> dict[str, np.ndarray]:
         """Runs the model on `feeds` (name to array, all inputs, exact dtypes) and returns all outputs by name.
 
-        The returned arrays belong to the caller. `out`: arrays to write (some of) the outputs into, without a copy. An
-        input with a new shape resizes the session. timeout: seconds, then CancelledError. trap_nan: stop at the first
-        step that makes a NaN or an infinity, and name it.
+        An input is a numpy array, a tensor of another library in the CPU's memory (torch, jax: whatever has
+        `__dlpack__`), or has the buffer or array interface. It is read where it lies; only what is not contiguous or
+        not aligned, or lies on a device, is copied. An input with a new shape resizes the session.
+
+        The returned arrays belong to the caller. out: arrays or tensors to write (some of) the outputs into, without
+        a copy; they are contiguous and writeable. What is returned for them are numpy arrays in their memory.
+        timeout: seconds. trap_nan: stop at the first step that makes a NaN or an infinity, and name it.
+
+        Raises `ArgumentError` for wrong names and shapes, `ArgumentTypeError` for wrong types and dtypes,
+        `TensorValueError` for a value out of range and by trap_nan, `CancelledError` when the time is over or `cancel`
+        was called, `OutOfMemoryError`.
         """
         if not self._busy.acquire(False):
             self._refuse("run")
@@ -100,16 +90,53 @@ class Session:
         finally:
             self._busy.release()
 
-    def profile(self, feeds: Mapping[str, np.ndarray], timeout: float | None = None) -> list[Step]:
-        """Runs the model once and returns what each step was and how long it took."""
+    def run_async(self, feeds: Mapping[str, AnyArray], out: Mapping[str, AnyArray] | None = None,
+                  timeout: float | None = None, *, trap_nan: bool = False) -> RunFuture:
+        """Starts a run in the session's own thread and returns its future; everything else is as in `run`.
+
+        Several runs are done one after the other, in the order of the calls. What `run` would raise, the future's
+        `result` does. Until the future is done, the arrays must not change, and other methods may find the session in
+        use. `RunFuture.cancel` stops the run inside of the runtime; `close` does that with all that are not done.
+        timeout: seconds from the beginning of the run itself.
+        """
+        feeds = dict(feeds) if isinstance(feeds, Mapping) else feeds
+        out = dict(out) if isinstance(out, Mapping) else out
+
+        def work() -> dict[str, np.ndarray]:
+            if self._ptr is None:
+                self._refuse("run")
+            return self._run(feeds, out, self._run_options(timeout, trap_nan))
+
+        future = RunFuture(work, self.cancel, self._busy)
+        with self._life:
+            if self._ptr is None:
+                self._refuse("run_async")
+            if self._worker is None:
+                self._worker = Worker()
+                # also when the session is forgotten, and at exit
+                self._end_worker = weakref.finalize(self, self._worker.stop)
+            self._worker.submit(future)
+        return future
+
+    async def arun(self, feeds: Mapping[str, AnyArray], out: Mapping[str, AnyArray] | None = None,
+                   timeout: float | None = None, *, trap_nan: bool = False) -> dict[str, np.ndarray]:
+        """`run_async` for asyncio: `outputs = await session.arun(feeds)`. Other tasks go on meanwhile; cancelling the
+        task that awaits stops the run."""
+        import asyncio
+
+        return await asyncio.wrap_future(self.run_async(feeds, out, timeout, trap_nan=trap_nan))
+
+    def profile(self, feeds: Mapping[str, AnyArray], timeout: float | None = None) -> list[Step]:
+        """Runs the model once and returns what each step was and how many nanoseconds it took. Raises as `run`."""
         steps: list[Step] = []
         self.trace(feeds, lambda step, _: steps.append(step), timeout, copy=False)
         return steps
 
-    def trace(self, feeds: Mapping[str, np.ndarray], on_step: Callable[[Step, list[np.ndarray | None]], object],
+    def trace(self, feeds: Mapping[str, AnyArray], on_step: Callable[[Step, list[np.ndarray | None]], object],
               timeout: float | None = None, *, copy: bool = True) -> dict[str, np.ndarray]:
         """Runs the model and calls on_step(step, arrays) after each step, with copies of the step's outputs (None
-        where a tensor is not dense in memory; with `keep_all` each one is). on_step must not use the session."""
+        where a tensor is not dense in memory; with `keep_all` each one is). on_step must not use the session; what it
+        raises ends the run and comes out of here. copy: False gives None for all. Raises as `run`."""
         self._acquire("trace")
         try:
             failure: list[BaseException] = []
@@ -137,14 +164,16 @@ class Session:
             self._busy.release()
 
     def cancel(self) -> None:
-        """Ends the run that is under way, if any, with CancelledError. May be called from any thread."""
+        """Ends the run that is under way, if any, with `CancelledError`, within milliseconds. May be called from any
+        thread."""
         with self._life:
             if self._ptr is not None:
                 lib.lr_session_cancel(self._ptr)
 
     # ---- shapes and plan ----
     def resize(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Gives inputs new shapes and plans for them now. `run` does that by itself."""
+        """Gives inputs (name to shape) new shapes and plans for them now. `run` does that by itself. Raises
+        `ArgumentError` when the model does not take them, `OutOfMemoryError`."""
         self._acquire("resize")
         try:
             ports = {p.name: p for p in self._in}
@@ -159,15 +188,11 @@ class Session:
             self._busy.release()
 
     def steps(self) -> list[Step]:
-        """The steps of the plan for the current shapes."""
+        """The steps of the plan for the current shapes, with `ns` 0. Raises `ArgumentError` while a shape is open."""
         self._acquire("steps")
         try:
             self._plan()
-            steps: list[Step] = []
-            c = ffi.new("lr_step *")
-            while lib.lr_session_step(self._ptr, len(steps), c):
-                steps.append(step_of(c))
-            return steps
+            return self._steps()
         finally:
             self._busy.release()
 
@@ -190,29 +215,35 @@ class Session:
             self._busy.release()
 
     def state(self, name: str) -> np.ndarray:
-        """A copy of a state tensor."""
+        """A copy of a state tensor. Raises `ArgumentError` when there is none of that name."""
         self._acquire("state")
         try:
             return self._state(name).copy()
         finally:
             self._busy.release()
 
-    def set_state(self, name: str, value: np.ndarray) -> None:
-        """Writes a state tensor; dtype and shape must be equal."""
+    def set_state(self, name: str, value: AnyArray) -> None:
+        """Writes a state tensor; dtype and shape must be equal, else `ArgumentError`."""
         self._acquire("set_state")
         try:
             target = self._state(name)
-            check_array("set_state", "state", name, value, target.dtype)
-            if value.shape != target.shape:
-                raise ArgumentError(f"set_state: state '{name}' has the shape {target.shape}, the array {value.shape}")
-            target[...] = value
+            a = check_array("set_state", "state", name, value, target.dtype)
+            if a.shape != target.shape:
+                raise ArgumentError(f"set_state: state '{name}' has the shape {target.shape}, the array {a.shape}")
+            target[...] = a
         finally:
             self._busy.release()
 
     # ---- life ----
     def close(self) -> None:
-        """Frees everything; further use is an error. Closing twice is fine."""
-        if not self._busy.acquire(False):
+        """Frees everything; further use is an error. Runs of `run_async` that are not done are cancelled. Closing twice
+        is fine; raises `ArgumentError` while another thread is in a call."""
+        with self._life:
+            worker, self._worker = self._worker, None
+        if worker:
+            self._end_worker()
+        # a worker may still look at a run that was taken back
+        if not (self._busy.acquire(timeout=1) if worker else self._busy.acquire(False)):
             self._refuse("close")
         try:
             with self._life:
@@ -229,155 +260,25 @@ class Session:
                  traceback: TracebackType | None) -> None:
         self.close()
 
-    # ---- inside; the caller holds _busy ----
-    def _acquire(self, where: str) -> None:
-        if not self._busy.acquire(False):
-            self._refuse(where)
-        if self._ptr is None:
-            self._busy.release()
-            self._refuse(where)
+    # ---- how it shows ----
+    def __repr__(self) -> str:
+        return signature("closed Session" if self._ptr is None else "Session", self.inputs, self.outputs)
 
-    def _refuse(self, where: str) -> NoReturn:
-        if self._ptr is None:
-            raise ArgumentError(f"{where}: the session is closed; open a new one")
-        raise ArgumentError(f"{where}: the session is in use in another thread; use one session a thread")
-
-    def _run_options(self, timeout: float | None, trap_nan: bool) -> Any:
-        options = self._options
-        options.timeout_ns, options.trap_nan = 0, bool(trap_nan)
-        if timeout is not None:
-            if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
-                raise ArgumentError(f"run: timeout is {timeout!r}; give seconds above 0, or None")
-            if math.isfinite(timeout):
-                options.timeout_ns = max(1, min(int(timeout * 1e9), 2**63))
-        return options
-
-    def _check(self, status: int) -> None:
-        if status:
-            raise_status(status, self._error)
-
-    def _run(self, feeds: Mapping[str, np.ndarray], out: Mapping[str, np.ndarray] | None,
-             options: Any) -> dict[str, np.ndarray]:
-        ptr, error, from_buffer, bind = self._ptr, self._error, ffi.from_buffer, lib.lr_session_bind
-        held = []  # arrays that C points into until the run is over
-        try:
-            for port in self._in:
-                a = feeds[port.name]
-                if type(a) is not np.ndarray or a.dtype != port.dtype:
-                    a = check_array("run", "input", port.name, a, port.dtype)
-                if a.flags.num & _READY != _READY:
-                    a = np.require(a, requirements=("C", "A"))
-                if a.shape != port.shape:
-                    self._resize(port, a.shape)
-                held.append(a)
-        except (KeyError, TypeError, IndexError):
-            self._check_names(feeds)
-            raise
-        if len(feeds) != len(held):
-            self._check_names(feeds)
-        if not self._planned:
-            self._plan()
-        if out:
-            held = self._check_out(out, held)
-        for port, a in zip(self._in, held, strict=True):
-            if status := bind(ptr, INPUT, port.index, from_buffer(a), a.nbytes, error):
-                raise_status(status, error)
-        results = {}
-        for port in self._out:
-            if port.shape is None:
-                continue
-            a = out[port.name] if out and port.name in out else _empty(port)
-            results[port.name] = a
-            held.append(a)  # results may lose it: a damaged file can give two outputs one name
-            if status := bind(ptr, OUTPUT, port.index, from_buffer(a), a.nbytes, error):
-                raise_status(status, error)
-        self._check(lib.lr_session_run(ptr, options, error))
-        return results if len(results) == len(self._out) else self._fetch(results, out or {})
-
-    def _fetch(self, results: dict[str, np.ndarray], out: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """All outputs, with those whose shape was not known before the run."""
-        c = self._tensor
-        for port in self._out:
-            if port.name in results:
-                continue
-            self._check(lib.lr_session_tensor(self._ptr, OUTPUT, port.index, c, self._error))
-            a = tensor_view(c)
-            if port.name in out:
-                check_shape("output", port.name, a.shape, out[port.name].shape)
-                out[port.name][...] = a
-            results[port.name] = out[port.name] if port.name in out else a.copy()
-        return {port.name: results[port.name] for port in self._out}
-
-    def _resize(self, port: _Port, shape: tuple[int, ...]) -> None:
-        dims = ffi.new("int64_t[]", shape or (0,))
-        self._check(lib.lr_session_resize(self._ptr, port.index, len(shape), dims, self._error))
-        port.shape, self._planned = shape, False
-
-    def _plan(self) -> None:
-        if self._planned:
-            return
-        self._check(lib.lr_session_plan(self._ptr, self._error))
-        c = self._tensor
-        for port in self._out:
-            # bound to nothing usable, so that asking for the shape does not allocate; run binds the real array
-            self._bind(port, self._nowhere)
-            self._check(lib.lr_session_tensor(self._ptr, OUTPUT, port.index, c, self._error))
-            dims = tuple(c.dims[0 : c.rank])
-            port.shape = None if any(d < 0 for d in dims) else dims
-            if port.shape is None:
-                self._bind(port, ffi.NULL)
-        self._planned = True
-
-    def _bind(self, port: _Port, data: Any) -> None:
-        self._check(lib.lr_session_bind(self._ptr, OUTPUT, port.index, data, 0, self._error))
-
-    def _state(self, name: str) -> np.ndarray:
-        """A view of the state, valid while nothing else is called."""
-        for i, info in enumerate(self.states):
-            if info.name == name:
-                self._plan()
-                self._check(lib.lr_session_tensor(self._ptr, STATE, i, self._tensor, self._error))
-                return tensor_view(self._tensor)
-        raise ArgumentError(f"state: there is no state '{name}'; {names_of('state', self.states)}")
-
-    def _check_names(self, feeds: object) -> None:
-        if not isinstance(feeds, Mapping):
-            raise ArgumentTypeError(f"run: the inputs are of type {type(feeds).__name__}; give a dict of name to array")
-        names = {p.name for p in self._in}
-        for name in feeds:
-            if name not in names:
-                raise ArgumentError(f"run: there is no input '{name}'; {names_of('input', self._in)}")
-        for p in self._in:
-            if p.name not in feeds:
-                raise ArgumentError(f"run: input '{p.name}' is missing; {names_of('input', self._in)}")
-
-    def _check_out(self, out: Mapping[str, np.ndarray], held: list[np.ndarray]) -> list[np.ndarray]:
-        """Checks the caller's output arrays; returns the inputs, copied where an output lies over them."""
-        if not isinstance(out, Mapping):
-            raise ArgumentTypeError(f"run: out is of type {type(out).__name__}; give a dict of name to array")
-        ports = {p.name: p for p in self._out}
-        seen: list[np.ndarray] = []
-        for name, a in out.items():
-            if name not in ports:
-                raise ArgumentError(f"run: there is no output '{name}'; {names_of('output', self._out)}")
-            port = ports[name]
-            check_array("run", "output", name, a, port.dtype)
-            if port.shape is not None:
-                check_shape("output", name, port.shape, a.shape)
-            if a.flags.num & _READY != _READY or not a.flags.writeable or type(a) is not np.ndarray:
-                raise ArgumentError(f"run: the array for output '{name}' is not a contiguous writeable one; "
-                                    "use numpy.empty(shape, dtype)")
-            if any(np.may_share_memory(a, b) for b in seen):
-                raise ArgumentError(f"run: the array for output '{name}' lies over that of another output")
-            seen.append(a)
-        return [h.copy() if any(np.may_share_memory(h, a) for a in seen) else h for h in held]
+    def _repr_html_(self) -> str:
+        """For notebooks: inputs, outputs and states, and the steps when there is a plan."""
+        html = model_html("closed session" if self._ptr is None else "session", self.inputs, self.outputs, self.states)
+        if self._busy.acquire(False):
+            try:
+                if self._ptr is not None and self._planned:
+                    megabytes = lib.lr_session_memory(self._ptr) / 1e6
+                    html += steps_html(self._steps()) + f"<p>{megabytes:.2f} MB of activations, scratch and state</p>"
+            finally:
+                self._busy.release()
+        return html
 
 
-def _empty(port: _Port) -> np.ndarray:
-    try:
-        return np.empty(port.shape, port.dtype)  # type: ignore[arg-type]
-    except (MemoryError, ValueError) as e:
-        raise OutOfMemoryError(f"run: there is no memory for output '{port.name}' of shape {port.shape}") from e
+def _nothing() -> None:
+    """Ends no worker."""
 
 
 @ffi.def_extern()

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from onnx import helper
 
 import lite_runtime
 
@@ -40,6 +41,17 @@ def test_one_abi3_wheel():
     assert [p.name for p in installed.files or [] if p.suffix in (".so", ".pyd", ".a")] == ["_lr.abi3.so"]
     needs = [re.match(r"[\w-]+", r)[0] for r in installed.requires or [] if "extra ==" not in r]
     assert sorted(needs) == ["cffi", "numpy"]
+
+
+def test_a_consumer(model_of, tmp_path):
+    """The script that the types are checked with does what it says."""
+    model = model_of([helper.make_node("Neg", ["x"], ["y"])], {"x": ["n"]}, {"y": ["n"]})
+    (tmp_path / "neg.lrm").write_bytes(lite_runtime.convert(model))
+    p = subprocess.run([sys.executable, ROOT / "tests/python/consumer.py", tmp_path / "neg.lrm"], capture_output=True,
+                       text=True)
+    assert (p.returncode, p.stderr) == (0, "")
+    lines = p.stdout.splitlines()
+    assert lines[1:7] == ["(3,)"] * 5 + ["-3.0 False -6.0"] and lines[-1].startswith("MODEL ")
 
 
 @pytest.mark.parametrize("missing", ["onnx", "click", "flatbuffers"])

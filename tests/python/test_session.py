@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import sys
 import threading
 import time
@@ -13,6 +14,7 @@ from onnx import TensorProto, helper
 
 import lite_runtime
 from lite_runtime import Session
+from lite_runtime._lr import ffi, lib
 
 
 @pytest.fixture(scope="module")
@@ -331,19 +333,25 @@ def test_nan_trap(add):
 
 
 def test_overhead(model_of):
-    """Binding and session cost at most 10 microseconds a run."""
+    """A run from Python costs a few microseconds more than the C call (3, and 5 with `out`, on a Zen 4)."""
     model = model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": [1]}, {"y": [1]})
     s = Session(lite_runtime.convert(model), threads=1)
-    feeds = {"x": np.ones(1, np.float32)}
-    best = min(_seconds_a_run(s, feeds) for _ in range(300))  # short ones: other programs run here too
-    assert best < 10e-6
+    feeds, out = {"x": np.ones(1, np.float32)}, {"y": np.ones(1, np.float32)}
+    s.run(feeds)
+    in_c = _seconds_a_call(lambda: lib.lr_session_run(s._ptr, ffi.NULL, ffi.NULL))
+    assert _seconds_a_call(lambda: s.run(feeds)) - in_c < 8e-6
+    assert _seconds_a_call(lambda: s.run(feeds, out)) - in_c < 10e-6
 
 
-def _seconds_a_run(s, feeds, n=100):
-    start = time.perf_counter()
-    for _ in range(n):
-        s.run(feeds)
-    return (time.perf_counter() - start) / n
+def _seconds_a_call(call, n=100):
+    """The best of short series: other programs run here too."""
+    best = math.inf
+    for _ in range(300):
+        start = time.perf_counter()
+        for _ in range(n):
+            call()
+        best = min(best, (time.perf_counter() - start) / n)
+    return best
 
 
 def test_no_leak(add):

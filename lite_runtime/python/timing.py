@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ._lr import lib
-from .arrays import Step
+from .arrays import AnyArray, Step
 from .errors import ArgumentError
 from .model import Model, check_int, check_threads
+from .notebook import benchmark_html
 from .session import Session
 
 ROUND = 0.02  # seconds that each side runs before the other has its turn
@@ -27,68 +28,113 @@ class Times:
     """Milliseconds over a number of runs."""
 
     runs: int
+    """How many there were."""
     median: float
+    """In ms, as all that follow."""
     p10: float
+    """10th percentile: one run in ten was faster."""
     p90: float
+    """90th percentile."""
     best: float
+    """The fastest run."""
+
+    def __repr__(self) -> str:
+        return f"median {self.median:.3f} ms (p10 {self.p10:.3f}, p90 {self.p90:.3f}) of {self.runs} runs"
 
 
 @dataclass(frozen=True)
 class Versus:
-    """The same work done by `against`, alternately. ratio: our median by theirs, below 1 when we are faster; low and
-    high: the smallest and the largest of the rounds, each of which compares medians of neighbouring runs."""
+    """The same work done by `against`, alternately with ours."""
 
     times: Times
+    """Those of `against`."""
     ratio: float
+    """Our median by theirs: below 1 when we are faster."""
     low: float
+    """The smallest ratio of the rounds, each of which compares medians of neighbouring runs."""
     high: float
+    """The largest."""
     rounds: int
+    """How many rounds there were."""
 
 
 @dataclass(frozen=True)
 class StepTime:
-    """One step: median ms, its share of all steps' time, and for convolutions and matrix products GFLOP and the part
-    of the machine's peak that they reach (else None)."""
+    """One step of the plan."""
 
     index: int
+    """Its place in the plan, from 0."""
     node: str
+    """Name of the node in the model."""
     op: str
+    """Operator, as in docs/ops.md."""
     kernel: str
+    """Kernel that ran; empty when the operator has just one way."""
     ms: float
+    """Median of its times in milliseconds."""
     share: float
+    """Its part of the time of all steps, 0 to 1."""
     gflop: float | None
+    """1e9 operations of a convolution or matrix product, a multiply-add counted as two; else None."""
     peak: float | None
+    """The part of the machine's peak that it reaches, 0 to 1; None where `gflop` or the peak is."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Benchmark:
-    """What `benchmark` measured. load_ms: opening the model; first_ms: a new session's first run, with planning and
-    packing of weights; peak_gflops: f32 multiply-adds of all threads in the same process, each counted as two
-    operations, None where that is not known; gflop: of all steps, None when the file's shapes do not tell."""
+    """What `benchmark` measured."""
 
     threads: int
+    """Threads that worked, the caller included."""
     load_ms: float
+    """Opening the model, in milliseconds."""
     first_ms: float
+    """A new session's first run, with planning and packing of weights, in milliseconds."""
     memory: int
+    """Bytes of the session for activations, scratch and state."""
     times: Times
+    """Of the runs after the first ones."""
     peak_gflops: float | None
+    """GFLOP/s that f32 multiply-adds of that many threads reach in the same process, each counted as two operations;
+    None where that is not known."""
     gflop: float | None
+    """Of all convolutions and matrix products of one run; None when the file's shapes do not tell."""
     steps: tuple[StepTime, ...]
+    """In the plan's order."""
     versus: Versus | None
+    """None without `against`."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
         return asdict(self)
 
+    def __repr__(self) -> str:
+        parts = [f"{self.threads} thread{'s' if self.threads > 1 else ''}: {self.times}"]
+        if self.gflop and self.times.median:
+            speed = self.gflop / self.times.median * 1e3
+            share = f", {100 * speed / self.peak_gflops:.0f} % of peak" if self.peak_gflops else ""
+            parts.append(f"{speed:.1f} GFLOP/s{share}")
+        parts.append(f"first run {self.first_ms:.3f} ms, {len(self.steps)} steps, {self.memory / 1e6:.2f} MB")
+        if self.versus:
+            v = self.versus
+            parts.append(f"{v.ratio:.3f} of the other's time ({v.low:.3f} to {v.high:.3f} in {v.rounds} rounds)")
+        return f"<Benchmark {'; '.join(parts)}>"
 
-def benchmark(model: str | os.PathLike[str] | bytes, feeds: Mapping[str, np.ndarray], threads: int | None = None, *,
+    def _repr_html_(self) -> str:
+        """For notebooks: that line, and the slowest steps."""
+        return benchmark_html(self)
+
+
+def benchmark(model: str | os.PathLike[str] | bytes, feeds: Mapping[str, AnyArray], threads: int | None = None, *,
               seconds: float = 2.0, cpu_mask: int | None = None,
               against: Callable[[], object] | None = None) -> Benchmark:
-    """Runs a model (path or bytes of an .lrm file) again and again on `feeds`, for about `seconds` after a warm-up of a
-    tenth of that, and once for at least three runs more to see how long each step takes.
+    """Runs a model (path or bytes of an .lrm file) again and again on `feeds` (as for `Session.run`), for about
+    `seconds` after a warm-up of a tenth of that, then three runs or more to see how long each step takes.
 
     against: does the same with something else; it is called alternately with our runs, for the same time again, and
-    should use as many threads. threads, cpu_mask: see Session.
+    should use as many threads. threads, cpu_mask: see `Session`.
+
+    Raises what `Session` and `Session.run` raise, and `ArgumentError` for a bad number of seconds.
     """
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < 1e6:
         raise ArgumentError(f"benchmark: seconds is {seconds!r}; give a number above 0")
@@ -101,12 +147,13 @@ def benchmark(model: str | os.PathLike[str] | bytes, feeds: Mapping[str, np.ndar
     with Session(opened, threads) as session:
         session.run(feeds)
         first = time.perf_counter()
-        peak = _peak(used, mask)
+        before = _peak(used, mask)
         versus, times = _measure(lambda: session.run(feeds), against, seconds, SETTLE if used > 1 else 0.0)
         profiles = _repeat(lambda: session.profile(feeds), seconds / 4, 3, 100)
-        peak = max(peak, _peak(used, mask)) or None
+        peak = max(before, _peak(used, mask)) or None
         memory = session.memory
-    flop = _flop(model, {n: np.shape(a) for n, a in feeds.items()}, profiles[0])
+        shapes = {p.name: p.shape or () for p in session._in}
+    flop = _flop(model, shapes, profiles[0])
     return Benchmark(used, 1e3 * (loaded - start), 1e3 * (first - loaded), memory, times, peak,
                      sum(flop.values()) / 1e9 if flop is not None else None, _steps(profiles, flop or {}, peak), versus)
 
