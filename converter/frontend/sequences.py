@@ -27,13 +27,15 @@ def _made(c: Context, items: list[Value]) -> TensorList:
     return tensor_list(items)
 
 
-def _position(c: Context, i: int, n: int) -> int:
-    """Input i, an index into n tensors."""
+def _position(c: Context, i: int, n: int, end: bool = False) -> int:
+    """Input i, an index into n tensors, the last one when it is absent; with `end` the place behind them is one too."""
     a = c.const(i)
-    k = -1 if a is None else int(a.reshape(-1)[0]) if a.size == 1 else n
-    if not -n <= k < n:
+    if a is not None and a.size != 1:
+        raise c.refuse(f"the position has shape {list(a.shape)}, it must be a scalar")
+    k = n - 1 + end if a is None else int(a.reshape(()))
+    if not -n <= k < n + end:
         raise c.refuse(f"position {k} is out of range for a sequence of {n} tensors")
-    return k % n
+    return k + n if k < 0 else k
 
 
 def stacked(c: Context, v: TensorList) -> Value:
@@ -66,7 +68,7 @@ def sequence_insert(c: Context) -> Value:
     if v.open >= 0 and c.opt(2) is not None:
         raise c.refuse("in a loop it can append only, without a position")
     items = list(v.items)
-    items.insert(len(items) if c.opt(2) is None else _position(c, 2, len(items) + 1), x)
+    items.insert(_position(c, 2, len(items), end=True), x)
     return tensor_list(_made(c, items).items, open=v.open)
 
 

@@ -37,6 +37,16 @@ TEXTS = {
         n = SequenceLength(v)
         y = ConcatFromSequence<axis=-1>(v)
     }""",
+    "inserted from the back": """m (float[2] a, float[2] b, float[2] c) => (float[] y, float[] z) {
+        s = SequenceConstruct(a, b)
+        p = Constant<value_int=-1>()
+        t = SequenceInsert(s, c, p)
+        y = ConcatFromSequence<axis=0>(t)
+        q = Constant<value_int=-2>()
+        u = SequenceInsert(s, c, q)
+        v = SequenceErase(u)
+        z = ConcatFromSequence<axis=0>(v)
+    }""",
     "stack": """m (float[2,3] a) => (float[] y, float[] z) {
         s = SequenceConstruct(a, a, a)
         y = ConcatFromSequence<axis=1, new_axis=1>(s)

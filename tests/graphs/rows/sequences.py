@@ -42,7 +42,7 @@ def sequence(g: Builder) -> None:
         s = c.add(g.op, x, None if sizes is None else g.given(sizes, const=100), axis=axis, keepdims=keep)
         rank -= keep == 0
     else:
-        items, rank = [x, *(g.like(x) for _ in range(n - 1))], x.rank
+        items, rank = [x, *(g.new(x.dtype, x.shape) for _ in range(n - 1))], x.rank
         if g.op == "SequenceEmpty":
             s = c.add(g.op, dtype=None if x.dtype == F32 and g.flag() else helper.np_dtype_to_tensor_dtype(x.dtype))
             for t in items:
@@ -50,7 +50,7 @@ def sequence(g: Builder) -> None:
         else:
             s = c.add("SequenceConstruct", *items)
     if g.op == "SequenceInsert":
-        s = c.add(g.op, s, g.like(x), g.given(g.draw(-n, n), const=100) if g.flag() else None)
+        s = c.add(g.op, s, g.new(x.dtype, x.shape), g.given(g.draw(-n, n), const=100) if g.flag() else None)
         n += 1
     if g.op == "SequenceErase" and n > 1:
         s = c.add(g.op, s, g.given(g.draw(-n, n - 1), const=100) if g.flag() else None)
