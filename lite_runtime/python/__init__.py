@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import image
 from ._lr import ffi, lib
 from .arrays import Step
 from .benchmark import Benchmark, StepTime, Times, Versus, benchmark
@@ -33,7 +34,7 @@ __all__ = [
     "CPU_PORTABLE", "ArgumentError", "ArgumentTypeError", "Benchmark", "CancelledError", "DeviceError", "Error",
     "FileError", "Model", "ModelError", "OutOfMemoryError", "Pool", "Session", "Status", "Step", "StepTime",
     "TensorInfo", "TensorValueError", "Times", "UnsupportedError", "Versus", "VersionError", "benchmark", "convert",
-    "cpu_features",
+    "cpu_features", "image",
 ]
 
 
