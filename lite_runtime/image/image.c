@@ -13,51 +13,51 @@ static int32_t share(int32_t part, int32_t to, int32_t from) {
 }
 
 static void place(lr_image *m, int32_t fit) {
-  int32_t *x = m->turned ? &m->crop_y : &m->crop_x, *y = m->turned ? &m->crop_x : &m->crop_y;
-  int32_t *w = m->turned ? &m->crop_height : &m->crop_width,
-          *h = m->turned ? &m->crop_width : &m->crop_height;
-  int32_t tw = m->target_width, th = m->target_height;
-  bool wider = (int64_t)*w * th > (int64_t)*h * tw; /* than the target is */
-  m->inner_width = tw;
-  m->inner_height = th;
+  /* what goes along the target's columns, and along its rows */
+  struct lr_image_axis *x = m->turned ? &m->down : &m->across, *y = m->turned ? &m->across : &m->down;
+  int32_t w = x->size, h = y->size, tw = m->target_width, th = m->target_height;
+  bool wider = (int64_t)w * th > (int64_t)h * tw; /* than the target is */
+  x->n = tw;
+  y->n = th;
   if (fit == LR_IMAGE_CENTRE_CROP) {
-    int32_t part_w = wider ? share(*h, tw, th) : *w, part_h = wider ? *h : share(*w, th, tw);
-    *x += (*w - part_w) / 2;
-    *y += (*h - part_h) / 2;
-    *w = part_w;
-    *h = part_h;
+    if (wider)
+      x->size = share(h, tw, th);
+    else
+      y->size = share(w, th, tw);
+    x->start += (w - x->size) / 2;
+    y->start += (h - y->size) / 2;
   } else if (fit == LR_IMAGE_LETTERBOX) {
     if (wider)
-      m->inner_height = share(*h, tw, *w);
+      y->n = share(h, tw, w);
     else
-      m->inner_width = share(*w, th, *h);
+      x->n = share(w, th, h);
   }
-  m->inner_x = (tw - m->inner_width) / 2;
-  m->inner_y = (th - m->inner_height) / 2;
+  m->inner_width = x->n;
+  m->inner_height = y->n;
+  m->inner_x = (tw - x->n) / 2;
+  m->inner_y = (th - y->n) / 2;
 }
 
-/* n places over `size` pixels from `start` on, from the last one back when `backwards`. Pixels are seen at their centres: place i
- * is at (i + 0.5) * size / n. */
-static void fill_axis(struct lr_image_axis *a, int32_t start, int32_t size, bool backwards, int32_t filter) {
-  double scale = (double)size / a->n;
-  a->last = start + size - 1;
+/* Pixels are seen at their centres: place i is at (i + 0.5) * size / n. */
+static void fill_axis(struct lr_image_axis *a, int32_t filter) {
+  double scale = (double)a->size / a->n;
   for (int32_t i = 0; i < a->n; i++) {
     if (filter == LR_IMAGE_NEAREST) {
-      int32_t k = (int32_t)((2 * (int64_t)i + 1) * size / (2 * (int64_t)a->n));
-      a->at[i] = backwards ? a->last - k : start + k;
+      int32_t k = (int32_t)((2 * (int64_t)i + 1) * a->size / (2 * (int64_t)a->n));
+      a->at[i] = a->start + (a->backwards ? a->size - 1 - k : k);
       continue;
     }
-    double x = ((backwards ? a->n - 1 - i : i) + 0.5) * scale - 0.5;
+    double x = ((a->backwards ? a->n - 1 - i : i) + 0.5) * scale - 0.5;
     int32_t before = (int32_t)floor(x), weight = (int32_t)lrint((x - before) * 32768);
     if (weight == 32768) {
       weight = 0;
       before++;
     }
-    if (before < 0 || before >= size - 1) { /* at the border: that pixel alone */
-      before = before < 0 ? 0 : size - 1;
+    if (before < 0 || before >= a->size - 1) { /* at the border: that pixel alone */
+      before = before < 0 ? 0 : a->size - 1;
       weight = 0;
     }
-    a->at[i] = start + before;
+    a->at[i] = a->start + before;
     a->weight[i] = (int16_t)weight;
   }
 }
@@ -124,11 +124,33 @@ static void find_kernels(lr_image *m, uint32_t cpu_mask) {
 }
 
 /* ---- life ---- */
-static bool alloc_axis(lr_image *m, struct lr_image_axis *a, int32_t n) {
-  a->n = n;
-  a->at = lr_alloc(&m->allocator, (size_t)n * sizeof *a->at, LR_ALIGN);
-  a->weight = lr_alloc(&m->allocator, (size_t)n * sizeof *a->weight, LR_ALIGN);
+static bool alloc_axis(lr_image *m, struct lr_image_axis *a) {
+  a->at = lr_alloc(&m->allocator, (size_t)a->n * sizeof *a->at, LR_ALIGN);
+  a->weight = lr_alloc(&m->allocator, (size_t)a->n * sizeof *a->weight, LR_ALIGN);
   return a->at && a->weight;
+}
+
+static void fill_geometry(lr_image *m, const lr_image_options *o) {
+  m->format = o->format;
+  m->width = o->width;
+  m->height = o->height;
+  m->target_width = o->target_width;
+  m->target_height = o->target_height;
+  m->channels = o->target_format == LR_IMAGE_GREY ? 1 : 3;
+  m->row_channels = m->channels == 1 ? 1 : lr_image_is_yuv(o->format) ? 4 : lr_image_pixel(o->format);
+  m->turned = o->rotate == 90 || o->rotate == 270;
+  /* a mirror turns the target's columns round, which go across the source or, turned, down it */
+  m->across = (struct lr_image_axis){
+      .start = o->crop_x,
+      .size = o->crop_width,
+      .backwards = m->turned ? o->rotate == 270 : (o->rotate == 180) != o->mirror,
+  };
+  m->down = (struct lr_image_axis){
+      .start = o->crop_y,
+      .size = o->crop_height,
+      .backwards = m->turned ? (o->rotate == 90) != o->mirror : o->rotate == 180,
+  };
+  place(m, o->fit);
 }
 
 lr_status lr_image_open(const lr_image_options *options, lr_image **image, lr_error *error) {
@@ -141,34 +163,16 @@ lr_status lr_image_open(const lr_image_options *options, lr_image **image, lr_er
   const lr_allocator *from = o.allocator ? o.allocator : &lr_malloc_allocator;
   lr_image *m = lr_alloc(from, sizeof *m, LR_ALIGN);
   if (!m) return lr_fail(error, LR_ERR_MEMORY, "image_open: no memory for tables");
-  *m = (lr_image){.allocator = *from,
-                  .format = o.format,
-                  .width = o.width,
-                  .height = o.height,
-                  .crop_x = o.crop_x,
-                  .crop_y = o.crop_y,
-                  .crop_width = o.crop_width,
-                  .crop_height = o.crop_height,
-                  .rotate = o.rotate,
-                  .mirror = o.mirror,
-                  .target_width = o.target_width,
-                  .target_height = o.target_height,
-                  .channels = o.target_format == LR_IMAGE_GREY ? 1 : 3,
-                  .turned = o.rotate == 90 || o.rotate == 270};
-  m->row_channels = m->channels == 1 ? 1 : lr_image_is_yuv(o.format) ? 4 : lr_image_pixel(o.format);
-  place(m, o.fit);
+  m->allocator = *from;
+  fill_geometry(m, &o);
   fill_numbers(m, &o);
   find_kernels(m, o.cpu_mask);
-  if (!alloc_axis(m, &m->across, m->turned ? m->inner_height : m->inner_width) ||
-      !alloc_axis(m, &m->down, m->turned ? m->inner_width : m->inner_height)) {
+  if (!alloc_axis(m, &m->across) || !alloc_axis(m, &m->down)) {
     lr_image_close(m);
     return lr_fail(error, LR_ERR_MEMORY, "image_open: no memory for tables");
   }
-  /* a mirror turns the target's columns round, which go across the source or, turned, down it */
-  bool back_across = m->turned ? o.rotate == 270 : (o.rotate == 180) != o.mirror;
-  bool back_down = m->turned ? (o.rotate == 90) != o.mirror : o.rotate == 180;
-  fill_axis(&m->across, m->crop_x, m->crop_width, back_across, o.filter);
-  fill_axis(&m->down, m->crop_y, m->crop_height, back_down, o.filter);
+  fill_axis(&m->across, o.filter);
+  fill_axis(&m->down, o.filter);
   *image = m;
   return LR_OK;
 }
@@ -185,30 +189,27 @@ void lr_image_close(lr_image *m) {
 }
 
 /* ---- mapping ---- */
-/* x' = scale * x + offset, of a place along the target to the source */
+/* x' = scale * x + offset, from the target, where the axis begins at `inner`, to the source */
 struct line {
   double scale, offset;
 };
 
-static struct line line_of(double inner, double n, double start, double size, bool backwards) {
-  double scale = size / n;
-  return backwards ? (struct line){-scale, start + size + scale * inner}
-                   : (struct line){scale, start - scale * inner};
+static struct line line_of(const struct lr_image_axis *a, double inner) {
+  double scale = (double)a->size / a->n;
+  return a->backwards ? (struct line){-scale, a->start + a->size + scale * inner}
+                      : (struct line){scale, a->start - scale * inner};
 }
+
+static struct line inverse(struct line a) { return (struct line){1 / a.scale, -a.offset / a.scale}; }
 
 void lr_image_mapping(const lr_image *m, lr_image_affine *to_source, lr_image_affine *to_target) {
   if (!m) return;
-  /* p: along the target's columns, q: along its rows */
-  bool back_p = (m->rotate == 90 || m->rotate == 180) != m->mirror,
-       back_q = m->rotate == 180 || m->rotate == 270;
-  double x = m->crop_x, y = m->crop_y, w = m->crop_width, h = m->crop_height;
-  struct line p = line_of(m->inner_x, m->inner_width, m->turned ? y : x, m->turned ? h : w, back_p);
-  struct line q = line_of(m->inner_y, m->inner_height, m->turned ? x : y, m->turned ? w : h, back_q);
-  lr_image_affine s = m->turned ? (lr_image_affine){0, q.scale, q.offset, p.scale, 0, p.offset}
-                                : (lr_image_affine){p.scale, 0, p.offset, 0, q.scale, q.offset};
-  if (to_source) *to_source = s;
-  if (!to_target) return;
-  *to_target =
-      m->turned ? (lr_image_affine){0, 1 / p.scale, -p.offset / p.scale, 1 / q.scale, 0, -q.offset / q.scale}
-                : (lr_image_affine){1 / p.scale, 0, -p.offset / p.scale, 0, 1 / q.scale, -q.offset / q.scale};
+  struct line x = line_of(&m->across, m->turned ? m->inner_y : m->inner_x);
+  struct line y = line_of(&m->down, m->turned ? m->inner_x : m->inner_y), u = inverse(x), v = inverse(y);
+  if (to_source)
+    *to_source = m->turned ? (lr_image_affine){0, x.scale, x.offset, y.scale, 0, y.offset}
+                           : (lr_image_affine){x.scale, 0, x.offset, 0, y.scale, y.offset};
+  if (to_target)
+    *to_target = m->turned ? (lr_image_affine){0, v.scale, v.offset, u.scale, 0, u.offset}
+                           : (lr_image_affine){u.scale, 0, u.offset, 0, v.scale, v.offset};
 }

