@@ -51,5 +51,11 @@ LR_INLINE v4 v4_load_some_f16(const uint16_t *p, size_t n) {
   return vcvt_f32_f16(vreinterpret_f16_u16(v));
 }
 
+LR_INLINE void v4_store_some(float *p, v4 v, size_t n) {
+  vst1q_lane_f32(p, v, 0);
+  if (n > 1) vst1q_lane_f32(p + 1, v, 1);
+  if (n > 2) vst1q_lane_f32(p + 2, v, 2);
+}
+
 /* NEON's minimum and maximum give NaN when one operand is: NaN stays NaN. */
 LR_INLINE v4 v4_clamp(v4 v, v4 lo, v4 hi) { return vminq_f32(vmaxq_f32(v, lo), hi); }

@@ -125,6 +125,32 @@ struct lr_fft_pass {
 };
 typedef void lr_fft_pass_fn(const struct lr_fft_pass *p);
 typedef lr_fft_pass_fn lr_f32_fft_pass_fn, lr_f64_fft_pass_fn;
+/* Pictures (lite_image.h), in builds that have LR_IMAGE. R, G and B of n pixels, 4 bytes each (the last one 0); rgb is written
+ * up to the next multiple of LR_IMAGE_ROOM pixels. Pixel i has y[i], u[i / 2 * step] and v[i / 2 * step]; with step 2, u and v
+ * are neighbours. With l = max(y - black, 0), d = u - 128, e = v - 128: r = saturate((cy l + rv e + 2^19) >> 20), g with
+ * gu d + gv e, b with bu d, which is what OpenCV computes. */
+#define LR_IMAGE_ROOM 16
+struct lr_yuv {
+  int32_t black, cy, rv, gu, gv, bu; /* each factor / 128 fits 16 bits */
+};
+typedef void lr_u8_yuv_fn(size_t n, const uint8_t *y, const uint8_t *u, const uint8_t *v, size_t step,
+                          const struct lr_yuv *k, uint8_t *rgb);
+/* y[i] = 128 a[i] + round(128 (b[i] - a[i]) w / 2^15) for i < n; w in 0 to 2^15 - 1; round: half up. */
+typedef void lr_u8_mix_fn(size_t n, const uint8_t *a, const uint8_t *b, int32_t w, int16_t *y);
+/* Pixel i < n of y, at y[i * y_step], is p + round((q - p) w[i] / 2^15), where p is the pixel x[i] - first of the row and q the
+ * one behind it, of 1, 3 or 4 channels with numbers of 0 to 128 * 255. 4 elements behind every q must be readable. y_channels
+ * is 1, or 4: then a single channel is copied to all, and of 3 channels the last element is anything. */
+typedef void lr_i16_pick_fn(size_t n, size_t channels, const int16_t *row, const int32_t *x, int32_t first,
+                            const int16_t *w, size_t y_channels, int16_t *y, size_t y_step);
+/* n pixels x, of 4 elements, or of 1 where there is one channel, become (x - mean) * scale, rounded after each; element k of a
+ * pixel is channel k of y, or 2 - k with swap. f32, f16, or u8: rounded to even and saturated. plane: elements from one
+ * channel of y to the next; 0: pixels of 3 lie one behind the other. */
+struct lr_pixels {
+  int32_t dtype, channels, swap; /* dtype: enum lr_dtype_code */
+  size_t plane;
+  float mean[4], scale[4]; /* of element k */
+};
+typedef void lr_i16_store_fn(size_t n, const int16_t *x, const struct lr_pixels *o, void *y);
 
 /* ---- all kernels ---- */
 #define LR_KERNEL(signature, function, arch, isa, mr, nr, kr) lr_##signature##_fn function;
@@ -189,6 +215,10 @@ enum lr_signature {
   LR_SIG_f32_winograd_out,
   LR_SIG_f32_fft_pass,
   LR_SIG_f64_fft_pass,
+  LR_SIG_u8_yuv,
+  LR_SIG_u8_mix,
+  LR_SIG_i16_pick,
+  LR_SIG_i16_store,
 };
 const struct lr_kernel *lr_kernel_find(enum lr_signature s, uint32_t cpu);
 /* Line i of kernels.inc, NULL past the end. For the tests, which run all of them. */

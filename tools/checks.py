@@ -151,7 +151,7 @@ def tidy(t: Run) -> str:
     """clang-tidy over the code between a file and a kernel, with asserts on."""
     t.need("clang", "clang-tidy")
     folder = t.build("clang", "-Dtests=true", CC="clang")
-    files = [f for part in ("core", "ops") for f in sorted((ROOT / "lite_runtime" / part).glob("*.c"))]
+    files = [f for part in ("core", "ops", "image") for f in sorted((ROOT / "lite_runtime" / part).glob("*.c"))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         command = ("clang-tidy", "-p", folder, "--quiet", "--extra-arg=-UNDEBUG")
         list(pool.map(lambda f: t.sh(*command, f, show=False), files))
@@ -224,18 +224,19 @@ def planted(t: Run) -> str:
 
 
 def header(t: Run) -> str:
-    """The public header compiles alone, in C11 and in C++11, without a warning."""
+    """Each public header compiles alone, in C11 and in C++11, without a warning."""
     plus = [[c] for c in ("g++", "clang++") if shutil.which(c)]
     if not plus and compiler()[1:]:
         plus = [[*("c++" if w == "cc" else w for w in compiler())]]  # zig c++
     if not plus:
         raise Skip("no C++ compiler is installed")
     main = BUILD / "header.c"
-    main.write_text('#include "lite_runtime.h"\nint main(void) { return lr_version() == 0; }\n')
     flags = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-c", f"-I{ROOT / 'lite_runtime' / 'include'}",
              "-o", str(BUILD / "header.o")]
-    t.sh(*compiler(), "-std=c11", *flags, "-x", "c", main)
-    t.sh(*plus[0], "-std=c++11", *flags, "-x", "c++", main)
+    for name in ("lite_runtime.h", "lite_image.h"):
+        main.write_text(f'#include "{name}"\nint main(void) {{ return lr_version() == 0; }}\n')
+        t.sh(*compiler(), "-std=c11", *flags, "-x", "c", main)
+        t.sh(*plus[0], "-std=c++11", *flags, "-x", "c++", main)
     return "C11 and C++11"
 
 
@@ -288,11 +289,11 @@ SHIPPED = ["-Dbuildtype=minsize", "-Db_ndebug=true", "-Db_lto=true", f"-Dc_args=
 
 
 def size(t: Run) -> str:
-    """The runtime without operators, stripped, for arm64, and the whole one for x86-64."""
+    """The runtime without operators and pictures, stripped, for arm64, and the whole one for x86-64."""
     if importlib.util.find_spec("ziglang") is None:
         environment.pip(Path(PY), environment.ZIG)
     cross = ["--cross-file", str(ROOT / "tools" / "cross" / "zig-aarch64-linux-gnu.ini")]
-    n = shared_library(t.build("size", *cross, "-Dops=none", *SHIPPED)).stat().st_size
+    n = shared_library(t.build("size", *cross, "-Dops=none", "-Dimage=false", *SHIPPED)).stat().st_size
     if n > MAX_EMPTY_RUNTIME:
         raise Failed(f"the runtime without operators has {n} bytes; the limit is {MAX_EMPTY_RUNTIME}")
     words = f"no operators: {n} bytes (limit {MAX_EMPTY_RUNTIME})"
@@ -417,7 +418,7 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "arm64": (arm64, "C build for aarch64, C tests under qemu on three CPUs"),
     "stack": (stack, "stack references in the inner loops of GEMM kernels, by gcc and clang"),
     "planted": (planted, "bugs planted in kernels are seen by their tests"),
-    "header": (header, "the public header alone, in C and C++"),
+    "header": (header, "the public headers, each alone, in C and C++"),
     "symbols": (symbols, "exported symbols"),
     "hardening": (hardening, "what the shared library is protected by"),
     "size": (size, "size of the runtime without operators, and with all"),

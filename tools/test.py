@@ -17,8 +17,8 @@ from pathlib import Path
 import environment
 
 PACKAGES = ["meson", "ninja", "meson-python", "cffi", "numpy", "onnx", "onnxruntime", "flatbuffers", "flatc", "click",
-            "rich", "pytest", "pillow", "hypothesis", "pyelftools", "ruff", "gcovr", "clang-format",
-            "mypy", "pdoc"]
+            "rich", "pytest", "pillow", "opencv-python-headless", "hypothesis", "pyelftools", "ruff",
+            "gcovr", "clang-format", "mypy", "pdoc"]
 # program: packages of Debian and Ubuntu that bring it
 PROGRAMS = {
     "gcc": ["gcc", "libc6-dev"],

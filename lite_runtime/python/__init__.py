@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import arrays
+from . import arrays, image
 from ._lr import ffi, lib
 from .arrays import Step, SupportsArray, SupportsBuffer, SupportsDLPack
 from .background import RunFuture
@@ -40,7 +40,7 @@ __all__ = [
     "CPU_PORTABLE", "AnyArray", "ArgumentError", "ArgumentTypeError", "Benchmark", "CancelledError", "DeviceError",
     "Error", "FileError", "Model", "ModelError", "OutOfMemoryError", "Pool", "RunFuture", "Session", "Status",
     "Step", "StepTime", "SupportsArray", "SupportsBuffer", "SupportsDLPack", "TensorInfo", "TensorValueError",
-    "Times", "UnsupportedError", "VersionError", "Versus", "benchmark", "convert", "cpu_features",
+    "Times", "UnsupportedError", "VersionError", "Versus", "benchmark", "convert", "cpu_features", "image",
 ]
 
 CPU_PORTABLE = 0x80000000
