@@ -134,6 +134,9 @@ def lint(t: Run) -> str:
 
 
 def package(t: Run) -> str:
+    """In CI from an sdist of what is committed; else the folder as it is, and again only what changed."""
+    if in_ci() or t.full:
+        return installing.clean_package(t)
     environment.install(Path(PY), "package", dict(os.environ))
     return t.sh(PY, "-c", "import lite_runtime; print(lite_runtime.__version__)").strip()
 
@@ -385,7 +388,7 @@ def corpus_arm64(t: Run) -> str:
 
 STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "lint": (lint, "ruff, clang-format"),
-    "package": (package, "the Python package, built and installed"),
+    "package": (package, "the Python package, built and installed (CI, --full: from an sdist, in a clean environment)"),
     "native": (native, "C build and C tests with this machine's compiler"),
     "clang": (clang, "the same with clang"),
     "tidy": (tidy, "clang-tidy, the checks of .clang-tidy"),

@@ -1,8 +1,11 @@
-"""The step of checks.py about what users get by `meson install`."""
+"""The steps of checks.py about what users get: what `meson install` gives, and the source distribution."""
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
+import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,3 +101,26 @@ def library(t: Run, folder: Path) -> str:
     with_make(t, prefix)
     with_cmake(t, prefix)
     return "pkg-config and CMake, shared and static"
+
+
+def clean_package(t: Run) -> str:
+    """What a user's machine does: in an environment with nothing but the tool `build`, an sdist, from which alone a
+    wheel; that one is installed for the other steps."""
+    clean, dist = BUILD / "clean-venv", BUILD / "dist"
+    shutil.rmtree(clean, ignore_errors=True)
+    shutil.rmtree(dist, ignore_errors=True)
+    t.sh(sys.executable, "-m", "venv", clean)
+    python = clean / "bin" / "python"
+    environment.pip(python, "-c", str(environment.PINS), "build")
+    ours = str(Path(sys.executable).parent)  # has meson and ninja, which build isolation must bring
+    path = os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if p != ours)
+    t.sh(python, "-m", "build", "--outdir", dist, ROOT, PATH=path, PIP_CONSTRAINT=str(environment.PINS))
+    with tarfile.open(next(dist.glob("*.tar.gz"))) as f:
+        names = {n.partition("/")[2] for n in f.getnames()}
+    tracked = t.sh("git", "ls-files", show=False).split("\n")
+    missing = [n for n in tracked if n and n not in names]
+    if missing:
+        raise environment.ToolError(f"the sdist lacks {', '.join(missing)}")
+    wheel = next(dist.glob("*.whl"))
+    environment.pip(Path(sys.executable), "--no-deps", "--force-reinstall", str(wheel))
+    return f"an sdist of {len(names)} files, from it {wheel.name}"
