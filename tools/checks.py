@@ -19,6 +19,7 @@ from pathlib import Path
 import environment
 import fuzzing
 import installing
+import models
 
 ROOT = environment.ROOT
 BUILD = ROOT / "build"
@@ -370,7 +371,7 @@ def libfuzzer(t: Run) -> str:
 
 def corpus(t: Run) -> str:
     t.sh(PY, "tools/models.py")
-    print(t.sh(PY, "tools/check_models.py", BUILD / "models", show=False).rstrip(), flush=True)
+    print(t.sh(PY, "tools/check_models.py", BUILD / "models", *models.MODELS, show=False).rstrip(), flush=True)
     return ""
 
 
@@ -378,7 +379,7 @@ def corpus_arm64(t: Run) -> str:
     t.need("aarch64-linux-gnu-gcc", "qemu-aarch64")
     program = next(t.build("arm64", *CROSS, "-Dtests=true").rglob("run_model"))
     t.sh(PY, "tools/models.py")
-    words = ["tools/check_models.py", BUILD / "models", "--program", f"{ARM_RUNNER} {program}"]
+    words = ["tools/check_models.py", BUILD / "models", *models.MODELS, "--program", f"{ARM_RUNNER} {program}"]
     out = t.sh(PY, *words, show=False)
     print(out.rstrip(), flush=True)
     words = ["-m", "pytest", "-p", "no:cacheprovider", "tests/ops/test_winograd.py"]
