@@ -23,7 +23,8 @@ def words(text: str) -> list[str]:
     """Lower-case words without accents; a sign of punctuation or a Chinese character is a word of its own."""
     out: list[str] = []
     new = True
-    for c in unicodedata.normalize("NFD", text.lower()):
+    lower = "".join(map(str.lower, text))  # each by itself: in a word the last sigma becomes another
+    for c in unicodedata.normalize("NFD", lower):
         kind = unicodedata.category(c)
         if kind == "Mn" or (kind in ("Cc", "Cf", "Co") and c not in "\t\n\r"):
             continue

@@ -172,7 +172,13 @@ static void ownership() {
   model = Model(path("convnet.lrm"));
   b.run();
   FAILS(a.run(), LR_ERR_ARGUMENT, "session is NULL");
+  FAILS(a.plan(), LR_ERR_ARGUMENT, "session is NULL");
+  FAILS(a.resize({LR_INPUT, 0}, {1, 8}), LR_ERR_ARGUMENT, "no such session");
+  FAILS(a.tensor({LR_INPUT, 0}), LR_ERR_ARGUMENT, "no such session");
+  FAILS(a.bind({LR_INPUT, 0}, nullptr, 0), LR_ERR_ARGUMENT, "no such session");
   FAILS(a.input("x"), LR_ERR_ARGUMENT, "has no input");
+  a.reset_state();
+  EXPECT(a.memory() == 0);
   lr_error error;
   EXPECT(a.try_run(nullptr, &error) == LR_ERR_ARGUMENT && b.try_run() == LR_OK);
   a.cancel();
