@@ -18,6 +18,8 @@ from pathlib import Path
 
 import environment
 import fuzzing
+import installing
+import models
 
 ROOT = environment.ROOT
 BUILD = ROOT / "build"
@@ -119,6 +121,10 @@ class Run:
         self.sh("meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", *options, **env)
 
 
+def in_ci() -> bool:
+    return os.environ.get("CI", "").lower() in ("true", "1")
+
+
 def compiler() -> list[str]:
     return shlex.split(os.environ.get("CC", "")) or [next(c for c in ("gcc", "cc", "clang") if shutil.which(c))]
 
@@ -126,12 +132,16 @@ def compiler() -> list[str]:
 # ---- steps: each raises Skip or Failed, or returns what it found in a few words ----
 def lint(t: Run) -> str:
     t.sh(PY, "-m", "ruff", "check", ".")
-    files = [f for end in ("c", "h", "inl") for f in sorted(ROOT.rglob(f"*.{end}")) if BUILD not in f.parents]
+    ends = ("c", "h", "inl", "cpp", "hpp")
+    files = [f for end in ends for f in sorted(ROOT.rglob(f"*.{end}")) if BUILD not in f.parents]
     t.sh("clang-format", "--dry-run", "-Werror", *(f for f in files if ".venv" not in str(f)))
     return ""
 
 
 def package(t: Run) -> str:
+    """In CI from an sdist of what is committed; else the folder as it is, and again only what changed."""
+    if in_ci() or t.full:
+        return installing.clean_package(t)
     environment.install(Path(PY), "package", dict(os.environ))
     return t.sh(PY, "-c", "import lite_runtime; print(lite_runtime.__version__)").strip()
 
@@ -224,20 +234,31 @@ def planted(t: Run) -> str:
 
 
 def header(t: Run) -> str:
-    """Each public header compiles alone, in C11 and in C++11, without a warning."""
+    """The public headers compile without a warning: the C ones alone, in C11 and in C++11; the C++ one in C++17 and 20,
+    where its test runs."""
     plus = [[c] for c in ("g++", "clang++") if shutil.which(c)]
     if not plus and compiler()[1:]:
         plus = [[*("c++" if w == "cc" else w for w in compiler())]]  # zig c++
     if not plus:
         raise Skip("no C++ compiler is installed")
-    main = BUILD / "header.c"
-    flags = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-c", f"-I{ROOT / 'lite_runtime' / 'include'}",
-             "-o", str(BUILD / "header.o")]
+    main, test = BUILD / "header.c", BUILD / "test_wrapper"
+    flags = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{ROOT / 'lite_runtime' / 'include'}"]
     for name in ("lite_runtime.h", "lite_image.h"):
         main.write_text(f'#include "{name}"\nint main(void) {{ return lr_version() == 0; }}\n')
-        t.sh(*compiler(), "-std=c11", *flags, "-x", "c", main)
-        t.sh(*plus[0], "-std=c++11", *flags, "-x", "c++", main)
-    return "C11 and C++11"
+        t.sh(*compiler(), "-std=c11", *flags, "-c", "-x", "c", main, "-o", BUILD / "header.o")
+        t.sh(*plus[0], "-std=c++11", *flags, "-c", "-x", "c++", main, "-o", BUILD / "header.o")
+    archive = t.build("native", "-Dtests=true") / "lite_runtime" / "liblite_runtime.a"
+    for one in plus:
+        for standard in ("c++17", "c++20"):
+            t.sh(*one, f"-std={standard}", *flags, "-Wshadow", "-Wconversion", "-Wold-style-cast",
+                 ROOT / "tests" / "runtime" / "test_wrapper.cpp", archive, "-pthread", "-lm", "-o", test)
+            t.sh(test, t.models())
+    return f"C11, C++11; the wrapper in C++17 and C++20 by {', '.join(one[0] for one in plus)}"
+
+
+def library(t: Run) -> Path:
+    """The folder where the library is built as examples/README.md says."""
+    return t.build("c", "-Dc_link_args=-s", f"--prefix={BUILD / 'out'}", "--libdir=lib")
 
 
 def shared_library(folder: Path) -> Path:
@@ -299,32 +320,16 @@ def size(t: Run) -> str:
     words = f"no operators: {n} bytes (limit {MAX_EMPTY_RUNTIME})"
     if platform.machine() != "x86_64":
         return words
-    n = shared_library(t.build("release", "-Dc_link_args=-s")).stat().st_size
+    n = shared_library(library(t)).stat().st_size
     if n > MAX_RUNTIME:
         raise Failed(f"the runtime has {n} bytes on x86-64; the limit is {MAX_RUNTIME}")
     return f"{words}; all, x86-64: {n} bytes (limit {MAX_RUNTIME})"
 
 
 def installed(t: Run) -> str:
-    """`meson install` gives header, libraries and a pkg-config file, from which an app builds and runs both ways."""
-    t.need("pkg-config")
-    root, main = BUILD / "installed", BUILD / "app.c"
-    shutil.rmtree(root, ignore_errors=True)
-    t.sh("meson", "install", "-C", t.build("release", "-Dc_link_args=-s"), "--no-rebuild", DESTDIR=str(root))
-    found = sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
-    where = next(root.rglob("lite_runtime.pc")).parent
-    main.write_text("#include <lite_runtime.h>\n#include <stdio.h>\n"
-                    'int main(void) { return lr_model_open("none.lrm", NULL, NULL, NULL) != LR_ERR_ARGUMENT || '
-                    "puts(lr_version()) < 0; }\n")
-    version = ""
-    for query, link in (([], []), (["--static"], ["-static"])):
-        flags = t.sh("pkg-config", "--cflags", "--libs", *query, "lite_runtime", show=False,
-                     PKG_CONFIG_PATH=str(where), PKG_CONFIG_SYSROOT_DIR=str(root)).split()
-        t.sh(*compiler(), "-std=c11", main, *link, *flags, "-o", BUILD / "app")
-        version = t.sh(BUILD / "app", LD_LIBRARY_PATH=str(where.parent)).strip()
-    if not any(f.endswith("include/lite_runtime.h") for f in found) or any("tools" in f for f in found):
-        raise Failed(f"installed are {', '.join(found)}")
-    return f"{version}: {', '.join(Path(f).name for f in found)}"
+    """`meson install` gives headers, libraries and what pkg-config and CMake need, from which apps build and run."""
+    t.need("pkg-config", "make", "cmake", "g++")
+    return installing.library(t, library(t))
 
 
 def python_tests(t: Run) -> str:
@@ -392,7 +397,7 @@ def libfuzzer(t: Run) -> str:
 
 def corpus(t: Run) -> str:
     t.sh(PY, "tools/models.py")
-    print(t.sh(PY, "tools/check_models.py", BUILD / "models", show=False).rstrip(), flush=True)
+    print(t.sh(PY, "tools/check_models.py", BUILD / "models", *models.MODELS, show=False).rstrip(), flush=True)
     return ""
 
 
@@ -400,7 +405,8 @@ def corpus_arm64(t: Run) -> str:
     t.need("aarch64-linux-gnu-gcc", "qemu-aarch64")
     program = next(t.build("arm64", *CROSS, "-Dtests=true").rglob("run_model"))
     t.sh(PY, "tools/models.py")
-    out = t.sh(PY, "tools/check_models.py", BUILD / "models", "--program", f"{ARM_RUNNER} {program}", show=False)
+    words = ["tools/check_models.py", BUILD / "models", *models.MODELS, "--program", f"{ARM_RUNNER} {program}"]
+    out = t.sh(PY, *words, show=False)
     print(out.rstrip(), flush=True)
     words = ["-m", "pytest", "-p", "no:cacheprovider", "tests/ops/test_winograd.py"]
     t.sh(PY, *words, LR_PROGRAM=f"{ARM_RUNNER} {program}")
@@ -409,7 +415,7 @@ def corpus_arm64(t: Run) -> str:
 
 STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "lint": (lint, "ruff, clang-format"),
-    "package": (package, "the Python package, built and installed"),
+    "package": (package, "the Python package, built and installed (CI, --full: from an sdist, in a clean environment)"),
     "native": (native, "C build and C tests with this machine's compiler"),
     "clang": (clang, "the same with clang"),
     "tidy": (tidy, "clang-tidy, the checks of .clang-tidy"),
@@ -418,11 +424,11 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "arm64": (arm64, "C build for aarch64, C tests under qemu on three CPUs"),
     "stack": (stack, "stack references in the inner loops of GEMM kernels, by gcc and clang"),
     "planted": (planted, "bugs planted in kernels are seen by their tests"),
-    "header": (header, "the public headers, each alone, in C and C++"),
+    "header": (header, "the public headers, in C and C++, by each compiler"),
     "symbols": (symbols, "exported symbols"),
     "hardening": (hardening, "what the shared library is protected by"),
     "size": (size, "size of the runtime without operators, and with all"),
-    "install": (installed, "an app built from what meson install gives, shared and static"),
+    "install": (installed, "apps built from what meson install gives, by pkg-config and CMake, shared and static"),
     "pytest": (python_tests, "all Python tests"),
     "types": (types, "mypy --strict on a user's script, mypy on the runtime's Python side"),
     "api-docs": (api_docs, "the Python API's documentation, made by pdoc"),
@@ -472,11 +478,10 @@ def main() -> int:
     print(f"\n{'step':13s} {'result':8s} {'seconds':>8s}")
     for n, (result, seconds, words) in results.items():
         print(f"{n:13s} {result:8s} {seconds:8.1f}  {words}")
-    ci = os.environ.get("CI", "").lower() in ("true", "1")
-    bad = [n for n, (result, _, _) in results.items() if result == "FAILED" or (ci and result == "skipped")]
+    bad = [n for n, (result, _, _) in results.items() if result == "FAILED" or (in_ci() and result == "skipped")]
     end = f"failed: {', '.join(bad)}" if bad else "all well"
     print(f"{len(results)} steps in {time.monotonic() - start:.0f} s: {end}"
-          + (" (with CI=true a skipped step is a failure)" if ci and bad else ""))
+          + (" (with CI=true a skipped step is a failure)" if in_ci() and bad else ""))
     return 1 if bad else 0
 
 

