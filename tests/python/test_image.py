@@ -118,13 +118,14 @@ def test_opencv_nearest() -> None:
         assert np.array_equal(image.to_input(a, "bgr", size, colour="bgr", dtype=np.uint8, filter="nearest")[0], want)
 
 
-def test_opencv_matrix_of_yuv_is_exact() -> None:
+@pytest.mark.parametrize("format", [*YUV, *PACKED])
+def test_opencv_colours_are_exact(format: str) -> None:
     cv2 = pytest.importorskip("cv2")
-    rng = np.random.default_rng(1)
-    a = rng.integers(0, 256, (300, 256), np.uint8)
-    for format in YUV:
-        want = cv2.cvtColor(a, getattr(cv2, f"COLOR_YUV2RGB_{format.upper()}"))
-        got = image.to_input(a, format, dtype=np.uint8)[0]
+    shape = (300, 256) if format in YUV else (300, 256, PACKED[format])
+    a = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    for colour in ("rgb", "bgr", "grey"):
+        want = opencv_rgb(cv2, format, a, colour)
+        got = image.to_input(a, format, dtype=np.uint8, colour=colour)[0].reshape(want.shape)
         assert np.abs(got.astype(int) - want).max() <= (0 if SAME_ROUNDING else 1)
 
 
