@@ -240,8 +240,9 @@ static lr_status run(struct lr_run *r) {
   j.rows_rank = last;
   for (int32_t i = last - 1, k = last; i >= 0; k = i--)
     j.x_stride[i] = k == last ? x->dim[last] * (int64_t)j.block : j.x_stride[k] * x->dim[k];
-  int64_t size = axis_size(&j.axis[last]),
-          rows = lr_view_count(y) * (int64_t)j.size / size / (int64_t)j.block;
+  int64_t size = axis_size(&j.axis[last]);
+  assert(size > 0 && j.block > 0); /* y has elements */
+  int64_t rows = lr_view_count(y) * (int64_t)j.size / size / (int64_t)j.block;
   j.each = min64(size, PIECE_BYTES / (int64_t)j.block + 1);
   j.pieces = (size + j.each - 1) / j.each;
   lr_move_rows(r->pool, rows * j.pieces, j.each * (int64_t)j.block + 64, body, &j);
