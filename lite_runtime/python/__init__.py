@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._lr import ffi, lib
-from .arrays import Step
+from .arrays import Buffer, Step
 from .benchmark import Benchmark, StepTime, Times, Versus, benchmark
 from .errors import (
     ArgumentError,
@@ -30,8 +30,8 @@ from .session import Session
 
 __version__ = ffi.string(lib.lr_version()).decode()
 __all__ = [
-    "CPU_PORTABLE", "ArgumentError", "ArgumentTypeError", "Benchmark", "CancelledError", "DeviceError", "Error",
-    "FileError", "Model", "ModelError", "OutOfMemoryError", "Pool", "Session", "Status", "Step", "StepTime",
+    "CPU_PORTABLE", "ArgumentError", "ArgumentTypeError", "Benchmark", "Buffer", "CancelledError", "DeviceError",
+    "Error", "FileError", "Model", "ModelError", "OutOfMemoryError", "Pool", "Session", "Status", "Step", "StepTime",
     "TensorInfo", "TensorValueError", "Times", "UnsupportedError", "Versus", "VersionError", "benchmark", "convert",
     "cpu_features",
 ]

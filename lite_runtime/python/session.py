@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ._lr import ffi, lib
-from .arrays import Step, check_array, check_shape, names_of, step_of, tensor_copy, tensor_view
+from .arrays import Buffer, Step, buffer_of, check_array, check_shape, names_of, step_of, tensor_copy, tensor_view
 from .errors import ArgumentError, ArgumentTypeError, OutOfMemoryError, call, new_error, raise_status
 from .model import INPUT, OUTPUT, STATE, Model, Pool, TensorInfo, check_int, check_threads
 
@@ -168,6 +168,20 @@ class Session:
             while lib.lr_session_step(self._ptr, len(steps), c):
                 steps.append(step_of(c))
             return steps
+        finally:
+            self._busy.release()
+
+    def buffers(self) -> tuple[list[Buffer], int]:
+        """Where each tensor and each step's scratch of the plan for the current shapes lies, and the bytes of the
+        plan's memory. (What inner sessions of `if` and `loop` take is not in it.)"""
+        self._acquire("buffers")
+        try:
+            self._plan()
+            found: list[Buffer] = []
+            c = ffi.new("lr_tool_buffer *")
+            while lib.lr_tool_plan_buffer(self._ptr, len(found), c):
+                found.append(buffer_of(c))
+            return found, int(lib.lr_tool_plan_bytes(self._ptr))
         finally:
             self._busy.release()
 
