@@ -42,7 +42,7 @@ def picture(page: Path) -> bytes:
     for k, image in enumerate(images):
         whole.paste(image, (0, sum(i.height for i in images[:k])))
     out = io.BytesIO()
-    whole.quantize(96, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    whole.quantize(256, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     return out.getvalue()
 
 

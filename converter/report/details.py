@@ -46,7 +46,7 @@ def _facts(facts: dict[str, Any], g: int, node: dict[str, Any], times: dict[int,
     if t:
         rows.append(["time", f"{duration(t['ms'])}, {100 * t['share']:.1f} %"])
         if t["gflop"] is not None:
-            rows.append(["arithmetic", f"{t['gflop']:.4f} GFLOP"])
+            rows.append(["arithmetic", f"{t['gflop']:.3g} GFLOP"])
         if t["peak"] is not None:
             rows.append(["of the peak", f"{100 * t['peak']:.1f} %"])
     return {"title": "", "rows": rows}

@@ -8,7 +8,12 @@ import pytest
 
 from lite_runtime.converter.report import drawing, render
 from lite_runtime.converter.report.layout import arrange
-from lite_runtime.converter.report.marks import ticks
+from lite_runtime.converter.report.marks import FAMILY, WORDS, ticks
+from lite_runtime.spec.ops import OPS
+
+
+def test_every_operator_has_a_family():
+    assert set(FAMILY) == set(OPS) and set(FAMILY.values()) == set(WORDS)
 
 
 def random_graph(n, seed):
