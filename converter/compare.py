@@ -84,10 +84,12 @@ def _expected(source: Source, names: list[str], feeds: Feeds, clock: Clock) -> F
 
 def compare_model(model: str | os.PathLike[str] | bytes | onnx.ModelProto, data: bytes, feeds: Feeds | None = None, *,
                   set: Mapping[str, Any] | None = None, state: Mapping[str, str] | None = None,
-                  dims: Mapping[str, int] | None = None, timeout: float = 600.0, seed: int = 0) -> list[Layer]:
+                  dims: Mapping[str, int] | None = None, timeout: float = 600.0, seed: int = 0,
+                  shapes: Mapping[str, tuple[int, ...]] | None = None) -> list[Layer]:
     """Compares each layer of an .lrm file with the ONNX model that it was converted from.
 
-    feeds: inputs; None makes seeded ones, of sizes that the model takes. set, state, dims: as given to the conversion.
+    feeds: inputs; None looks for seeded ones on which the reference is exact itself, of sizes that the model takes, or
+    of these `shapes`. set, state, dims: as given to the conversion.
     """
     from .cases import Cases, Source
     from .frontend import load
@@ -103,6 +105,8 @@ def compare_model(model: str | os.PathLike[str] | bytes | onnx.ModelProto, data:
                 return compare_layers(source, data, feeds, precision, clock)
             for reference in references(proto, clock, refusals):
                 cases = Cases(source, session, reference, precision, seed, clock)
+                if shapes:
+                    cases.trials = [trial | dict(shapes) for trial in cases.trials[:1]]
                 case = cases.first()
                 if case:
                     return compare_layers(source, data, case.steps[0], precision, clock)

@@ -334,7 +334,13 @@ def installed(t: Run) -> str:
 
 def python_tests(t: Run) -> str:
     t.sh(PY, "tools/models.py")
-    t.sh(PY, "-m", "pytest", "-p", "no:cacheprovider", "tests", LR_MODELS=str(BUILD / "models"))
+    t.sh(PY, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not browser", "tests", LR_MODELS=str(BUILD / "models"))
+    return ""
+
+
+def browser_tests(t: Run) -> str:
+    t.need("chromium")
+    t.sh(PY, "-m", "pytest", "-p", "no:cacheprovider", "-m", "browser", "tests/python")
     return ""
 
 
@@ -429,7 +435,8 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "hardening": (hardening, "what the shared library is protected by"),
     "size": (size, "size of the runtime without operators, and with all"),
     "install": (installed, "apps built from what meson install gives, by pkg-config and CMake, shared and static"),
-    "pytest": (python_tests, "all Python tests"),
+    "pytest": (python_tests, "all Python tests, but for those in a browser"),
+    "browser": (browser_tests, "the pages of lite-opt report in a headless Chromium"),
     "types": (types, "mypy --strict on a user's script, mypy on the runtime's Python side"),
     "api-docs": (api_docs, "the Python API's documentation, made by pdoc"),
     "fuzz": (fuzz, "20,000 damaged files on each instruction set level (--full 1,000,000)"),

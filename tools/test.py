@@ -17,7 +17,7 @@ from pathlib import Path
 import environment
 
 PACKAGES = ["meson", "ninja", "meson-python", "cffi", "numpy", "onnx", "onnxruntime", "flatbuffers", "flatc", "click",
-            "rich", "pytest", "pillow", "opencv-python-headless", "hypothesis", "pyelftools", "ruff",
+            "rich", "jinja2", "pytest", "pillow", "opencv-python-headless", "hypothesis", "pyelftools", "ruff",
             "gcovr", "clang-format", "mypy", "pdoc"]
 # program: packages of Debian and Ubuntu that bring it
 PROGRAMS = {
@@ -32,6 +32,8 @@ PROGRAMS = {
     "qemu-aarch64": ["qemu-user"],
     "aarch64-linux-gnu-gcc": ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
 }
+# apart, because apt installs all or none, and Ubuntu has it as a snap only
+BROWSER = {"chromium": ["chromium"]}
 
 
 def is_there(program: str) -> bool:
@@ -40,12 +42,12 @@ def is_there(program: str) -> bool:
     return environment.clang_has_fuzzer()
 
 
-def install_programs() -> None:
+def install_programs(programs: dict[str, list[str]]) -> None:
     """Installs the missing programs by apt where that is allowed; else says in one line what is missing."""
-    missing = [p for p in PROGRAMS if not is_there(p)]
+    missing = [p for p in programs if not is_there(p)]
     if not missing:
         return
-    packages = [k for p in missing for k in PROGRAMS[p]]
+    packages = [k for p in missing for k in programs[p]]
     root = not hasattr(os, "geteuid") or os.geteuid() == 0
     sudo = [] if root else ["sudo", "-n"]
     if not root and shutil.which("sudo"):
@@ -58,8 +60,8 @@ def install_programs() -> None:
                                text=True)
             if r.returncode:
                 print(f"apt-get {command[0]} failed: {r.stdout.strip().splitlines()[-1:]}", flush=True)
-        missing = [p for p in PROGRAMS if not is_there(p)]
-        packages = [k for p in missing for k in PROGRAMS[p]]
+        missing = [p for p in programs if not is_there(p)]
+        packages = [k for p in missing for k in programs[p]]
     if missing:
         print(f"missing: {', '.join(missing)}, so steps are skipped; run: apt install {' '.join(packages)}", flush=True)
 
@@ -71,7 +73,8 @@ def main() -> int:
     try:
         python = environment.make(environment.ROOT / ".venv-test", PACKAGES)
         if "--list" not in sys.argv[1:]:
-            install_programs()
+            install_programs(PROGRAMS)
+            install_programs(BROWSER)
     except (environment.ToolError, OSError) as e:
         print(f"test.py: {e}", file=sys.stderr)
         return 1

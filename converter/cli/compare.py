@@ -49,9 +49,11 @@ def command(ctx: click.Context, model: str, file: str | None, set_: dict[str, An
         feeds = None
         if files or shapes:
             with Session(data) as session:
-                feeds, _ = gather_feeds(session, files, shapes, seed)
+                feeds, _ = gather_feeds(session, files, shapes, seed)  # refuses names that the model does not have
+            feeds = feeds if files else None
         tell("running both models")
-        layers = compare_model(model, data, feeds, set=set_, state=state, dims=dims, timeout=timeout, seed=seed)
+        layers = compare_model(model, data, feeds, set=set_, state=state, dims=dims, timeout=timeout, seed=seed,
+                               shapes=shapes)
     if not layers:
         raise ConvertError("compare: no tensor of the file has the name of one of the model's; is it of that model?")
     wrong = [x for x in layers if not x.result.ok]

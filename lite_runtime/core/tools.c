@@ -5,6 +5,7 @@
 #include "hash.h"
 #include "node.h"
 #include "program.h"
+#include "session.h"
 
 uint64_t lr_tool_hash(const void *data, size_t bytes) { return lr_hash64(data, bytes); }
 
@@ -106,3 +107,69 @@ lr_status lr_tool_infer(int32_t op, const uint32_t *attrs, int32_t n_attrs, cons
   lr_arena_clear(&c.arena);
   return status;
 }
+
+/* ---- the memory of a plan ---- */
+static int32_t where_is(enum lr_place place) {
+  switch (place) {
+    case LR_AT_ARENA:
+      return LR_TOOL_IN_PLAN;
+    case LR_AT_INPUT:
+    case LR_AT_OUTPUT:
+    case LR_AT_STATE:
+      return LR_TOOL_IN_IO;
+    case LR_AT_DYNAMIC:
+      return LR_TOOL_IN_RUN;
+    default:
+      return LR_TOOL_IN_CONSTANT;
+  }
+}
+
+/* Bytes from a tensor's first to its last element. */
+static uint64_t span_of(const struct lr_plan_tensor *t) {
+  int64_t last = 0;
+  for (int32_t i = 0; i < t->type.rank; i++) {
+    if (!t->type.dim[i]) return 0;
+    last += (t->type.dim[i] - 1) * t->stride[i];
+  }
+  return (uint64_t)(last + 1) * lr_dtype_size(t->type.dtype);
+}
+
+static void describe_tensor(const struct lr_plan *p, int32_t i, lr_tool_buffer *b) {
+  const struct lr_plan_tensor *t = &p->tensor[i], *root = &p->tensor[t->root];
+  *b = (lr_tool_buffer){.name = t->def->name ? t->def->name : "",
+                        .where = where_is(root->place),
+                        .producer = t->producer,
+                        .first = t->last < 0 ? -1 : t->first,
+                        .last = t->last,
+                        .root = t->root};
+  if (!lr_type_known(&t->type)) return;
+  b->offset = (uint64_t)t->offset * lr_dtype_size(t->type.dtype);
+  if (root->place == LR_AT_ARENA) b->offset += root->arena_offset;
+  b->bytes = lr_type_bytes(&t->type);
+  b->span = span_of(t);
+}
+
+int32_t lr_tool_plan_buffer(const lr_session *s, int32_t i, lr_tool_buffer *buffer) {
+  if (!s || !buffer || !s->plan.ready || i < 0) return 0;
+  const struct lr_plan *p = &s->plan;
+  if (i < p->n_tensors) {
+    describe_tensor(p, i, buffer);
+    return 1;
+  }
+  int32_t step = i - p->n_tensors;
+  if (step >= p->n_steps) return 0;
+  const struct lr_plan_step *st = &p->step[step];
+  *buffer = (lr_tool_buffer){.name = st->node->name,
+                             .scratch = 1,
+                             .where = st->dynamic ? LR_TOOL_IN_RUN : LR_TOOL_IN_PLAN,
+                             .producer = step,
+                             .first = step,
+                             .last = step,
+                             .root = i,
+                             .offset = st->dynamic ? 0 : st->scratch_offset,
+                             .bytes = st->dynamic ? 0 : st->scratch_bytes,
+                             .span = st->dynamic ? 0 : st->scratch_bytes};
+  return 1;
+}
+
+uint64_t lr_tool_plan_bytes(const lr_session *s) { return s && s->plan.ready ? s->plan.bytes : 0; }

@@ -23,6 +23,32 @@ LR_API int32_t lr_tool_has_op(int32_t op);
  * sets that cpu_mask allows (0: all; as in lr_model_options): the best of short loops tried for `seconds`. 0 when this
  * architecture is not known. */
 LR_API double lr_tool_fma_peak(double seconds, uint32_t cpu_mask);
+
+/* One piece of memory of a session's plan. Addresses count from the start of the plan's own memory (activations and scratch),
+ * in which pieces that never live at the same time may overlap. */
+typedef enum lr_tool_where {
+  LR_TOOL_IN_PLAN = 0,     /* at `offset` of the plan's memory */
+  LR_TOOL_IN_IO = 1,       /* in the memory of an input, output or state; offset counts from its start */
+  LR_TOOL_IN_CONSTANT = 2, /* a constant of the file, or made of constants when planning */
+  LR_TOOL_IN_RUN = 3       /* its size depends on values or it comes out of a subgraph: taken in each run */
+} lr_tool_where;
+typedef struct lr_tool_buffer {
+  const char *name; /* of the tensor; of the node whose scratch it is. Lives as long as the model */
+  int32_t scratch;  /* 1: scratch of the step `first` */
+  int32_t where;    /* lr_tool_where */
+  int32_t producer; /* step that makes it, -1 for none */
+  int32_t first,
+      last; /* steps of its life; with what lies in it; last is the number of steps when it outlives the run */
+  int32_t
+      root; /* index of the buffer of which it is a part (a view, in place, in a concatenation), else its own */
+  uint64_t offset; /* its first byte */
+  uint64_t bytes;  /* of its elements; 0 while the size is not known */
+  uint64_t span;   /* from its first byte to its last, which is more when its rows lie apart */
+} lr_tool_buffer;
+/* Buffer i of the current plan: first all tensors, then the scratch of steps. Returns 0 past the end or without a plan. */
+LR_API int32_t lr_tool_plan_buffer(const lr_session *session, int32_t i, lr_tool_buffer *buffer);
+/* Bytes of the plan's memory. */
+LR_API uint64_t lr_tool_plan_bytes(const lr_session *session);
 /* end tools */
 #ifdef __cplusplus
 }

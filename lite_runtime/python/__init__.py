@@ -15,7 +15,7 @@ from typing import Any
 
 from . import arrays, image
 from ._lr import ffi, lib
-from .arrays import Step, SupportsArray, SupportsBuffer, SupportsDLPack
+from .arrays import Buffer, Step, SupportsArray, SupportsBuffer, SupportsDLPack
 from .background import RunFuture
 from .errors import (
     ArgumentError,
@@ -37,10 +37,11 @@ from .timing import Benchmark, StepTime, Times, Versus, benchmark
 
 __version__ = ffi.string(lib.lr_version()).decode()
 __all__ = [
-    "CPU_PORTABLE", "AnyArray", "ArgumentError", "ArgumentTypeError", "Benchmark", "CancelledError", "DeviceError",
-    "Error", "FileError", "Model", "ModelError", "OutOfMemoryError", "Pool", "RunFuture", "Session", "Status",
-    "Step", "StepTime", "SupportsArray", "SupportsBuffer", "SupportsDLPack", "TensorInfo", "TensorValueError",
-    "Times", "UnsupportedError", "VersionError", "Versus", "benchmark", "convert", "cpu_features", "image",
+    "CPU_PORTABLE", "AnyArray", "ArgumentError", "ArgumentTypeError", "Benchmark", "Buffer", "CancelledError",
+    "DeviceError", "Error", "FileError", "Model", "ModelError", "OutOfMemoryError", "Pool", "RunFuture", "Session",
+    "Status", "Step", "StepTime", "SupportsArray", "SupportsBuffer", "SupportsDLPack", "TensorInfo",
+    "TensorValueError", "Times", "UnsupportedError", "VersionError", "Versus", "benchmark", "convert",
+    "cpu_features", "image",
 ]
 
 CPU_PORTABLE = 0x80000000

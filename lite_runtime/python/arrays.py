@@ -64,6 +64,33 @@ class Step:
     """What it writes, the first 8."""
 
 
+@dataclass(frozen=True)
+class Buffer:
+    """One piece of memory of a plan: a tensor, or the scratch of step `first`. where: 'plan' (offset counts from the
+    start of the plan's own memory), 'io' (from the start of an input, output or state), 'constant', or 'run' (taken in
+    each run). first, last: steps of its life, -1 for none. root: index of the buffer in which it lies, else its own.
+    span: bytes from its first element to its last, more than `bytes` when its rows lie apart."""
+
+    name: str
+    scratch: bool
+    where: str
+    producer: int
+    first: int
+    last: int
+    root: int
+    offset: int
+    bytes: int
+    span: int
+
+
+WHERE = ("plan", "io", "constant", "run")  # lr_tool_where
+
+
+def buffer_of(c: Any) -> Buffer:
+    return Buffer(ffi.string(c.name).decode("utf-8", "replace"), bool(c.scratch), WHERE[c.where], c.producer, c.first,
+                  c.last, c.root, c.offset, c.bytes, c.span)
+
+
 def names_of(what: str, ports: list[Any]) -> str:
     return f"the model's {what}s are " + (", ".join(f"'{p.name}'" for p in ports) or "none")
 

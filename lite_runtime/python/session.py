@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ._lr import ffi, lib
-from .arrays import AnyArray, Step, check_array, names_of, step_of, tensor_copy
+from .arrays import AnyArray, Buffer, Step, buffer_of, check_array, names_of, step_of, tensor_copy
 from .background import RunFuture, Worker
 from .binding import Binding
 from .errors import ArgumentError, ArgumentTypeError
@@ -193,6 +193,20 @@ class Session(Binding):
         try:
             self._plan()
             return self._steps()
+        finally:
+            self._busy.release()
+
+    def buffers(self) -> tuple[list[Buffer], int]:
+        """Where each tensor and each step's scratch of the plan for the current shapes lies, and the bytes of the
+        plan's memory. (What inner sessions of `if` and `loop` take is not in it.)"""
+        self._acquire("buffers")
+        try:
+            self._plan()
+            found: list[Buffer] = []
+            c = ffi.new("lr_tool_buffer *")
+            while lib.lr_tool_plan_buffer(self._ptr, len(found), c):
+                found.append(buffer_of(c))
+            return found, int(lib.lr_tool_plan_bytes(self._ptr))
         finally:
             self._busy.release()
 

@@ -1,7 +1,9 @@
 """Small ONNX models, and the files that they become."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,3 +80,26 @@ def cnn_model() -> onnx.ModelProto:
         "var": channels(0.5, 1.5),
     }
     return make_model(nodes, {"x": [1, 3, "h", "w"]}, {"y": [1, 5]}, constants)
+
+
+@pytest.fixture
+def browser() -> Iterator[Callable[..., Any]]:
+    """Makes headless browsers (tools/browser.py), whose consoles must stay empty."""
+    path = Path(__file__).parents[2] / "tools" / "browser.py"
+    spec = importlib.util.spec_from_file_location("browser", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not module.program():
+        pytest.skip("no Chromium is installed")
+    made = []
+
+    def make(*args: Any) -> Any:
+        made.append(module.Browser(*args))
+        return made[-1]
+
+    yield make
+    for b in made:
+        b.close()
+    for b in made:
+        assert b.messages == []

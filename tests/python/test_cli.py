@@ -42,7 +42,8 @@ def folder(tmp_path_factory, add_model, cnn_model, counter_model):
     return path
 
 
-@pytest.mark.parametrize("command", [(), ("convert",), ("check",), ("show",), ("run",), ("bench",), ("compare",)])
+@pytest.mark.parametrize("command", [(), ("convert",), ("check",), ("show",), ("run",), ("bench",), ("compare",),
+                                     ("report",), ("diff",)])
 def test_help(command):
     p = lite_opt(*command, "--help")
     assert p.returncode == 0 and "Usage: lite-opt" in p.stdout

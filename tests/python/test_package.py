@@ -16,14 +16,15 @@ ROOT = Path(__file__).parents[2]
 
 
 def listed(meson: Path, folder: Path) -> set[Path]:
-    return {(folder / name).resolve() for name in re.findall(r"'([^']+\.(?:py|fbs|typed))'", meson.read_text())}
+    names = re.findall(r"'([^']+\.(?:py|fbs|typed|html|css|js))'", meson.read_text())
+    return {(folder / name).resolve() for name in names}
 
 
 def test_meson_lists_every_file():
     converter = listed(ROOT / "converter/meson.build", ROOT / "converter")
     python = listed(ROOT / "lite_runtime/python/meson.build", ROOT / "lite_runtime/python")
     assert converter == {p.resolve() for d in ("converter", "spec") for p in (ROOT / d).rglob("*")
-                         if p.suffix in (".py", ".fbs") and "__pycache__" not in p.parts}
+                         if p.suffix in (".py", ".fbs", ".html", ".css", ".js") and "__pycache__" not in p.parts}
     wanted = {p.resolve() for p in (ROOT / "lite_runtime/python").iterdir() if p.suffix in (".py", ".typed")}
     assert {p for p in python if p.suffix == ".typed" or p.parent.name == "python"} == wanted
 

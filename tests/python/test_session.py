@@ -372,3 +372,29 @@ def test_no_leak(add):
     for _ in range(5):
         work()
     assert rss() - before < 20e6
+
+
+def test_buffers(model_of):
+    """What lies where, worked out by hand: b is the second half of the concatenation, x and y are the caller's."""
+    nodes = [helper.make_node("Exp", ["x"], ["a"], name="exp"), helper.make_node("Neg", ["a"], ["b"], name="neg"),
+             helper.make_node("Concat", ["a", "b"], ["c"], name="concat", axis=0),
+             helper.make_node("Transpose", ["c"], ["y"], name="turn")]
+    data = lite_runtime.convert(model_of(nodes, {"x": [4, "n"]}, {"y": ["n", 8]}), verify=False)
+    with Session(data) as s:
+        s.resize({"x": (4, 32)})
+        buffers, size = s.buffers()
+        steps = s.steps()
+        named = {b.name: b for b in buffers if not b.scratch}
+        assert named["x"].where == named["y"].where == "io" and named["y"].last == len(steps)
+        whole, part = named["c"], named["b"]
+        assert whole.where == "plan" and whole.bytes == 4 * 8 * 32 and size >= whole.bytes and size % 64 == 0
+        assert part.bytes == part.span == 4 * 4 * 32 and buffers[part.root].name == "c"
+        assert part.offset == whole.offset + part.bytes  # the second half
+        assert steps[part.producer].node == "neg" and part.first == part.producer
+        assert len([b for b in buffers if b.scratch]) == len(steps)
+    with pytest.raises(lite_runtime.ArgumentError, match="buffers: the session is closed"):
+        s.buffers()
+    with Session(data, keep_all=True) as s:
+        s.resize({"x": (4, 32)})
+        buffers, _ = s.buffers()
+        assert all(b.root == i for i, b in enumerate(buffers))
