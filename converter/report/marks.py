@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 # families of operators, each of which has a colour in report.css; a test fails while an operator is in none
 FAMILIES = {
     "conv": ("conv", "conv_transpose", "inverted_residual", "deform_columns", "col2im"),
-    "matmul": ("matmul", "attention", "recurrent", "det"),
+    "matmul": ("matmul", "attention", "recurrent", "det", "dft", "stft"),
     "math": ("elementwise",),
     "norm": ("softmax", "layer_norm", "cumulative"),
     "pool": ("max_pool", "avg_pool", "max_pool_indices", "reduce", "arg_reduce", "roi_align"),
