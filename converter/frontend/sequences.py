@@ -100,7 +100,7 @@ def sequence_at(c: Context) -> Value:
 
 @onnx_op("ConcatFromSequence")
 def concat_from_sequence(c: Context) -> Value:
-    v, new = _list(c), c.attr("new_axis")
+    v, new = _list(c), c.attr_int("new_axis", 0, 0, 1)
     if v.stacked is None:
         if not v.items:
             raise c.refuse("the sequence is empty", "the model is damaged")

@@ -172,6 +172,7 @@ static void wide_taps(const struct lr_resize_attrs *a, double x, float scale, in
 
 static void taps_of(const struct lr_resize_attrs *a, float x, float scale, int64_t in, int32_t n,
                     int64_t *from, float *w) {
+  assert(n <= 1 || w);
   /* hostile scales make any x, and NaN; beyond the edges nothing changes any more */
   double at = x > -4 ? x : -4;
   if (at > (double)in + 4) at = (double)in + 4;
