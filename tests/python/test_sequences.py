@@ -128,6 +128,11 @@ def test_as_onnxruntime(name: str, count: int) -> None:
     ("m (float[2] x) => (seq(float[2]) y) { y = SequenceConstruct(x) }", "output 'y': it is a sequence of tensors"),
     ("m (seq(float[2]) x) => (float[2] y) { k = Constant<value_int=0>() y = SequenceAt(x, k) }",
      "input 'x': its type is sequence"),
+    ("""m (float[2] x) => (float[] y) {
+        s = SequenceConstruct(x)
+        y = ConcatFromSequence<axis=0, new_axis=4611686018427387904>(s)
+    }""",
+     "attribute 'new_axis' is 4611686018427387904; 0 to 1 are supported"),
     ("m (float[2] x) => (float[2] y) { s = SequenceConstruct(x) y = Neg(s) }", "its input is a sequence of tensors"),
     ("""m (float[2] x, bool c) => (float[] y) {
         s = If(c) <then_branch = t () => (seq(float[2]) p) { p = SequenceConstruct(x) },
