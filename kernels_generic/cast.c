@@ -93,37 +93,40 @@ void NAME(lr_vcast__)(int32_t from, int32_t to, size_t n, const void *a, size_t 
 
 /* ---- quantize ---- */
 /* Clamped before it becomes an integer; 1.5 * 2^23 rounds to nearest even what is small enough, as the 16-bit
- * types are. */
-#define QUANTIZE(type, lo, hi, step)                                                       \
-  for (size_t i = 0; i < n; i++) {                                                         \
-    int32_t zero = ((const type *)c)[step * i];                                            \
-    float q = a[i] / b[step * i], low = (float)((lo) - zero), high = (float)((hi) - zero); \
-    q = q == q ? q : 0;                                                                    \
-    q = q < low ? low : q > high ? high : q;                                               \
-    ((type *)y)[i] = (type)((int32_t)((q + 12582912.0f) - 12582912.0f) + zero);            \
-  }
-#define QUANTIZE_CASE(dtype, type, lo, hi) \
-  case dtype:                              \
-    if (step)                              \
-      QUANTIZE(type, lo, hi, 1)            \
-    else                                   \
-      QUANTIZE(type, lo, hi, 0)            \
+ * types are. step: 0 when b and c are one number. */
+#define QUANTIZE(dtype, type, lo, hi, step)                                                  \
+  case dtype:                                                                                \
+    for (size_t i = 0; i < n; i++) {                                                         \
+      int32_t zero = ((const type *)c)[step * i];                                            \
+      float q = a[i] / b[step * i], low = (float)((lo) - zero), high = (float)((hi) - zero); \
+      q = q == q ? q : 0;                                                                    \
+      q = q < low ? low : q > high ? high : q;                                               \
+      ((type *)y)[i] = (type)((int32_t)((q + 12582912.0f) - 12582912.0f) + zero);            \
+    }                                                                                        \
     return;
 
-/* b and c go on by `step` (0: they are one number), a by 1. */
-static void quantize(int32_t to, size_t n, const float *a, const float *b, const void *c, size_t step,
-                     void *y) {
+static void quantize(int32_t to, size_t n, const float *a, const float *b, const void *c, void *y) {
   switch (to) {
-    QUANTIZE_CASE(LR_CODE_I8, int8_t, -128, 127)
-    QUANTIZE_CASE(LR_CODE_U8, uint8_t, 0, 255)
-    QUANTIZE_CASE(LR_CODE_I16, int16_t, -32768, 32767)
-    QUANTIZE_CASE(LR_CODE_U16, uint16_t, 0, 65535)
+    QUANTIZE(LR_CODE_I8, int8_t, -128, 127, 1)
+    QUANTIZE(LR_CODE_U8, uint8_t, 0, 255, 1)
+    QUANTIZE(LR_CODE_I16, int16_t, -32768, 32767, 1)
+    QUANTIZE(LR_CODE_U16, uint16_t, 0, 65535, 1)
     default:
       break;
   }
   for (size_t i = 0; i < n; i++) {
-    double q = (double)(a[i] / b[step * i]);
-    ((int32_t *)y)[i] = i32_of(rint(q == q ? q : 0) + ((const int32_t *)c)[step * i]);
+    double q = (double)(a[i] / b[i]);
+    ((int32_t *)y)[i] = i32_of(rint(q == q ? q : 0) + ((const int32_t *)c)[i]);
+  }
+}
+
+/* What activations have: 8 bits, one scale and zero point. */
+static void quantize_by_one(int32_t to, size_t n, const float *a, const float *b, const void *c, void *y) {
+  switch (to) {
+    QUANTIZE(LR_CODE_I8, int8_t, -128, 127, 0)
+    QUANTIZE(LR_CODE_U8, uint8_t, 0, 255, 0)
+    default:
+      return;
   }
 }
 
@@ -132,8 +135,8 @@ void NAME(lr_vquantize__)(int32_t to, size_t n, const float *a, size_t a_step, c
   float pa[BLOCK], pb[BLOCK];
   int32_t pc[BLOCK];
   size_t size = lr_cast_size(to);
-  if (a_step && !b_step && !c_step) {
-    quantize(to, n, a, b, c, 0, y);
+  if (a_step && !b_step && !c_step && size == 1) {
+    quantize_by_one(to, n, a, b, c, y);
     return;
   }
   for (size_t at = 0, m; at < n; at += m) {
@@ -144,6 +147,6 @@ void NAME(lr_vquantize__)(int32_t to, size_t n, const float *a, size_t a_step, c
       if (!c_step) memcpy((char *)pc + i * size, c, size);
     }
     quantize(to, m, a_step ? a + at : pa, b_step ? b + at : pb,
-             c_step ? (const char *)c + at * size : (const char *)pc, 1, (char *)y + at * size);
+             c_step ? (const char *)c + at * size : (const char *)pc, (char *)y + at * size);
   }
 }

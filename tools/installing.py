@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 ROOT = environment.ROOT
 BUILD = ROOT / "build"
 EXAMPLES = ROOT / "examples"
-WANTED = {"include/lite_runtime.h", "include/lite_runtime.hpp", "lib/cmake/lite_runtime/lite_runtime-config.cmake",
+WANTED = {"include/lite_image.h", "include/lite_runtime.h", "include/lite_runtime.hpp",
+          "lib/cmake/lite_runtime/lite_runtime-config.cmake",
           "lib/cmake/lite_runtime/lite_runtime-config-version.cmake", "lib/liblite_runtime.a",
           "lib/pkgconfig/lite_runtime.pc"}
 # which versions an installed 0.1.0 answers to, and what it says to a component that it has not
