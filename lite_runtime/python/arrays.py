@@ -66,21 +66,29 @@ class Step:
 
 @dataclass(frozen=True)
 class Buffer:
-    """One piece of memory of a plan: a tensor, or the scratch of step `first`. where: 'plan' (offset counts from the
-    start of the plan's own memory), 'io' (from the start of an input, output or state), 'constant', or 'run' (taken in
-    each run). first, last: steps of its life, -1 for none. root: index of the buffer in which it lies, else its own.
-    span: bytes from its first element to its last, more than `bytes` when its rows lie apart."""
+    """One piece of memory of a plan: a tensor, or the scratch of a step."""
 
     name: str
+    """Of the tensor, or of the step's node."""
     scratch: bool
+    """Whether it is the scratch of step `first`."""
     where: str
+    """'plan' (`offset` counts from the start of the plan's own memory), 'io' (from the start of an input, output or
+    state), 'constant', or 'run' (taken in each run)."""
     producer: int
+    """The step that writes it, -1 for none."""
     first: int
+    """The first step of its life, -1 for none."""
     last: int
+    """The last one, -1 for none."""
     root: int
+    """Index of the buffer in which it lies, else its own."""
     offset: int
+    """In bytes; see `where`."""
     bytes: int
+    """Of its elements."""
     span: int
+    """Bytes from its first element to the end of its last, more than `bytes` when its rows lie apart."""
 
 
 WHERE = ("plan", "io", "constant", "run")  # lr_tool_where
