@@ -91,7 +91,7 @@ def browser() -> Iterator[Callable[..., Any]]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not module.program():
-        pytest.skip("no Chromium is installed")
+        pytest.skip("missing: Chromium")
     made = []
 
     def make(*args: Any) -> Any:

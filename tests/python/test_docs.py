@@ -63,7 +63,7 @@ def test_c(kind: str, path: Path, tmp_path: Path) -> None:
     names, standard = COMPILERS[kind]
     compiler = next(filter(None, map(shutil.which, names)), None)
     if not compiler:
-        pytest.skip(f"none of {', '.join(names)} is installed")
+        pytest.skip(f"missing: one of {', '.join(names)}")
     for text in blocks(path, kind):
         (tmp_path / f"example.{kind}").write_text(text)
         flags = [f"-std={standard}", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",

@@ -24,7 +24,7 @@ SCHEMA = ROOT / "spec" / "model.fbs"
 def flatc() -> str:
     path = shutil.which("flatc", path=str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"])
     if not path:
-        pytest.skip("flatc is not installed")
+        pytest.skip("missing: flatc")
     return path
 
 
