@@ -45,7 +45,7 @@ Quantised tensors are rounded as onnxruntime's kernels do it where the CPU has F
 in at most a thousandth of them (QLinearSigmoid, QLinearSoftmax, QLinearAveragePool, where a result lies half-way
 between two integers). DynamicQuantizeLSTM takes the range of the whole batch, as onnxruntime does with one thread.
 MatMulNBits: its weights become f32 (f16 where A is) when the model is converted, or f16 with `--weights f16`; they take
-4 to 8 times the bytes of the source. Attention of f16 is computed in f32.
+4 to 8 times the bytes of the source, as f16 2 to 4 times. Attention of f16 is computed in f32.
 """
 
 

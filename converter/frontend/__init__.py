@@ -13,7 +13,7 @@ import onnx
 
 from ..errors import Problem, UnsupportedError
 from ..ir import Graph, Node, Shape
-from . import (  # noqa: F401  (fill OPS)
+from . import (  # noqa: F401  (fill OPS and FOREIGN)
     control,
     einsum,
     elementwise,

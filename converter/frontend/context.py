@@ -23,6 +23,7 @@ from ...spec.postops import POSTOPS
 from ..dtypes import to_numpy
 from ..ir import Dim, Graph, Value
 from .fold import fold
+from .lists import TensorList
 from .tensors import has_controls
 
 if TYPE_CHECKING:
@@ -94,6 +95,14 @@ class Context:
 
     def opt(self, i: int) -> Value | None:
         """Input i, or None when it is absent."""
+        v = self.any_input(i)
+        if isinstance(v, TensorList):
+            raise self.refuse(f"input {i} ({self._input_name(i)}) is a sequence of tensors",
+                              "take tensors out of it before (SequenceAt)")
+        return v
+
+    def any_input(self, i: int) -> Value | None:
+        """Input i, which may be a sequence, or None when it is absent."""
         return self.inputs[i] if i < len(self.inputs) else None
 
     def const(self, i: int) -> np.ndarray | None:

@@ -50,9 +50,10 @@ def range_(c: Context) -> Value:
 
 @onnx_op("Identity")
 def identity(c: Context) -> Value:
-    x = c.input(0)
+    x = c.any_input(0)
     if isinstance(x, TensorList):
         return x
+    x = c.input(0)
     # a constant stays one: exporters share weights this way, and importers look at them
     return c.graph.const(x.const) if x.const is not None else c.add("identity", x)
 

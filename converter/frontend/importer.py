@@ -37,8 +37,6 @@ MAX_DEPTH = 64  # of functions in functions and branches in branches
 MAX_NODES = 200_000  # a few functions that call each other twice may mean more nodes than a machine holds
 MAX_WORDS = 300  # of the reason for a problem
 ABSENT = Value("", "", ())  # an optional input that is not given
-TAKE_LISTS = {"ConcatFromSequence", "Identity", "Loop", "SequenceAt", "SequenceErase", "SequenceInsert",
-              "SequenceLength"}
 
 @dataclass
 class Body:
@@ -269,9 +267,9 @@ class Importer:
         if None in inputs:
             return [None] * len(wanted)
         present = [None if v is ABSENT else v for v in inputs]
-        if node.op_type not in TAKE_LISTS and any(isinstance(v, TensorList) for v in present):
-            raise NotSupported("its input is a sequence of tensors", "take tensors out of it before (SequenceAt)")
         if importer is None:
+            if any(isinstance(v, TensorList) for v in present):
+                raise NotSupported("an input is a sequence of tensors", "take tensors out of it before (SequenceAt)")
             function = body_of(schema, opset, node, attrs, present)
             return self._inline_function(function, wanted, name, inputs, attrs, scope)
         c = Context(self.graph, node, name, opset, present, attrs, schema, [self._unique(o, scope) for o in wanted],

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 @onnx_op("Loop")
 def loop(c: Context) -> Result:
-    trip, cond, carried = c.opt(0), c.opt(1), [c.input(i) for i in range(2, len(c.inputs))]
+    trip, cond = c.opt(0), c.opt(1)
+    carried = [v if isinstance(v := c.any_input(i), TensorList) else c.input(i) for i in range(2, len(c.inputs))]
     trip = None if trip is None else c.as_scalar(trip, "the number of iterations")
     cond = None if cond is None or cond.const is not None and cond.const.all() else c.as_scalar(cond, "the condition")
     runs = cond is None and (trip is None or trip.const is not None and trip.const > 0)

@@ -8,6 +8,7 @@ import numpy as np
 from ..dtypes import to_numpy
 from ..ir import Value
 from .context import Context, Part
+from .elementwise import swish
 from .foreign import Needed, microsoft_op
 from .images import convolution
 from .matmul import product_with_bias
@@ -97,12 +98,7 @@ def fast_gelu(c: Context) -> Value:
     return c.add("gelu_tanh", x if c.opt(1) is None else c.add("add", x, c.input(1)))
 
 
-@microsoft_op("QuickGelu", "X", "Y", alpha=1.702)
-def quick_gelu(c: Context) -> Value:
-    """x sigmoid(alpha x)"""
-    x, alpha = c.input(0), c.attr("alpha")
-    return c.add("silu", x) if alpha == 1 else \
-        c.add("mul", x, c.add("sigmoid", c.add("mul", x, c.scalar(alpha, x.dtype))))
+microsoft_op("QuickGelu", "X", "Y", alpha=1.702)(swish)  # x sigmoid(alpha x)
 
 
 # ---- normalisations ----
@@ -190,11 +186,8 @@ def _positions(c: Context, ids: Value) -> Value:
 
 
 # ---- weights of few bits ----
-MATMUL_NBITS = "A B scales zero_points? g_idx? bias?"
-
-
-@microsoft_op("MatMulNBits", MATMUL_NBITS, "Y", K=Needed(int), N=Needed(int), accuracy_level=0, bits=4,
-              block_size=Needed(int), weight_prepacked=0)
+@microsoft_op("MatMulNBits", "A B scales zero_points? g_idx? bias?", "Y", K=Needed(int), N=Needed(int), bits=4,
+              accuracy_level=0, block_size=Needed(int), weight_prepacked=0)
 def matmul_nbits(c: Context) -> Value:
     """A W^T + bias, where W is kept as the f32 that its numbers stand for (f16 with `weights="f16"`, or where A is)."""
     a, bias = c.input(0), c.opt(5)

@@ -134,9 +134,14 @@ def group_query_attention(c: Context) -> list[Value]:
     refuse_attributes(c, causal=1, k_quant_type="NONE", v_quant_type="NONE", kv_cache_bit_width=0, qk_output=0,
                       sliding_window_cache=0)
     refuse_inputs(c, 9, *range(11, 17))
-    if n % kv or c.attr("smooth_softmax") not in (-1, 0) or any(c.out_names[3:]) or c.attr("softcap", 0.0) < 0:
-        raise c.refuse(f"{n} heads for {kv}, a smooth softmax, a negative softcap or the output of the scores are not "
-                       "supported")
+    if n % kv:
+        raise c.refuse(f"{n} heads cannot share {kv} heads of keys evenly")
+    if c.attr("smooth_softmax") not in (-1, 0):
+        raise c.refuse("a smooth softmax is not supported")
+    if c.attr("softcap", 0.0) < 0:
+        raise c.refuse(f"softcap is {c.attr('softcap')}; it must not be negative")
+    if any(c.out_names[3:]):
+        raise c.refuse("the output of the scores is not supported")
     q, k, v = _projections(c, n, kv)
     lengths, total = (c.cast(c.input(i), "i64") for i in (5, 6))
     s, one = size_of(c, q, 2), c.scalar(1, "i64")

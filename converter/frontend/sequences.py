@@ -12,7 +12,7 @@ MAX_ITEMS = 1024
 
 def _list(c: Context) -> TensorList:
     """Input 0, whose tensors are known."""
-    v = c.input(0)
+    v = c.any_input(0)
     if not isinstance(v, TensorList):
         raise c.refuse("its input is a tensor and no sequence", "the model is damaged")
     if v.open >= 0 and c.op != "SequenceInsert":

@@ -156,7 +156,8 @@ lr_status lr_epilogue_prepare(struct lr_prepare *p, int32_t acc_dtype, const str
  * read. `tmp` has LR_EPILOGUE_TMP bytes of the calling thread. acc is not changed, and may be y's memory (acc then lies where
  * y's rows are) when it is of y's dtype. Long rows are cheapest, so call it for many columns at once. */
 #define LR_EPILOGUE_CHUNK 512
-#define LR_EPILOGUE_TMP ((LR_REGISTERS + 6) * LR_EPILOGUE_CHUNK * 8)
+#define LR_MAX_REPEATS 2 /* operands whose copies side by side are in tmp */
+#define LR_EPILOGUE_TMP ((LR_REGISTERS + 4 + LR_MAX_REPEATS) * LR_EPILOGUE_CHUNK * 8)
 void lr_epilogue(const struct lr_rows *e, const struct lr_view *operands, const void *acc, int64_t acc_stride,
                  const struct lr_view *y, int64_t row, int64_t rows, int64_t col, int64_t n, void *tmp);
 /* True when the program is only clamping in f32 (relu, clip with immediates, or empty): then [*lo, *hi] says it all and the

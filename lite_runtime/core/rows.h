@@ -3,7 +3,7 @@
 #include "kernels.h"
 #include "program.h"
 
-enum { LR_MAX_OUTER = LR_MAX_RANK, LR_MAX_REPEATS = 2 };
+enum { LR_MAX_OUTER = LR_MAX_RANK };
 
 struct source {
   uint8_t ref;  /* LR_SRC_* */
@@ -20,8 +20,8 @@ struct row_instr {
 struct row_operand {
   int64_t outer[LR_MAX_OUTER]; /* bytes */
   int64_t step;                /* elements along the row: 0, 1, or else it is gathered */
-  int32_t repeat;              /* 1 or 2: its e->period elements repeat along the row, see tmp; else 0 */
-  bool jumps; /* after each e->period elements along the row it goes on `jump` bytes further on */
+  int32_t repeat; /* 1 or 2: where it may be repeated along the row, see row_state.period; else 0 */
+  bool jumps;     /* after each e->period elements along the row it goes on `jump` bytes further on */
   int64_t jump;
   int32_t size;
 };

@@ -8,7 +8,8 @@ struct row_state {
   char *y;
   int64_t period;                      /* elements after which operands repeat along a row; 1: they do not */
   char *repeated[LR_MAX_REPEATS];      /* LR_EPILOGUE_CHUNK elements each */
-  const char *repeats[LR_MAX_REPEATS]; /* what they repeat now */
+  const char *repeats[LR_MAX_REPEATS]; /* what they repeat now, */
+  int64_t filled[LR_MAX_REPEATS];      /* and how often: elements that are there */
   int64_t index[LR_MAX_OUTER];
 };
 
@@ -133,8 +134,9 @@ static void repeat_operands(struct row_state *s, int64_t chunk) {
   for (int32_t k = 0; k < s->e->n_operands; k++) {
     const struct row_operand *o = &s->e->operand[k];
     int32_t i = o->repeat - 1;
-    if (i < 0 || s->repeats[i] == s->operand[k]) continue;
+    if (i < 0 || (s->repeats[i] == s->operand[k] && s->filled[i] >= chunk)) continue;
     s->repeats[i] = s->operand[k];
+    s->filled[i] = chunk;
     size_t bytes = (size_t)(s->period * o->size), all = (size_t)(chunk * o->size);
     for (size_t at = 0; at < all; at += bytes)
       memcpy(s->repeated[i] + at, s->operand[k], all - at < bytes ? all - at : bytes);

@@ -133,7 +133,22 @@ def test_as_onnxruntime(name: str, count: int) -> None:
         y = ConcatFromSequence<axis=0, new_axis=4611686018427387904>(s)
     }""",
      "attribute 'new_axis' is 4611686018427387904; 0 to 1 are supported"),
-    ("m (float[2] x) => (float[2] y) { s = SequenceConstruct(x) y = Neg(s) }", "its input is a sequence of tensors"),
+    ("m (float[2] x) => (float[2] y) { s = SequenceConstruct(x) y = Neg(s) }", "input 0 (X) is a sequence of tensors"),
+    *((f"""m (float[2] x) => (float[] y) {{
+        s = SequenceConstruct(x, x)
+        {text}
+        y = ConcatFromSequence<axis=0>(t)
+    }}""", words) for text, words in (
+        ("t = SequenceInsert(s, s)", "input 1 (tensor) is a sequence of tensors"),
+        ("p = SequenceAt(s, s) t = SequenceConstruct(p)", "input 1 (position) is a sequence of tensors"),
+        ("t = SequenceErase(s, s)", "input 1 (position) is a sequence of tensors"))),
+    *((f"""m (float[2] x) => (float[2] y) {{
+        s = SequenceConstruct(x)
+        y = Loop({inputs}, x) <body = b (int64 i, bool go, float[2] a) => (bool more, float[2] z) {{
+            more = Identity(go)
+            z = Neg(a)
+        }}>
+    }}""", words) for inputs, words in (("s, ", "input 0 (M) is a sequence"), (", s", "input 1 (cond) is a sequence"))),
     ("""m (float[2] x, bool c) => (float[] y) {
         s = If(c) <then_branch = t () => (seq(float[2]) p) { p = SequenceConstruct(x) },
                    else_branch = e () => (seq(float[2]) q) { q = SequenceConstruct(x, x) }>
