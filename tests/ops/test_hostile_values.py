@@ -109,7 +109,7 @@ def test_bad_value(case: tuple[Row, int, list[np.ndarray], str], symbolic: bool,
         for bad in values:
             if not symbolic and bad.shape != r.inputs[at].shape:
                 continue
-            with pytest.raises(lite_runtime.Error, match=rf"'node(#\d+)?'.*{text}"):
+            with pytest.raises(lite_runtime.Error, match=rf"'node(#\d+)?'.*(?:{text})"):
                 session.run({**r.feeds(), f"x{at}": bad})
             again = session.run(r.feeds())
             assert {k: v.tobytes() for k, v in again.items()} == {k: v.tobytes() for k, v in first.items()}
@@ -159,5 +159,5 @@ def test_one_hot_of_any_index(dtype: str) -> None:
 ], ids=lambda v: v.title() if isinstance(v, Row) else "")
 def test_bad_constant(r: Row, text: str) -> None:
     """Told at conversion, in a sentence that names the operator and the node."""
-    with pytest.raises(UnsupportedError, match=rf"{r.op} 'node': .*{text}"):
+    with pytest.raises(UnsupportedError, match=rf"{r.op} 'node': .*(?:{text})"):
         lite_runtime.convert(model(r, symbolic=False), verify=False)

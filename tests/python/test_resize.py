@@ -98,9 +98,13 @@ def test_sequences(name: str, plans: int) -> None:
             with lite_runtime.Session(data, threads=1) as fresh:
                 for n, want in fresh.run(x).items():
                     assert got[n].tobytes() == want.tobytes(), f"{name}: {n} at {sizes[k]}"
-        for x in (feeds(sizes[1], rng), first):
+        last = (feeds(sizes[1], rng), first)
+        for x in last:
             session.run(x)
-        assert session.memory == held or name in GROWING
+        settled = session.memory
+        for x in last:
+            session.run(x)
+        assert session.memory == settled and (settled == held or name in GROWING)
     session.close()
 
 
