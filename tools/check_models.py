@@ -4,7 +4,7 @@ on plain C kernels and on each instruction set level that this CPU and the kerne
 onnxruntime's. One line a model and level; exit code 1 when one is off. Needs the package installed.
 
 The error is that of lite_runtime.converter.measure, at most 1e-4 (1e-3 with f16, a cosine of at least 0.999 for
-quantised models). Where it is larger in an f32 model, onnxruntime's own distance, with and without its optimisations and
+quantised models). Where it is larger in an f32 model, onnxruntime's own distance, with and without optimisations and
 on inputs that differ by one rounding, is printed beside it, and the model is evaluated in double precision (slow):
 right is also what is from that no further than four times as far as onnxruntime is.
 
