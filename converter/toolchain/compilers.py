@@ -1,0 +1,142 @@
+"""Compilers for a target: which are there, what brings those that are not, and how meson is told of them."""
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConvertError
+from .targets import Target
+
+TOOLCHAINS = ("zig", "gcc", "clang", "ndk")
+BUILD_EXTRA = "pip install 'lite-runtime[build]'"
+CLANG = "clang-19"
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A toolchain that builds for one target, or what is to be done to have it."""
+
+    name: str
+    """One of TOOLCHAINS."""
+    version: str = ""
+    """What it says of itself; empty when it is not there."""
+    fix: str = ""
+    """What brings it, when it is not there."""
+
+
+def _version(*command: str) -> str:
+    """The first number in the first line that a program prints for --version; empty when it cannot be run."""
+    try:
+        r = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    number = re.search(r"\d+(\.\d+)+", r.stdout.partition("\n")[0])
+    return number.group() if number and r.returncode == 0 else ""
+
+
+def _zig() -> Compiler:
+    if importlib.util.find_spec("ziglang") is None:
+        return Compiler("zig", fix=BUILD_EXTRA)
+    return Compiler("zig", _version(sys.executable, "-m", "ziglang", "version") or "?")
+
+
+def _gcc(target: Target) -> Compiler:
+    if not target.gcc:
+        return Compiler("gcc", fix="use --toolchain zig")
+    program = f"{target.gcc}-gcc"
+    return Compiler("gcc", _version(program, "--version"), f"apt install {target.packages}")
+
+
+def _clang(target: Target) -> Compiler:
+    """clang brings neither C library nor linker for other machines: those of Debian's cross gcc, or the stub sysroot."""
+    if target.system not in ("linux", "android"):
+        return Compiler("clang", fix="use --toolchain zig")
+    there = shutil.which(f"{target.gcc}-gcc") if target.gcc else shutil.which("ld.lld-19")
+    packages = f"{CLANG} llvm-19 {target.packages or 'lld-19'}"
+    return Compiler("clang", _version(CLANG, "--version") if there else "", f"apt install {packages}")
+
+
+def ndk_folder() -> Path | None:
+    """Android's NDK as $ANDROID_NDK_HOME names it."""
+    home = os.environ.get("ANDROID_NDK_HOME", "")
+    return Path(home) if home and (Path(home) / "source.properties").is_file() else None
+
+
+def _ndk(target: Target) -> Compiler:
+    if target.system != "android":
+        return Compiler("ndk", fix="use --toolchain zig")
+    home = ndk_folder()
+    if home is None:
+        return Compiler("ndk", fix="unpack Android's NDK and set ANDROID_NDK_HOME to its folder")
+    found = re.search(r"Pkg\.Revision *= *(\S+)", (home / "source.properties").read_text())
+    return Compiler("ndk", found.group(1) if found else "?")
+
+
+def look(target: Target, name: str) -> Compiler:
+    """The toolchain of that name for the target, there or not."""
+    if name not in TOOLCHAINS:
+        raise ConvertError(f"toolchain '{name}': unknown; use one of {', '.join(TOOLCHAINS)}")
+    return _zig() if name == "zig" else {"gcc": _gcc, "clang": _clang, "ndk": _ndk}[name](target)
+
+
+def need(target: Target, name: str) -> Compiler:
+    """The toolchain of that name; ConvertError with what brings it when it is not there."""
+    compiler = look(target, name)
+    if not compiler.version:
+        raise ConvertError(f"target '{target.name}': {name} has no compiler for it here; {compiler.fix}")
+    return compiler
+
+
+# ---- cross files ----
+def words(items: Sequence[str]) -> str:
+    """A list as meson's cross files write it."""
+    return "[" + ", ".join("'" + i.replace("\\", "\\\\").replace("'", "\\'") + "'" for i in items) + "]"
+
+
+def _binaries(target: Target, compiler: str) -> dict[str, list[str]]:
+    if compiler == "zig":
+        zig = [sys.executable, "-m", "ziglang"]
+        # zig turns on a trapping UBSan by default
+        c = [*zig, "cc", "-target", target.triple, *target.flags, "-fno-sanitize=undefined"]
+        return {"c": c, "ar": [*zig, "ar"], "ranlib": [*zig, "ranlib"], "windres": [*zig, "rc"]}
+    if compiler == "gcc":
+        return {"c": [f"{target.gcc}-gcc"], "ar": [f"{target.gcc}-ar"], "strip": [f"{target.gcc}-strip"]}
+    return {"c": [CLANG, f"--target={target.gcc}"], "ar": ["llvm-ar-19"], "strip": ["llvm-strip-19"]}
+
+
+def runner(target: Target) -> list[str]:
+    """What runs the target's programs here; empty when nothing does, or when they run as they are."""
+    if target.system == "windows":
+        return ["wine"] if shutil.which("wine") else []
+    if target.system == "linux" and target.qemu and shutil.which(target.qemu):
+        return [target.qemu, "-L", f"/usr/{target.gcc}"]
+    return []
+
+
+def cross_file(target: Target, compiler: str) -> str:
+    """meson's cross file for a target and one of TOOLCHAINS that is there."""
+    lines = ["[binaries]"]
+    lines += [f"{name} = {words(command)}" for name, command in _binaries(target, compiler).items()]
+    if runner(target):
+        lines.append(f"exe_wrapper = {words(runner(target))}")
+    lines += ["", "[host_machine]", f"system = '{target.system}'", f"cpu_family = '{target.cpu}'",
+              f"cpu = '{target.cpu}'", "endian = 'little'", ""]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """python -m lite_runtime.converter.toolchain.compilers TARGET TOOLCHAIN: prints the cross file."""
+    from .targets import find
+
+    print(cross_file(find(sys.argv[1]), need(find(sys.argv[1]), sys.argv[2]).name), end="")
+
+
+if __name__ == "__main__":
+    main()
