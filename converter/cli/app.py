@@ -15,7 +15,7 @@ import click
 
 from ... import Error, __version__
 from ..errors import ConvertError, ProofError
-from . import bench, check, compare, convert, diff, report, run_model, show
+from . import bench, build, check, compare, convert, diff, report, run_model, show, targets
 from .output import clean, printing
 
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -28,7 +28,7 @@ def cli() -> None:
     """Convert ONNX models to .lrm files, and look at, run, measure and compare them."""
 
 
-for module in (convert, check, show, run_model, bench, compare, diff, report):
+for module in (convert, check, show, run_model, bench, compare, diff, report, build, targets):
     cli.add_command(module.command)
 
 

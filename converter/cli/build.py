@@ -1,0 +1,67 @@
+"""lite-opt build: a library for a device, tailored to models."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import common
+from .output import human_bytes, print_json, print_table, progress, say
+
+if TYPE_CHECKING:
+    from ..toolchain.build import Built
+
+EXAMPLES = """
+\b
+Examples:
+  lite-opt build --target linux-arm64                       (the whole runtime)
+  lite-opt build det.lrm rec.lrm --target android-arm64     (what two models need)
+  lite-opt build model.lrm --target linux-armv7 --embed     (and the model in the library)
+  lite-opt build model.lrm --target linux-x64 --app --out build/x64
+"""
+
+
+@click.command("build", short_help="Build the C library for a device, tailored to models.", epilog=EXAMPLES)
+@click.argument("models", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--target", "name", required=True, metavar="TARGET", help="See: lite-opt targets.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Default: lite_runtime-TARGET.")
+@click.option("--toolchain", default="zig", show_default=True, metavar="zig|gcc|clang|ndk",
+              help="The compiler; zig is the package ziglang.")
+@click.option("--embed", is_flag=True, help="Link the models into the library (lite_models.h).")
+@click.option("--app", is_flag=True, help="Build lite_run, too, which runs and measures models on the device.")
+@click.option("--top", type=click.IntRange(0), default=15, show_default=True, help="Rows of the table of sizes; 0: all.")
+@common
+def command(models: tuple[Path, ...], name: str, out: Path | None, toolchain: str, embed: bool, app: bool, top: int,
+            as_json: bool) -> None:
+    """Build the C library for TARGET: what MODELS (.lrm files) need of operators and kernels, or all of it.
+
+    DIR gets the shared and the static library (stripped), headers, pkg-config and CMake files, example.c with
+    README.txt that says how to build it, and size.json. The same call gives the same bytes on any machine.
+    """
+    from ..toolchain.build import build
+    from ..toolchain.targets import find
+
+    target = find(name)
+    with progress() as show:
+        built = build(models, target, out or Path(f"lite_runtime-{name}"), toolchain=toolchain, embed=embed, app=app,
+                      say=show)
+    if as_json:
+        print_json(built.as_dict() | {"folder": str(built.folder)})
+        return
+    _print(built, top)
+
+
+def _print(built: Built, top: int) -> None:
+    if built.parts:
+        rows = sorted(built.parts, key=lambda p: -p.bytes)
+        shown = rows if not top else rows[:top]
+        table = [[p.kind, p.name, p.bytes, f"{100 * p.bytes / built.shared_bytes:.1f}"] for p in shown]
+        rest = sum(p.bytes for p in rows[len(shown):])
+        if rest:
+            table.append(["", f"{len(rows) - len(shown)} more (--top 0)", rest, f"{100 * rest / built.shared_bytes:.1f}"])
+        print_table("", ["kind", "part", ">bytes", ">%"], table)
+    elif not built.parts:
+        say("bytes by operator and kernel: only for Linux and Android, whose files hold the symbols' sizes")
+    say(f"{built.folder}: {built.shared} {human_bytes(built.shared_bytes)}, {built.static} "
+        f"{human_bytes(built.static_bytes)}, by {built.compiler}; example.c: see README.txt")

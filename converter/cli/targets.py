@@ -1,0 +1,38 @@
+"""lite-opt targets: what can be built for."""
+from __future__ import annotations
+
+import click
+
+from .options import common
+from .output import print_json, print_table, say
+
+EXAMPLES = """
+\b
+Examples:
+  lite-opt targets
+  lite-opt targets --json | jq '.[].name'
+"""
+
+
+@click.command("targets", short_help="List the targets of lite-opt build.", epilog=EXAMPLES)
+@common
+def command(as_json: bool) -> None:
+    """List the targets of `lite-opt build`: what they run on, the instruction sets that the library chooses from at run
+    time, the compilers found here, and how the project tests them."""
+    from ..toolchain.compilers import TOOLCHAINS, look
+    from ..toolchain.targets import TARGETS
+
+    facts = []
+    for t in TARGETS.values():
+        found = [look(t, name) for name in TOOLCHAINS]
+        facts.append({"name": t.name, "triple": t.triple, "runs_on": t.oldest, "levels": list(t.levels),
+                      "toolchains": {c.name: c.version for c in found if c.version},
+                      "missing": {c.name: c.fix for c in found if not c.version}, "tested": t.tested})
+    if as_json:
+        print_json(facts)
+        return
+    print_table("", ["target", "runs on", "levels", "compilers", "tested"],
+                [[f["name"], f["runs_on"], " ".join(f["levels"]),
+                  " ".join(f["toolchains"]) or "none", f["tested"]] for f in facts])
+    if any("zig" not in f["toolchains"] for f in facts):
+        say(f"a compiler for all of them: {facts[0]['missing']['zig']}")

@@ -1,0 +1,105 @@
+"""The example that lies beside a built library: the shortest program that runs a model, and how to build it."""
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .targets import Target
+
+if TYPE_CHECKING:
+    from .build import Built
+
+SOURCE = """/* Runs a model once on zeros and prints the first value of its first output. Build it as README.txt says. */
+#include <stdio.h>
+#include <string.h>
+
+%(include)s
+
+static int fail(const char *what, const lr_error *e) {
+  fprintf(stderr, "%%s: %%s\\n", what, e->message);
+  return 1;
+}
+
+int main(int argc, char **argv) {
+  lr_error error;
+  lr_model *model = NULL;
+  lr_session *session = NULL;
+%(open)s
+  if (lr_session_open(model, NULL, &session, &error)) return fail("session", &error);
+  for (int32_t i = 0; i < lr_model_count(model, LR_INPUT); i++) {
+    lr_tensor x;
+    lr_tensor_info info;
+    if (lr_model_info(model, LR_INPUT, i, &info, &error)) return fail("input", &error);
+    int64_t dims[LR_MAX_RANK];
+    for (int32_t k = 0; k < info.rank; k++) dims[k] = info.dims[k] < 0 ? 1 : info.dims[k]; /* open sizes: 1 */
+    if (lr_session_resize(session, i, info.rank, dims, &error)) return fail(info.name, &error);
+    if (lr_session_tensor(session, LR_INPUT, i, &x, &error)) return fail(info.name, &error);
+    memset(x.data, 0, x.bytes);
+  }
+  if (lr_session_run(session, NULL, &error)) return fail("run", &error);
+  lr_tensor y;
+  if (lr_session_tensor(session, LR_OUTPUT, 0, &y, &error)) return fail("output", &error);
+  printf("%%lld bytes", (long long)y.bytes);
+  if (y.dtype == LR_F32 && y.bytes) printf(", the first is %%g", (double)*(const float *)y.data);
+  printf("\\n");
+  lr_session_close(session);
+  lr_model_close(model);
+  return 0;
+}
+"""
+FROM_FILE = """  if (argc != 2) {
+    fprintf(stderr, "usage: example MODEL.lrm\\n");
+    return 2;
+  }
+  if (lr_model_open(argv[1], NULL, &model, &error)) return fail(argv[1], &error);"""
+EMBEDDED = """  (void)argc, (void)argv;
+  size_t bytes = 0;
+  const void *data = lr_embedded_model("%s", &bytes);
+  if (lr_model_open_memory(data, bytes, NULL, &model, &error)) return fail("model", &error);"""
+README = """lite-runtime %(version)s for %(target)s, by %(compiler)s
+
+The example, with the shared library and with the static one:
+
+  %(shared)s
+  %(static)s
+
+size.json says what the bytes of %(library)s are for.%(tailored)s
+"""
+TAILORED = """
+The library holds what these models need, and refuses others with a sentence that names what is missing:
+  %s
+"""
+
+
+def compile_line(target: Target, toolchain: str, libraries: str, static: bool) -> str:
+    """The command that builds example.c in the folder of the library."""
+    if target.system == "android":
+        ndk = f"$ANDROID_NDK_HOME/toolchains/llvm/prebuilt/linux-x86_64/bin/clang --target={target.triple}24"
+        return f"{ndk} -O2 -Iinclude example.c {libraries} -lm -o example"
+    if toolchain == "gcc":
+        cc = f"{target.gcc}-gcc"
+    else:
+        cc = shlex.join([Path(sys.executable).name, "-m", "ziglang", "cc", "-target", target.triple])
+    system = " -pthread -lm" if target.system == "linux" and static else ""
+    rpath = " -Wl,-rpath,'$ORIGIN/lib'" if target.system == "linux" and not static else ""
+    program = "example.exe" if target.system == "windows" else "example"
+    return f"{cc} -O2 -Iinclude example.c {libraries}{rpath}{system} -o {program}"
+
+
+def write(folder: Path, built: Built, target: Target, toolchain: str, embedded: Sequence[str]) -> None:
+    """Writes example.c and README.txt into the folder of a build."""
+    from ... import __version__
+
+    headers = ["lite_models.h"] if embedded else ["lite_runtime.h"]
+    open_ = EMBEDDED % embedded[0].replace("\\", "\\\\").replace('"', '\\"') if embedded else FROM_FILE
+    source = SOURCE % {"include": "\n".join(f'#include "{h}"' for h in headers), "open": open_}
+    (folder / "example.c").write_text(source)
+    what = TAILORED % ", ".join([*built.needs.ops, *built.needs.kernels]) if built.needs else ""
+    shared = "lib/liblite_runtime.dll.a" if target.system == "windows" else built.shared
+    (folder / "README.txt").write_text(README % {
+        "version": __version__, "target": target.name, "compiler": built.compiler, "library": built.shared,
+        "shared": compile_line(target, toolchain, shared, False),
+        "static": compile_line(target, toolchain, built.static, True), "tailored": what})
