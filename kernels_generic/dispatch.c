@@ -17,18 +17,20 @@ static const struct entry {
   struct lr_kernel kernel;
 } table[] = {
 #define LR_KERNEL(signature, function, arch, isa, mr, nr, kr) \
-  {LR_SIG_##signature, {#function, (void (*)(void))ON_##arch(function), isa, mr, nr, kr}},
+  LR_IF_KERNEL_##signature(                                   \
+      {LR_SIG_##signature, {#function, (void (*)(void))ON_##arch(function), isa, mr, nr, kr}}, )
 #include "kernels.inc"
 #undef LR_KERNEL
+    {LR_SIG_NONE, {0}}, /* the end */
 };
 
 const struct lr_kernel *lr_kernel_find(enum lr_signature s, uint32_t cpu) {
   const struct lr_kernel *best = 0;
-  for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+  for (size_t i = 0; table[i].signature; i++)
     if (table[i].signature == s && !(table[i].kernel.isa & ~cpu)) best = &table[i].kernel;
   return best;
 }
 
 const struct lr_kernel *lr_kernel_line(size_t i) {
-  return i < sizeof table / sizeof table[0] ? &table[i].kernel : 0;
+  return i < sizeof table / sizeof table[0] - 1 ? &table[i].kernel : 0;
 }

@@ -23,15 +23,22 @@
 #define APPLY1(f) f(LOAD(AT(a)))
 #define APPLY2(f) f(LOAD(AT(a)), LOAD(AT(b)))
 #define APPLY3(f) f(LOAD(AT(a)), LOAD(AT(b)), LOAD(AT(c)))
-#define MAP(apply, op, f) \
-  case op:                \
-    EACH(STORE(apply(f))) break;
+/* what is not in this build (-Dposts) is no code; lr_needs_check refuses models that have it */
+#define MAP(apply, op, f)    \
+  case op:                   \
+    if (LR_POST_BUILT(op)) { \
+      EACH(STORE(apply(f)))  \
+    }                        \
+    break;
 #define MAP1(op, f) MAP(APPLY1, op, f)
 #define MAP2(op, f) MAP(APPLY2, op, f)
 #define MAP3(op, f) MAP(APPLY3, op, f)
-#define MASK(apply, op, f) \
-  case op:                 \
-    EACH(STORE_MASK(apply(f))) break;
+#define MASK(apply, op, f)       \
+  case op:                       \
+    if (LR_POST_BUILT(op)) {     \
+      EACH(STORE_MASK(apply(f))) \
+    }                            \
+    break;
 #define MASK1(op, f) MASK(APPLY1, op, f)
 #define MASK2(op, f) MASK(APPLY2, op, f)
 #define MASK3(op, f) MASK(APPLY3, op, f)
@@ -155,9 +162,9 @@ static void power(int32_t op, size_t n, const ELEM *a, size_t a_step, ELEM *y) {
 }
 
 static void steps(int32_t op, size_t n, SOURCES(void), void *y) {
-  if (op < 0)
+  if (LR_POST_BUILT(LR_POST_POW) && op < 0)
     power(op, n, a, a_step, y);
-  else if (op == LR_POST_SELECT)
+  else if (LR_POST_BUILT(LR_POST_SELECT) && op == LR_POST_SELECT)
     choose(n, FORWARD, y);
   else if (op < LR_POST_EQUAL)
     arithmetic(op, n, FORWARD, y);
@@ -190,7 +197,7 @@ static const void *last(const void *p, size_t step, size_t at, size_t n, size_t 
 
 void CAT(CAT(lr_, TYPE), CAT(_vop__, ISA))(int32_t op, size_t n, const void *a, size_t a_step, const void *b,
                                            size_t b_step, const void *c, size_t c_step, void *y) {
-  if (op == LR_POST_POW && a_step && !b_step && n) {
+  if (LR_POST_BUILT(LR_POST_POW) && op == LR_POST_POW && a_step && !b_step && n) {
     op = power_code((double)SCALAR(*(const ELEM *)b));
     if (op < 0) b = NULL;
   }

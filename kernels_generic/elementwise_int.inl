@@ -43,9 +43,11 @@ static inline T N(shrink)(T a, T limit, T bias) {
   return a < low ? (T)(U)((W)a + (W)bias) : a > limit ? (T)(U)((W)a - (W)bias) : 0;
 }
 
-#define MAP(op, expr)                                          \
-  case op:                                                     \
-    LR_INDEPENDENT for (size_t i = 0; i < n; i++) y[i] = expr; \
+#define MAP(op, expr)                                            \
+  case op:                                                       \
+    if (LR_POST_BUILT(op)) {                                     \
+      LR_INDEPENDENT for (size_t i = 0; i < n; i++) y[i] = expr; \
+    }                                                            \
     break;
 #define WRAP(expr) (T)(U)(expr)
 
@@ -96,7 +98,7 @@ static void N(choose)(size_t n, const uint8_t *m, const T *a, const T *b, T *y) 
 }
 
 static void N(row)(int32_t op, size_t n, const void *a, const void *b, const void *c, void *y) {
-  if (op == LR_POST_SELECT)
+  if (LR_POST_BUILT(LR_POST_SELECT) && op == LR_POST_SELECT)
     N(choose)(n, a, b, c, y);
   else if (op >= LR_POST_EQUAL && op <= LR_POST_GREATER_EQUAL)
     N(compare)(op, n, a, b, y);

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lr_ops.h"
+
 enum lr_cpu_bit {
 #define LR_ISA(name, bit, arch) LR_CPU_##name = 1 << bit,
 #include "isa.inc"
@@ -167,59 +169,12 @@ struct lr_kernel {
 };
 enum lr_signature {
   LR_SIG_NONE,
-  LR_SIG_f32_vop,
-  LR_SIG_f16_vop,
-  LR_SIG_f64_vop,
-  LR_SIG_i8_vop,
-  LR_SIG_u8_vop,
-  LR_SIG_i16_vop,
-  LR_SIG_u16_vop,
-  LR_SIG_i32_vop,
-  LR_SIG_u32_vop,
-  LR_SIG_i64_vop,
-  LR_SIG_u64_vop,
-  LR_SIG_bool_vop,
-  LR_SIG_vcast,
-  LR_SIG_vquantize,
-  LR_SIG_f32_vreduce,
-  LR_SIG_f64_vreduce,
-  LR_SIG_i64_vreduce,
-  LR_SIG_u64_vreduce,
-  LR_SIG_f32_hreduce,
-  LR_SIG_f64_hreduce,
-  LR_SIG_i64_hreduce,
-  LR_SIG_u64_hreduce,
-  LR_SIG_f32_softmax,
-  LR_SIG_f16_softmax,
-  LR_SIG_f64_softmax,
-  LR_SIG_f32_softmax_piece,
-  LR_SIG_f32_norm,
-  LR_SIG_f16_norm,
-  LR_SIG_f64_norm,
-  LR_SIG_f32_gemm,
-  LR_SIG_f16_gemm,
-  LR_SIG_qs8_gemm,
-  LR_SIG_qu8_gemm,
-  LR_SIG_f32_dwconv,
-  LR_SIG_f16_dwconv,
-  LR_SIG_qs8_dwconv,
-  LR_SIG_qu8_dwconv,
-  LR_SIG_f32_maxpool,
-  LR_SIG_f16_maxpool,
-  LR_SIG_s8_maxpool,
-  LR_SIG_u8_maxpool,
-  LR_SIG_f32_avgpool,
-  LR_SIG_f16_avgpool,
-  LR_SIG_f32_wsum,
-  LR_SIG_f32_winograd_in,
-  LR_SIG_f32_winograd_out,
-  LR_SIG_f32_fft_pass,
-  LR_SIG_f64_fft_pass,
-  LR_SIG_u8_yuv,
-  LR_SIG_u8_mix,
-  LR_SIG_i16_pick,
-  LR_SIG_i16_store,
+#define X(signature) LR_SIG_##signature,
+  LR_SIGNATURES(X)
+#undef X
+      LR_SIG_LIMIT
 };
+/* NULL when the signature is not in this build (-Dkernels). */
 const struct lr_kernel *lr_kernel_find(enum lr_signature s, uint32_t cpu);
-/* Line i of kernels.inc, NULL past the end. For the tests, which run all of them. */
+/* Line i of those in this build, NULL past the end. For the tests, which run all of them. */
 const struct lr_kernel *lr_kernel_line(size_t i);

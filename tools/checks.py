@@ -302,11 +302,9 @@ def hardening(t: Run) -> str:
     return ", ".join(facts)
 
 
-# As apps ship a library: no unwind tables, because C throws nothing; pages of up to 16 KB, as newer phones have. zig's
-# compiler, because its linker (LLVM's, like the NDK's) does not fill the file with zeros up to such a page.
-SMALL = "-Oz -fomit-frame-pointer -fno-unwind-tables -fno-asynchronous-unwind-tables"
-SHIPPED = ["-Dbuildtype=minsize", "-Db_ndebug=true", "-Db_lto=true", f"-Dc_args={SMALL}",
-           f"-Dc_link_args={SMALL} -s -Wl,-z,max-page-size=16384 -Wl,--hash-style=gnu"]
+# As apps ship a library. zig's compiler, because its linker (LLVM's, like the NDK's) does not fill the file with zeros up to
+# a page.
+SHIPPED = ["-Dbuildtype=release", "-Db_ndebug=true", "-Db_lto=true", "-Dsmall=true"]
 
 
 def size(t: Run) -> str:

@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
-"""Write the C view of spec/: operator codes, attribute structs, post-op codes, schema slots, dispatch tables.
+"""Write the C view of spec/: operator codes, attribute structs, post-op codes, schema slots, dispatch tables; and of the
+signatures of kernels.inc.
 
-usage: gen.py OUT_H OUT_C OPS     OPS: "all", "none" or a comma-separated list of the operators to build in
+usage: gen.py OUT_H OUT_C OPS KERNELS POSTS TARGET
+OPS, KERNELS, POSTS: "all", "none" or a comma-separated list of the operators, kernel signatures and post-ops to build in;
+TARGET: the name of this build in `lite-opt build`, for messages
 """
 import importlib.util
+import re
 import struct
 import sys
 from pathlib import Path
 
-SPEC = Path(__file__).resolve().parent.parent / "spec"
+ROOT = Path(__file__).resolve().parent.parent
+SPEC = ROOT / "spec"
 
 
 def load(name):
@@ -45,7 +50,45 @@ def schema_rows(schema):
             "#define LR_FB_SCHEMA(X) \\", " \\\n".join(rows)]
 
 
-def header(ops, built, postops, schema):
+def chosen(option, wanted, known):
+    """The names that an option asks for."""
+    names = set(known) if wanted == "all" else set() if wanted == "none" else set(wanted.split(","))
+    if names - set(known):
+        sys.exit(f"gen.py: unknown names in -D{option}: {', '.join(sorted(names - set(known)))}; give `all`, `none` or "
+                 f"some of {', '.join(known)}")
+    return names
+
+
+def signatures():
+    """Kernel signatures in the order of kernels.inc, and those of them that serve pictures: -Dimage decides these."""
+    lines = (ROOT / "kernels_generic" / "kernels.inc").read_text().splitlines()
+    found, pictures, within = [], set(), False
+    for line in lines:
+        within = line.startswith("#ifdef LR_IMAGE") or within and not line.startswith("#endif")
+        m = re.match(r"LR_KERNEL\((\w+),", line)
+        if m and m[1] not in found:
+            found.append(m[1])
+            if within:
+                pictures.add(m[1])
+    return found, pictures
+
+
+def tailoring(sigs, built, posts, postops, target):
+    """What a build was cut down to, as code that is nothing in a full one."""
+    masks = [sum(1 << p.code % 64 for n, p in postops.items() if n in posts and p.code // 64 == half) for half in (0, 1)]
+    out = [f'#define LR_TARGET "{target}"', "/* X(signature): all of kernels.inc */", "#define LR_SIGNATURES(X) \\"]
+    out += [" \\\n".join(f"  X({s})" for s in sigs)]
+    out += ["/* LR_IF_KERNEL_<signature>(code): the code when its kernels are in this build */"]
+    out += [f"#define LR_IF_KERNEL_{s}(...){' __VA_ARGS__' if s in built else ''}" for s in sigs]
+    out += ["enum {"] + [f"  LR_HAS_KERNEL_{s} = {int(s in built)}," for s in sigs]
+    out += [f"  LR_TAILORED = {int(set(sigs) != built or set(postops) != posts)} /* kernels or post-ops are left out */", "};"]
+    out += [f"#define LR_KERNELS_BUILT 0x{sum(1 << i for i, s in enumerate(sigs, 1) if s in built):x}ull /* bits by LR_SIG_* */"]
+    out += [f"#define LR_POSTS_BUILT_{i} 0x{m:x}ull /* bits by code, from {64 * i} on */" for i, m in enumerate(masks)]
+    return [*out, "#define LR_POST_BUILT(code) \\",
+            "  ((code) < 0 || (((code) & 64 ? LR_POSTS_BUILT_1 : LR_POSTS_BUILT_0) >> ((code) & 63) & 1))"]
+
+
+def header(ops, built, postops, schema, more):
     out = ["/* Generated from spec/. */", "#pragma once", "#include <stdint.h>", "enum lr_op_code {"]
     out += [f"  LR_OP_{o.name.upper()} = {o.code}, /* {o.doc} */" for o in ops.values()]
     out += ["};", f"#define LR_OP_LIMIT {max(o.code for o in ops.values()) + 1}"]
@@ -76,7 +119,7 @@ def header(ops, built, postops, schema):
     out += ["/* X(code, name, arity, mask of dtypes (1 << lr_dtype), result is bool) */", "#define LR_POSTOPS(X) \\"]
     rows = [f"  X({p.code}, {p.name}, {p.arity}, 0x{sum(1 << codes[d] for d in p.dtypes):x}, {int(p.result == 'bool')})"
             for p in postops.values()]
-    return "\n".join(out + [" \\\n".join(rows), ""])
+    return "\n".join([*out, " \\\n".join(rows), *more, ""])
 
 
 def table(ops, built):
@@ -102,12 +145,14 @@ def table(ops, built):
 
 
 def main():
-    out_h, out_c, wanted = sys.argv[1:]
-    ops = load("ops").OPS
-    built = set(ops) if wanted == "all" else set() if wanted == "none" else set(wanted.split(","))
-    if built - set(ops):
-        sys.exit(f"gen.py: unknown operators in -Dops: {', '.join(sorted(built - set(ops)))}")
-    Path(out_h).write_text(header(ops, built, load("postops").POSTOPS, load("fbs").load()))
+    out_h, out_c, wanted, kernels, posts, target = sys.argv[1:]
+    ops, postops = load("ops").OPS, load("postops").POSTOPS
+    built = chosen("ops", wanted, ops)
+    sigs, pictures = signatures()
+    if len(sigs) > 63:
+        sys.exit("gen.py: more than 63 signatures; widen struct lr_needs in lite_runtime/core/needs.h")
+    cut = tailoring(sigs, chosen("kernels", kernels, sigs) | pictures, chosen("posts", posts, postops), postops, target)
+    Path(out_h).write_text(header(ops, built, postops, load("fbs").load(), cut))
     Path(out_c).write_text(table(ops, built))
 
 

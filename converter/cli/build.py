@@ -28,12 +28,13 @@ Examples:
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Default: lite_runtime-TARGET.")
 @click.option("--toolchain", default="zig", show_default=True, metavar="zig|gcc|clang|ndk",
               help="The compiler; zig is the package ziglang.")
+@click.option("--image", is_flag=True, help="With lite_image.h, camera pictures to inputs; a whole library has it.")
 @click.option("--embed", is_flag=True, help="Link the models into the library (lite_models.h).")
 @click.option("--app", is_flag=True, help="Build lite_run, too, which runs and measures models on the device.")
 @click.option("--top", type=click.IntRange(0), default=15, show_default=True, help="Rows of the table of sizes; 0: all.")
 @common
-def command(models: tuple[Path, ...], name: str, out: Path | None, toolchain: str, embed: bool, app: bool, top: int,
-            as_json: bool) -> None:
+def command(models: tuple[Path, ...], name: str, out: Path | None, toolchain: str, image: bool, embed: bool, app: bool,
+            top: int, as_json: bool) -> None:
     """Build the C library for TARGET: what MODELS (.lrm files) need of operators and kernels, or all of it.
 
     DIR gets the shared and the static library (stripped), headers, pkg-config and CMake files, example.c with
@@ -44,8 +45,8 @@ def command(models: tuple[Path, ...], name: str, out: Path | None, toolchain: st
 
     target = find(name)
     with progress() as show:
-        built = build(models, target, out or Path(f"lite_runtime-{name}"), toolchain=toolchain, embed=embed, app=app,
-                      say=show)
+        built = build(models, target, out or Path(f"lite_runtime-{name}"), toolchain=toolchain, image=image, embed=embed,
+                      app=app, say=show)
     if as_json:
         print_json(built.as_dict() | {"folder": str(built.folder)})
         return

@@ -23,7 +23,7 @@ from .targets import Target
 
 KEPT_BUILDS = 12
 MARK = "size.json"  # a folder that holds it is ours and may be replaced
-RELEASE = ["-Dpython=false", "-Dsmall=true", "-Dwerror=false", "-Dlibdir=lib", "--prefix=/"]
+RELEASE = ["-Dpython=false", "-Dsmall=true", "-Dbuildtype=release", "-Db_ndebug=true", "-Db_lto=true", "-Dwerror=false", "-Dlibdir=lib", "--prefix=/"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Built:
     app: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        tailored = {"operators": list(self.needs.ops), "kernels": list(self.needs.kernels)} if self.needs else None
+        tailored = {"operators": list(self.needs.ops), "kernels": list(self.needs.kernels),
+                    "post_ops": list(self.needs.posts), "image": self.needs.image} if self.needs else None
         return {"target": self.target, "compiler": self.compiler, "version": __version__, "tailored": tailored,
                 "files": {self.shared: self.shared_bytes, self.static: self.static_bytes},
                 "bytes": sizes.as_dict(self.parts)}
@@ -141,11 +142,12 @@ def _libraries(folder: Path) -> tuple[Path, Path]:
     return shared, next(p for p in found if p.suffix == ".a" and not p.name.endswith(".dll.a"))
 
 
-def build(models: Sequence[Path], target: Target, out: Path, *, toolchain: str = "zig", embed: bool = False,
-          app: bool = False, say: Callable[[str], None] = lambda text: None) -> Built:
+def build(models: Sequence[Path], target: Target, out: Path, *, toolchain: str = "zig", image: bool = False,
+          embed: bool = False, app: bool = False, say: Callable[[str], None] = lambda text: None) -> Built:
     """Builds into the folder `out`, which is replaced whole when all is well, and stays as it is when not.
 
-    models: .lrm files whose operators and kernels the library shall hold; none: all of them. embed: the models are
+    models: .lrm files whose operators and kernels the library shall hold; none: all of them. image: a tailored
+    library has lite_image.h, too. embed: the models are
     linked in, too. app: a program that runs and measures models is built beside the library. The same call gives the
     same bytes. Raises ConvertError.
     """
@@ -153,7 +155,7 @@ def build(models: Sequence[Path], target: Target, out: Path, *, toolchain: str =
         raise ConvertError("--embed: which models? name them: lite-opt build MODEL.lrm --target T --embed")
     if out.exists() and not (out.is_dir() and ((out / MARK).exists() or not any(out.iterdir()))):
         raise ConvertError(f"{out}: exists and is not the result of an earlier build; give another folder with --out")
-    wanted = needs(list(models)) if models else None
+    wanted = needs(models, image) if models else None
     options = [*(wanted.meson_options() if wanted else []), f"-Dtarget={target.name}"]
     if embed:
         _different_names(models)
@@ -207,6 +209,6 @@ def _describe(new: Path, folder: Path, target: Target, compiler: str, wanted: Ne
 def app(target: Target, models: Sequence[Path], toolchain: str = "zig",
         say: Callable[[str], None] = lambda text: None) -> Path:
     """The program lite_run for a target, tailored to models or whole, in the folder of kept builds."""
-    options = [*(needs(list(models)).meson_options() if models else []), f"-Dtarget={target.name}", "-Dapp=true"]
+    options = [*(needs(models).meson_options() if models else []), f"-Dtarget={target.name}", "-Dapp=true"]
     folder, _ = compile_library(target, toolchain, options, say)
     return next(p for p in sorted((folder / "lite_runtime" / "app").glob("lite_run*")) if p.is_file() and p.suffix in ("", ".exe"))

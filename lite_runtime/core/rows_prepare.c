@@ -1,9 +1,11 @@
 /* Post-op programs: binding to kernels, types and strides. */
 #include "rows.h"
 
+#include "needs.h"
+
 #include "f16.h"
 
-static enum lr_signature vop_signature(int32_t dtype) {
+enum lr_signature lr_vop_signature(int32_t dtype) {
   static const uint8_t table[] = {
       [LR_F32] = LR_SIG_f32_vop, [LR_F16] = LR_SIG_f16_vop, [LR_F64] = LR_SIG_f64_vop,
       [LR_I8] = LR_SIG_i8_vop,   [LR_U8] = LR_SIG_u8_vop,   [LR_I16] = LR_SIG_i16_vop,
@@ -38,8 +40,8 @@ static uint64_t immediate(uint32_t word, int32_t dtype) {
 }
 
 /* Binds one instruction; reg: dtypes of the registers before and after it. */
-static bool bind_instr(const struct lr_prepare *p, const struct lr_instr *in, int32_t first, int32_t *reg,
-                       struct row_instr *r, const char **kernel) {
+static lr_status bind_instr(const struct lr_prepare *p, const struct lr_instr *in, int32_t first,
+                            int32_t *reg, struct row_instr *r, const char **kernel) {
   struct lr_postop_info info = lr_postop_info(in->op);
   *r = (struct row_instr){.op = in->op, .dtype = in->dtype, .dst = in->dst, .divides = lr_instr_divides(in)};
   for (int32_t k = 0; k < info.arity; k++) {
@@ -53,12 +55,12 @@ static bool bind_instr(const struct lr_prepare *p, const struct lr_instr *in, in
   r->dst_size = (uint8_t)lr_dtype_size(reg[in->dst]);
   enum lr_signature s = in->op == LR_POST_CAST       ? LR_SIG_vcast
                         : in->op == LR_POST_QUANTIZE ? LR_SIG_vquantize
-                                                     : vop_signature(in->dtype);
-  const struct lr_kernel *kn = lr_kernel_find(s, p->bind.model->cpu);
-  if (!kn || !kn->fn) return false;
+                                                     : lr_vop_signature(in->dtype);
+  const struct lr_kernel *kn;
+  LR_TRY(lr_find_kernel(&p->bind, s, &kn));
   r->fn = kn->fn;
   if (!*kernel) *kernel = kn->name;
-  return true;
+  return LR_OK;
 }
 
 static lr_status bind_program(struct lr_prepare *p, int32_t acc_dtype, int32_t first, struct lr_rows *e) {
@@ -67,16 +69,12 @@ static lr_status bind_program(struct lr_prepare *p, int32_t acc_dtype, int32_t f
   e->instr = lr_prepare_alloc(p, (size_t)(g->n + 1) * sizeof *e->instr);
   if (!e->instr) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory for its program");
   for (int32_t i = 0; i < g->n; i++)
-    if (!bind_instr(p, &g->instr[i], first, reg, &e->instr[e->n++], &e->kernel))
-      return lr_prepare_fail(p, LR_ERR_UNSUPPORTED, "this build has no kernel for %s of %s",
-                             lr_postop_info(g->instr[i].op).name, lr_dtype_name(g->instr[i].dtype));
+    LR_TRY(bind_instr(p, &g->instr[i], first, reg, &e->instr[e->n++], &e->kernel));
   /* the last instruction must be the one that makes the result */
   if (g->n && g->instr[g->n - 1].dst == 0) return LR_OK;
   struct lr_instr last = {
       .op = reg[0] == y_dtype ? LR_POST_COPY : LR_POST_CAST, .dtype = (uint8_t)y_dtype, .src = {LR_SRC_REG0}};
-  if (!bind_instr(p, &last, first, reg, &e->instr[e->n++], &e->kernel))
-    return lr_prepare_fail(p, LR_ERR_UNSUPPORTED, "this build cannot store %s", lr_dtype_name(y_dtype));
-  return LR_OK;
+  return bind_instr(p, &last, first, reg, &e->instr[e->n++], &e->kernel);
 }
 
 /* Strides of a view broadcast to y's dims. */

@@ -3,6 +3,7 @@
 
 #include "arena.h"
 #include "hash.h"
+#include "needs.h"
 #include "node.h"
 #include "program.h"
 #include "session.h"
@@ -106,6 +107,30 @@ lr_status lr_tool_infer(int32_t op, const uint32_t *attrs, int32_t n_attrs, cons
   }
   lr_arena_clear(&c.arena);
   return status;
+}
+
+/* ---- what a model needs ---- */
+int32_t lr_tool_need(const lr_model *m, int32_t i, lr_tool_need_info *need) {
+  bool op[LR_OP_LIMIT] = {false};
+  struct lr_needs all = {0};
+  if (!m || !need || i < 0) return 0;
+  lr_model_needs(m, op, &all);
+  for (int32_t k = 0; k < LR_OP_LIMIT; k++)
+    if (op[k] && !i--) {
+      *need = (lr_tool_need_info){LR_TOOL_NEEDS_OP, lr_op_name(k)};
+      return 1;
+    }
+  for (int32_t k = 1; k < LR_SIG_LIMIT; k++)
+    if (all.kernels >> k & 1 && !i--) {
+      *need = (lr_tool_need_info){LR_TOOL_NEEDS_KERNEL, lr_signature_name((enum lr_signature)k)};
+      return 1;
+    }
+  for (int32_t k = 0; k < LR_POST_LIMIT; k++)
+    if (all.posts[k / 64] >> (k & 63) & 1 && !i--) {
+      *need = (lr_tool_need_info){LR_TOOL_NEEDS_POST, lr_postop_info(k).name};
+      return 1;
+    }
+  return 0;
 }
 
 /* ---- the memory of a plan ---- */

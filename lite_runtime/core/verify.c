@@ -2,6 +2,7 @@
  * and the types that shape inference finds are those that the file declares. What plan.c and run.c take for
  * granted is checked here. */
 #include "loader.h"
+#include "needs.h"
 #include "node.h"
 #include "weights.h"
 
@@ -274,28 +275,6 @@ static lr_status check_graph(struct verifier *v, int32_t index) {
 }
 
 /* ---- the whole ---- */
-/* One message with all operators that the graph needs and this build lacks. */
-static lr_status check_built(const struct lr_loader *l) {
-  bool missing[LR_OP_LIMIT] = {false};
-  int32_t n = 0;
-  for (int32_t g = 0; g < l->model->n_subgraphs; g++)
-    for (int32_t i = 0; i < l->model->subgraphs[g].n_nodes; i++) {
-      enum lr_op_code op = l->model->subgraphs[g].nodes[i].op;
-      if (lr_ops[op] || missing[op]) continue;
-      missing[op] = true;
-      n++;
-    }
-  if (!n) return LR_OK;
-  char list[300] = "";
-  size_t used = 0;
-  for (int32_t op = 0; op < LR_OP_LIMIT && used + 24 < sizeof list; op++)
-    if (missing[op])
-      used += (size_t)snprintf(list + used, sizeof list - used, "%s%.20s", used ? ", " : "", lr_op_names[op]);
-  return lr_fail(l->error, LR_ERR_UNSUPPORTED,
-                 "%s: operator%s %s %s not in this build; build the runtime with %s", l->where,
-                 n > 1 ? "s" : "", list, n > 1 ? "are" : "is", n > 1 ? "them" : "it");
-}
-
 /* Each graph but the first is the body of one node, so that the plan is as large as the file says; no
  * deeper than the limit, so that code may recurse. */
 static lr_status check_tree(const struct lr_loader *l, int32_t *parent) {
@@ -325,7 +304,7 @@ static lr_status check_tree(const struct lr_loader *l, int32_t *parent) {
 }
 
 static lr_status verify_with(struct verifier *v, int32_t *parent) {
-  LR_TRY(check_built(v->l));
+  LR_TRY(lr_needs_check(v->l->model, true, v->l->error));
   LR_TRY(check_tree(v->l, parent));
   for (int32_t i = 0; i < v->l->model->n_subgraphs; i++) LR_TRY(check_graph(v, i));
   return LR_OK;

@@ -24,6 +24,19 @@ LR_API int32_t lr_tool_has_op(int32_t op);
  * architecture is not known. */
 LR_API double lr_tool_fma_peak(double seconds, uint32_t cpu_mask);
 
+/* What a build must have for a model, for any shapes and any CPU: operator, kernel signature or post-op i of all that its
+ * nodes, those of subgraphs too, may ask for. Returns 0 past the end. */
+typedef enum lr_tool_need_kind {
+  LR_TOOL_NEEDS_OP = 0,
+  LR_TOOL_NEEDS_KERNEL = 1,
+  LR_TOOL_NEEDS_POST = 2
+} lr_tool_need_kind;
+typedef struct lr_tool_need_info {
+  int32_t kind;     /* lr_tool_need_kind */
+  const char *name; /* as in the meson options -Dops, -Dkernels and -Dposts; static */
+} lr_tool_need_info;
+LR_API int32_t lr_tool_need(const lr_model *model, int32_t i, lr_tool_need_info *need);
+
 /* One piece of memory of a session's plan. Addresses count from the start of the plan's own memory (activations and scratch),
  * in which pieces that never live at the same time may overlap. */
 typedef enum lr_tool_where {

@@ -7,6 +7,7 @@
  * k and v are packed before, each matrix once, for as many problems at a time as GROUP_BYTES hold. */
 #include <math.h>
 
+#include "needs.h"
 #include "gemm.h"
 
 enum { ROWS = 48, COLS = 48, BLOCK = 12 * COLS, MAX_MR = 16 };
@@ -117,12 +118,15 @@ static lr_status prepare(struct lr_prepare *p) {
   const struct lr_attention_attrs *a = p->bind.node->attrs;
   struct step *c = p->params = lr_prepare_alloc(p, sizeof *c);
   if (!c) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
-  uint32_t cpu = p->bind.model->cpu;
-  const struct lr_kernel *gemm = lr_kernel_find(LR_SIG_f32_gemm, cpu);
+  const struct lr_kernel *gemm, *k;
+  LR_TRY(lr_find_kernel(&p->bind, LR_SIG_f32_gemm, &gemm));
   c->gemm = (lr_f32_gemm_fn *)gemm->fn;
-  c->piece = (lr_f32_softmax_piece_fn *)lr_kernel_find(LR_SIG_f32_softmax_piece, cpu)->fn;
-  c->vop = (lr_f32_vop_fn *)lr_kernel_find(LR_SIG_f32_vop, cpu)->fn;
-  c->wsum = (lr_f32_wsum_fn *)lr_kernel_find(LR_SIG_f32_wsum, cpu)->fn;
+  LR_TRY(lr_find_kernel(&p->bind, LR_SIG_f32_softmax_piece, &k));
+  c->piece = (lr_f32_softmax_piece_fn *)k->fn;
+  LR_TRY(lr_find_kernel(&p->bind, LR_SIG_f32_vop, &k));
+  c->vop = (lr_f32_vop_fn *)k->fn;
+  LR_TRY(lr_find_kernel(&p->bind, LR_SIG_f32_wsum, &k));
+  c->wsum = (lr_f32_wsum_fn *)k->fn;
   c->mr = gemm->mr;
   c->nr = gemm->nr;
   assert(c->mr <= MAX_MR && ROWS % c->mr == 0 && COLS % c->nr == 0 && gemm->kr == 1);

@@ -1,5 +1,6 @@
 /* conv: packing and the choice between products (conv_gemm.c), depthwise (conv_dw.c) and Winograd
  * (conv_winograd.c). */
+#include "needs.h"
 #include "conv_winograd.h"
 
 bool lr_conv_depthwise(int64_t groups, int64_t group_channels) { return groups > 1 && group_channels == 1; }
@@ -82,9 +83,10 @@ lr_status lr_conv_bind(struct lr_bind *b, const struct lr_conv_attrs *a, int32_t
   bool depthwise = lr_conv_depthwise(a->groups, w->type.dim[w->type.rank - 1]);
   struct lr_conv_weights *s = lr_bind_alloc(b, sizeof *s);
   if (!s) return no_memory(b);
-  s->kernel = lr_kernel_find(lr_gemm_signature(x->dtype, depthwise), b->model->cpu);
+  LR_TRY(lr_find_kernel(b, lr_gemm_signature(x->dtype, depthwise), &s->kernel));
   struct pack_user u = pack_user(&w->type, a->groups, s->kernel);
-  if (!lr_conv_winograd_may(s->kernel, x->dtype, &w->type, a)) LR_TRY(get_weights(b, input, &u, &s->packed));
+  if (!s->kernel->isa || !lr_conv_winograd_may(x->dtype, &w->type, a))
+    LR_TRY(get_weights(b, input, &u, &s->packed));
   LR_TRY(bind_bias(b, input + 1, &u, a, s));
   *weights = s;
   return LR_OK;
@@ -151,7 +153,7 @@ lr_status lr_conv_prepare(struct lr_prepare *p) {
   bool depthwise = lr_conv_depthwise(a->groups, depth);
   struct lr_conv *c = p->params = lr_prepare_alloc(p, sizeof *c);
   if (!c) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
-  c->gemm.kernel = lr_kernel_find(lr_gemm_signature(x->dtype, depthwise), p->bind.model->cpu);
+  LR_TRY(lr_find_kernel(&p->bind, lr_gemm_signature(x->dtype, depthwise), &c->gemm.kernel));
   if (s && s->kernel != c->gemm.kernel)
     return lr_prepare_fail(p, LR_ERR_MODEL, "x is %s, which its declaration does not say",
                            lr_dtype_name(x->dtype));

@@ -1,6 +1,7 @@
 /* conv_transpose, in gather form: each output sums the taps that reach it, found by its phase
  * (conv_phases.h). A problem is a row of y's pixels in a group: all its outputs are in one phase along h and
  * alternate between those along w. */
+#include "needs.h"
 #include "conv_phases.h"
 
 struct step {
@@ -30,7 +31,8 @@ static lr_status bind(struct lr_bind *b) {
   struct lr_phased_weights *s = lr_bind_alloc(b, sizeof *s);
   struct lr_phase *phase = lr_bind_alloc(b, lr_phases_bytes(a, w->type.rank));
   if (!s || !phase) return no_memory(b);
-  const struct lr_kernel *kernel = lr_kernel_find(lr_gemm_signature(x->dtype, false), b->model->cpu);
+  const struct lr_kernel *kernel;
+  LR_TRY(lr_find_kernel(b, lr_gemm_signature(x->dtype, false), &kernel));
   lr_phases_describe(s, a, w->type.rank, w->type.dim, w->type.dtype, kernel, phase);
   /* kind 3 is of this runtime alone: it depends on strides and dilations, so no file holds it */
   struct lr_packing how = {3, 1, s->nr, s->kr, (uint32_t)a->groups};
@@ -81,7 +83,7 @@ static lr_status prepare(struct lr_prepare *p) {
   const struct lr_view *x = &p->in[0], *w = &p->in[1];
   struct step *c = p->params = lr_prepare_alloc(p, sizeof *c);
   if (!c) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
-  c->gemm.kernel = lr_kernel_find(lr_gemm_signature(x->dtype, false), p->bind.model->cpu);
+  LR_TRY(lr_find_kernel(&p->bind, lr_gemm_signature(x->dtype, false), &c->gemm.kernel));
   if (s && s->kernel != c->gemm.kernel)
     return lr_prepare_fail(p, LR_ERR_MODEL, "x is %s, which its declaration does not say",
                            lr_dtype_name(x->dtype));

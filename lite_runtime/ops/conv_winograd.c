@@ -3,6 +3,7 @@
  * V U of matrices [tiles, C] by [C, O], Y = A^T M A. A group of tiles goes through all of it while it is in
  * the second-level cache. An element depends on its own tile and the whole depth only, so neither groups nor
  * threads change any result. A NaN or infinity in x makes its whole tiles NaN. */
+#include "needs.h"
 #include "conv_winograd.h"
 
 #include <math.h>
@@ -46,11 +47,10 @@ static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t round_up(int64_t n, int64_t to) { return lr_ceil_div(n, to) * to; }
 
-bool lr_conv_winograd_may(const struct lr_kernel *gemm, int32_t x_dtype, const struct lr_type *w,
-                          const struct lr_conv_attrs *a) {
-  return gemm->isa && x_dtype == LR_F32 && w->dtype == LR_F32 && w->rank == 4 && w->dim[1] == 3 &&
-         w->dim[2] == 3 && w->dim[0] > 0 && w->dim[3] > 0 && a->groups == 1 && a->stride_h == 1 &&
-         a->stride_w == 1 && a->dilation_h == 1 && a->dilation_w == 1;
+bool lr_conv_winograd_may(int32_t x_dtype, const struct lr_type *w, const struct lr_conv_attrs *a) {
+  return x_dtype == LR_F32 && w->dtype == LR_F32 && w->rank == 4 && w->dim[1] == 3 && w->dim[2] == 3 &&
+         w->dim[0] > 0 && w->dim[3] > 0 && a->groups == 1 && a->stride_h == 1 && a->stride_w == 1 &&
+         a->dilation_h == 1 && a->dilation_w == 1;
 }
 
 /* ---- choice ---- */
@@ -160,8 +160,8 @@ lr_status lr_conv_winograd_prepare(struct lr_conv *c, struct lr_prepare *p) {
   w->tw = lr_ceil_div(c->y.w, s.m);
   w->tiles = count_tiles(c, s.m);
   w->cols = s.cols;
-  w->in = lr_kernel_find(LR_SIG_f32_winograd_in, p->bind.model->cpu);
-  w->out = lr_kernel_find(LR_SIG_f32_winograd_out, p->bind.model->cpu);
+  LR_TRY(lr_find_kernel(&p->bind, LR_SIG_f32_winograd_in, &w->in));
+  LR_TRY(lr_find_kernel(&p->bind, LR_SIG_f32_winograd_out, &w->out));
   choose_groups(w, &s, gemm->mr, p->threads);
   w->zeros = lr_prepare_alloc(p, floats(w->col_block));
   if (!w->zeros) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");

@@ -20,10 +20,9 @@ void lr_winograd_pack(const void *user, const void *dense, void *packed);
 
 /* ---- the way ---- */
 /* May a convolution of these types and attributes be computed so, for some shape? Decided without shapes of
- * x, so that bind knows whose weights have to wait for prepare. Never with plain C's products: they are the
- * reference. */
-bool lr_conv_winograd_may(const struct lr_kernel *gemm, int32_t x_dtype, const struct lr_type *w,
-                          const struct lr_conv_attrs *a);
+ * x, so that bind knows whose weights have to wait for prepare. Never with plain C's products, where the kernel's isa
+ * is 0: they are the reference. */
+bool lr_conv_winograd_may(int32_t x_dtype, const struct lr_type *w, const struct lr_conv_attrs *a);
 /* Sets c->winograd and c->packed when it is faster for these shapes and its weights find memory, else leaves
  * them. c is as for the direct way, which must be prepared when this does not choose. */
 lr_status lr_conv_winograd_prepare(struct lr_conv *c, struct lr_prepare *p);

@@ -107,7 +107,7 @@ static bool make_chirp(struct lr_prepare *p, struct lr_fft *f) {
   void *chirp = make_table(p, f->wide, n),
        *b[2] = {make_table(p, f->wide, room), make_table(p, f->wide, room)};
   if (!chirp || !b[0] || !b[1] || !make_roots(p, 2 * n, &r)) return false;
-  if (!(f->inner = lr_fft_make(p, f->wide, room))) return false;
+  if (!(f->inner = lr_fft_make(p, f->wide, f->kernel, room))) return false;
   f->room = f->inner->room;
   for (int64_t k = 0; k < n; k++) {
     int64_t at = k * k % (2 * n);
@@ -128,12 +128,12 @@ static bool make_chirp(struct lr_prepare *p, struct lr_fft *f) {
   return true;
 }
 
-const struct lr_fft *lr_fft_make(struct lr_prepare *p, bool wide, int64_t n) {
+const struct lr_fft *lr_fft_make(struct lr_prepare *p, bool wide, const struct lr_kernel *kernel, int64_t n) {
   int64_t radix[LR_FFT_PASSES];
   struct lr_fft *f = lr_prepare_alloc(p, sizeof *f);
   if (!f) return NULL;
   *f = (struct lr_fft){.n = n, .room = n, .wide = wide};
-  f->kernel = lr_kernel_find(wide ? LR_SIG_f64_fft_pass : LR_SIG_f32_fft_pass, p->bind.model->cpu);
+  f->kernel = kernel;
   f->n_passes = factors(n, radix);
   return (n == 1 || (f->n_passes ? make_passes(p, f, radix) : make_chirp(p, f))) ? f : NULL;
 }

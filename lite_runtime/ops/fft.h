@@ -24,8 +24,11 @@ struct lr_fft {
   const struct lr_fft *inner; /* Bluestein's algorithm, by transforms of this longer length; or NULL */
   const void *chirp, *spectrum;
 };
-/* Of 1 to LR_FFT_MAX numbers. NULL: out of memory. */
-const struct lr_fft *lr_fft_make(struct lr_prepare *p, bool wide, int64_t n);
+static inline enum lr_signature lr_fft_signature(bool wide) {
+  return wide ? LR_SIG_f64_fft_pass : LR_SIG_f32_fft_pass;
+}
+/* Of 1 to LR_FFT_MAX numbers, by a kernel of that signature. NULL: out of memory. */
+const struct lr_fft *lr_fft_make(struct lr_prepare *p, bool wide, const struct lr_kernel *kernel, int64_t n);
 /* e^(-2 pi i k / n), real parts of k < count, then imaginary parts. NULL: out of memory. */
 const void *lr_fft_turns(struct lr_prepare *p, bool wide, int64_t n, int64_t count);
 /* Number k of lane j is at b[0][k * lanes + j] and b[1]; so is the result, after the four buffers have changed places. False:

@@ -100,10 +100,9 @@ static lr_status bind(struct lr_bind *b) {
   return LR_OK;
 }
 
-/* An activation as a program. */
-static struct lr_program activation(uint32_t act, float lo, float hi, struct lr_instr *instr) {
+struct lr_program lr_inverted_residual_act(uint32_t act, float lo, float hi, struct lr_instr *instr) {
   static const uint8_t ops[] = {0, LR_POST_RELU, LR_POST_CLIP, LR_POST_HARD_SWISH, LR_POST_SILU};
-  if (act == LR_INVERTED_RESIDUAL_EXPAND_ACT_NONE) return (struct lr_program){0};
+  if (act == LR_INVERTED_RESIDUAL_EXPAND_ACT_NONE || act >= sizeof ops) return (struct lr_program){0};
   *instr = (struct lr_instr){.op = ops[act], .dtype = LR_F32, .src = {LR_SRC_REG0}};
   if (act == LR_INVERTED_RESIDUAL_EXPAND_ACT_CLIP) {
     instr->src[1] = instr->src[2] = LR_SRC_IMM;
@@ -136,9 +135,10 @@ static void describe(struct lr_inverted_residual *s, const struct lr_prepare *p)
     s->node[k].in = s->in[k];
     s->node[k].n_in = s->node[k].n_own = 3;
   }
-  s->node[LR_EXPAND].program = activation(a->expand_act, a->expand_lo, a->expand_hi, &s->act[LR_EXPAND]);
+  s->node[LR_EXPAND].program =
+      lr_inverted_residual_act(a->expand_act, a->expand_lo, a->expand_hi, &s->act[LR_EXPAND]);
   s->node[LR_DEPTHWISE].program =
-      activation(a->depthwise_act, a->depthwise_lo, a->depthwise_hi, &s->act[LR_DEPTHWISE]);
+      lr_inverted_residual_act(a->depthwise_act, a->depthwise_lo, a->depthwise_hi, &s->act[LR_DEPTHWISE]);
 }
 
 enum { MAX_IN = 3 + LR_MAX_OPERANDS };

@@ -28,6 +28,8 @@ struct lr_inverted_residual {
   struct lr_rolling rolling;
 };
 
+/* An activation (enum lr_inverted_residual_expand_act) as a program of *instr, or of nothing. */
+struct lr_program lr_inverted_residual_act(uint32_t act, float lo, float hi, struct lr_instr *instr);
 /* Chooses the way for these shapes: sets all of s->rolling but places in the scratch. s->attrs and s->mid are
  * set. */
 void lr_rolling_choose(struct lr_inverted_residual *s, const struct lr_prepare *p);

@@ -1,6 +1,7 @@
 /* matmul: y[... M N] = a[... M K] b[... K N] + c[N], leading dims broadcast. b is packed once when it is
  * constant, else in each run; a is read in place, or transposed into the scratch first when trans_a says so.
  */
+#include "needs.h"
 #include "copy.h"
 #include "gemm.h"
 #include "matmul_plain.h"
@@ -70,7 +71,7 @@ static lr_status bind(struct lr_bind *b) {
   if (w->lifetime != LR_LIFE_CONST || lr_matmul_is_plain(at->dtype)) return LR_OK;
   struct weights *s = lr_bind_alloc(b, sizeof *s);
   if (!s) return no_memory(b);
-  s->kernel = lr_kernel_find(lr_gemm_signature(at->dtype, false), b->model->cpu);
+  LR_TRY(lr_find_kernel(b, lr_gemm_signature(at->dtype, false), &s->kernel));
   struct pack_user u = {.n = 1};
   for (int32_t i = 0; i < t->rank - 2; i++) u.n *= t->dim[i];
   u.pack =
@@ -151,7 +152,7 @@ static lr_status prepare(struct lr_prepare *p) {
   if (lr_matmul_is_plain(a->dtype)) return lr_matmul_plain_prepare(p);
   struct step *c = p->params = lr_prepare_alloc(p, sizeof *c);
   if (!c) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
-  c->gemm.kernel = lr_kernel_find(lr_gemm_signature(a->dtype, false), p->bind.model->cpu);
+  LR_TRY(lr_find_kernel(&p->bind, lr_gemm_signature(a->dtype, false), &c->gemm.kernel));
   if (s && s->kernel != c->gemm.kernel)
     return lr_prepare_fail(p, LR_ERR_MODEL, "a is %s, which its declaration does not say",
                            lr_dtype_name(a->dtype));

@@ -1,4 +1,5 @@
 /* layer_norm and its rms form: rows are the dims from `axis` on. */
+#include "needs.h"
 #include "program.h"
 
 #include "kernels.h"
@@ -42,6 +43,10 @@ struct params {
   lr_norm_fn *fn;
 };
 
+enum lr_signature lr_norm_signature(int32_t x_dtype) {
+  return x_dtype == LR_F32 ? LR_SIG_f32_norm : x_dtype == LR_F16 ? LR_SIG_f16_norm : LR_SIG_f64_norm;
+}
+
 static lr_status prepare(struct lr_prepare *p) {
   enum { GRAIN = 16384 };
   const struct lr_layer_norm_attrs *a = p->bind.node->attrs;
@@ -50,10 +55,8 @@ static lr_status prepare(struct lr_prepare *p) {
   if (!q) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory for its parameters");
   q->rows = q->n = 1;
   for (int32_t i = 0; i < x->rank; i++) *(i < a->axis ? &q->rows : &q->n) *= x->dim[i];
-  enum lr_signature s = x->dtype == LR_F32   ? LR_SIG_f32_norm
-                        : x->dtype == LR_F16 ? LR_SIG_f16_norm
-                                             : LR_SIG_f64_norm;
-  const struct lr_kernel *k = lr_kernel_find(s, p->bind.model->cpu);
+  const struct lr_kernel *k;
+  LR_TRY(lr_find_kernel(&p->bind, lr_norm_signature(x->dtype), &k));
   q->fn = (lr_norm_fn *)k->fn;
   p->kernel = k->name;
   q->tile = GRAIN / (q->n + 1) + 1;

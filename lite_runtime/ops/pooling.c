@@ -1,5 +1,6 @@
 /* max_pool and avg_pool: the taps inside of the image are found for each output pixel, the kernel works along
  * the channels. */
+#include "needs.h"
 #include "gemm.h"
 #include "window.h"
 
@@ -31,7 +32,7 @@ static struct pool_attrs read_attrs(const void *attrs, bool mean) {
   return (struct pool_attrs){{a->kernel_h, a->kernel_w}, LR_WINDOW(a), a->ceil_mode != 0, 0};
 }
 
-static enum lr_signature signature(int32_t dtype, bool mean) {
+enum lr_signature lr_pool_signature(int32_t dtype, bool mean) {
   switch (dtype) {
     case LR_F32:
       return mean ? LR_SIG_f32_avgpool : LR_SIG_f32_maxpool;
@@ -51,7 +52,7 @@ static lr_status infer(const struct lr_infer *c, bool mean) {
   struct pool_attrs a = read_attrs(c->attrs, mean);
   const struct lr_type *x = &c->in[0];
   struct lr_type *y = &c->out[0];
-  if (!signature(x->dtype, mean))
+  if (!lr_pool_signature(x->dtype, mean))
     return lr_infer_fail(c, LR_ERR_UNSUPPORTED, "x is %s; %s are possible", lr_dtype_name(x->dtype),
                          mean ? "f32 and f16" : "f32, f16, i8 and u8");
   if (a.divisor >= LR_AVG_POOL_DIVISOR_LIMIT)
@@ -70,7 +71,7 @@ static lr_status prepare(struct lr_prepare *p, bool mean) {
   struct step *c = p->params = lr_prepare_alloc(p, sizeof *c);
   if (!c) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
   c->dtype = p->in[0].dtype;
-  c->kernel = lr_kernel_find(signature(c->dtype, mean), p->bind.model->cpu);
+  LR_TRY(lr_find_kernel(&p->bind, lr_pool_signature(c->dtype, mean), &c->kernel));
   c->x = lr_image_of(&p->in[0]);
   c->y = lr_image_of(&p->out[0]);
   c->mean = mean;

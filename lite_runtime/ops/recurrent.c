@@ -4,6 +4,7 @@
  * units depends on shapes alone. */
 #include <math.h>
 
+#include "needs.h"
 #include "gemm.h"
 #include "move.h"
 #include "recurrent.h"
@@ -20,9 +21,10 @@ struct weights { /* how r is packed: gate by gate; `packed` is NULL when each ru
   const void *packed;
 };
 
-static struct weights weights_of(int64_t gates, int64_t h, int32_t dtype, uint32_t cpu) {
-  enum lr_signature gemm = lr_is_int8(dtype) ? LR_SIG_qu8_gemm : LR_SIG_f32_gemm;
-  struct weights w = {.kernel = lr_kernel_find(gemm, cpu), .gates = gates};
+static lr_status weights_of(const struct lr_bind *b, int64_t gates, int64_t h, int32_t dtype,
+                            struct weights *weights) {
+  struct weights w = {.gates = gates};
+  LR_TRY(lr_find_kernel(b, lr_is_int8(dtype) ? LR_SIG_qu8_gemm : LR_SIG_f32_gemm, &w.kernel));
   w.pack = (struct lr_pack){.type = lr_gemm_pack_type(dtype),
                             .nr = (uint32_t)w.kernel->nr,
                             .kr = (uint32_t)w.kernel->kr,
@@ -34,7 +36,8 @@ static struct weights weights_of(int64_t gates, int64_t h, int32_t dtype, uint32
                             .k_stride = 1};
   w.from_bytes = h * h * (int64_t)lr_dtype_size(dtype);
   w.gate_bytes = (int64_t)lr_pack_bytes(&w.pack);
-  return w;
+  *weights = w;
+  return LR_OK;
 }
 
 static void pack_gates(const void *user, const void *dense, void *packed) {
@@ -48,7 +51,8 @@ static lr_status bind(struct lr_bind *b) {
   const struct lr_recurrent_attrs *a = b->node->attrs;
   const struct lr_graph_tensor *r = &b->graph->tensors[b->node->in[R]];
   if (r->lifetime != LR_LIFE_CONST) return LR_OK; /* its declared sizes are hints */
-  struct weights w = weights_of(lr_gates_of(a->cell), r->type.dim[1], r->type.dtype, b->model->cpu);
+  struct weights w;
+  LR_TRY(weights_of(b, lr_gates_of(a->cell), r->type.dim[1], r->type.dtype, &w));
   struct lr_packing how = {1, 1, w.pack.nr, w.pack.kr, (uint32_t)w.gates};
   const void *packed = NULL;
   LR_TRY(lr_weights_get(b, R, &how, (size_t)(w.gates * w.gate_bytes), pack_gates, &w, &packed));
@@ -76,14 +80,18 @@ static lr_status prepare(struct lr_prepare *p) {
   if (!c) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
   c->h = p->in[R].dim[1];
   struct weights *w = &c->w;
-  *w = weights_of(lr_gates_of(a->cell), c->h, p->in[R].dtype, p->bind.model->cpu);
+  const struct lr_kernel *k;
+  LR_TRY(weights_of(&p->bind, lr_gates_of(a->cell), c->h, p->in[R].dtype, w));
   w->packed = *p->bind.slot;
-  if (lr_is_int8(p->in[R].dtype))
+  if (lr_is_int8(p->in[R].dtype)) {
     c->int8 = (lr_qu8_gemm_fn *)w->kernel->fn;
-  else
+    LR_TRY(lr_find_kernel(&p->bind, LR_SIG_vquantize, &k));
+    c->quantise = (lr_vquantize_fn *)k->fn;
+  } else {
     c->gemm = (lr_f32_gemm_fn *)w->kernel->fn;
-  c->quantise = (lr_vquantize_fn *)lr_kernel_find(LR_SIG_vquantize, p->bind.model->cpu)->fn;
-  c->vop = (lr_f32_vop_fn *)lr_kernel_find(LR_SIG_f32_vop, p->bind.model->cpu)->fn;
+  }
+  LR_TRY(lr_find_kernel(&p->bind, LR_SIG_f32_vop, &k));
+  c->vop = (lr_f32_vop_fn *)k->fn;
   p->kernel = w->kernel->name;
   c->mr = w->kernel->mr;
   assert(c->mr > 0 && c->mr <= MAX_MR);

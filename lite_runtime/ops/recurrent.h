@@ -25,6 +25,8 @@ struct lr_cell_piece {
   float *z, *reset_h; /* gru in two phases: kept from the first to the second */
 };
 
+/* The post-op that computes an activation (enum lr_recurrent_f), beside multiplications and sums. */
+int32_t lr_recurrent_post(uint32_t activation);
 void lr_cell_lstm(const struct lr_cell_piece *u);
 void lr_cell_rnn(const struct lr_cell_piece *u);
 /* The reset gate scales the product. */

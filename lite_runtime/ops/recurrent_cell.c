@@ -13,43 +13,43 @@ static void numbers(const piece *u, int32_t op, float *y, const float *b, const 
   u->vop(op, u->n, y, 1, b, 0, c, 0, y);
 }
 
+int32_t lr_recurrent_post(uint32_t activation) {
+  static const uint8_t posts[] = {[LR_RECURRENT_F_SIGMOID] = LR_POST_SIGMOID,
+                                  [LR_RECURRENT_F_TANH] = LR_POST_TANH,
+                                  [LR_RECURRENT_F_RELU] = LR_POST_RELU,
+                                  [LR_RECURRENT_F_AFFINE] = LR_POST_MUL,
+                                  [LR_RECURRENT_F_LEAKY_RELU] = LR_POST_LEAKY_RELU,
+                                  [LR_RECURRENT_F_THRESHOLDED_RELU] = LR_POST_THRESHOLDED_RELU,
+                                  [LR_RECURRENT_F_SCALED_TANH] = LR_POST_TANH,
+                                  [LR_RECURRENT_F_HARD_SIGMOID] = LR_POST_HARD_SIGMOID,
+                                  [LR_RECURRENT_F_ELU] = LR_POST_ELU,
+                                  [LR_RECURRENT_F_SOFTSIGN] = LR_POST_SOFTSIGN,
+                                  [LR_RECURRENT_F_SOFTPLUS] = LR_POST_SOFTPLUS};
+  return posts[activation < LR_RECURRENT_F_LIMIT ? activation : 0];
+}
+
 static void activate(const piece *u, uint32_t kind, float alpha, float beta, float *y) {
+  int32_t op = lr_recurrent_post(kind);
   switch (kind) {
-    case LR_RECURRENT_F_SIGMOID:
-      numbers(u, LR_POST_SIGMOID, y, NULL, NULL);
-      break;
-    case LR_RECURRENT_F_TANH:
-      numbers(u, LR_POST_TANH, y, NULL, NULL);
-      break;
-    case LR_RECURRENT_F_RELU:
-      numbers(u, LR_POST_RELU, y, NULL, NULL);
-      break;
     case LR_RECURRENT_F_AFFINE:
-      numbers(u, LR_POST_MUL, y, &alpha, NULL);
+      numbers(u, op, y, &alpha, NULL);
       numbers(u, LR_POST_ADD, y, &beta, NULL);
-      break;
-    case LR_RECURRENT_F_LEAKY_RELU:
-      numbers(u, LR_POST_LEAKY_RELU, y, &alpha, NULL);
-      break;
-    case LR_RECURRENT_F_THRESHOLDED_RELU:
-      numbers(u, LR_POST_THRESHOLDED_RELU, y, &alpha, NULL);
       break;
     case LR_RECURRENT_F_SCALED_TANH:
       numbers(u, LR_POST_MUL, y, &beta, NULL);
-      numbers(u, LR_POST_TANH, y, NULL, NULL);
+      numbers(u, op, y, NULL, NULL);
       numbers(u, LR_POST_MUL, y, &alpha, NULL);
       break;
     case LR_RECURRENT_F_HARD_SIGMOID:
-      numbers(u, LR_POST_HARD_SIGMOID, y, &alpha, &beta);
+      numbers(u, op, y, &alpha, &beta);
       break;
+    case LR_RECURRENT_F_LEAKY_RELU:
+    case LR_RECURRENT_F_THRESHOLDED_RELU:
     case LR_RECURRENT_F_ELU:
-      numbers(u, LR_POST_ELU, y, &alpha, NULL);
-      break;
-    case LR_RECURRENT_F_SOFTSIGN:
-      numbers(u, LR_POST_SOFTSIGN, y, NULL, NULL);
+      numbers(u, op, y, &alpha, NULL);
       break;
     default:
-      numbers(u, LR_POST_SOFTPLUS, y, NULL, NULL);
+      numbers(u, op, y, NULL, NULL);
   }
 }
 

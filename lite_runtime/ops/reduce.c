@@ -3,9 +3,9 @@
 #include <math.h>
 
 #include "move.h"
+#include "needs.h"
 #include "program.h"
-
-#include "kernels.h"
+#include "reduce.h"
 
 static uint32_t mask(int32_t dtype) { return 1u << dtype; }
 
@@ -104,6 +104,18 @@ static int32_t accumulator(int32_t dtype, uint32_t kind) {
   }
 }
 
+void lr_reduce_signatures(int32_t x_dtype, uint32_t kind, enum lr_signature *s) {
+  static const uint8_t by_dtype[][2] = {[LR_F32] = {LR_SIG_f32_vreduce, LR_SIG_f32_hreduce},
+                                        [LR_F64] = {LR_SIG_f64_vreduce, LR_SIG_f64_hreduce},
+                                        [LR_I64] = {LR_SIG_i64_vreduce, LR_SIG_i64_hreduce},
+                                        [LR_U64] = {LR_SIG_u64_vreduce, LR_SIG_u64_hreduce}};
+  const uint8_t *own = by_dtype[accumulator(x_dtype, kind)];
+  s[0] = (enum lr_signature)own[0];
+  s[1] = (enum lr_signature)own[1];
+  s[2] = LR_SIG_f64_vreduce;
+  s[3] = LR_SIG_vcast;
+}
+
 static int32_t kernel_op(uint32_t kind) {
   switch (kind) {
     case LR_REDUCE_KIND_MEAN:
@@ -158,26 +170,20 @@ static lr_status prepare(struct lr_prepare *p) {
   const struct lr_reduce_attrs *a = p->bind.node->attrs;
   struct params *q = p->params = lr_prepare_alloc(p, sizeof *q);
   if (!q) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory for its parameters");
-  uint32_t cpu = p->bind.model->cpu;
   q->op = kernel_op(a->kind);
   q->dtype = accumulator(p->in[0].dtype, a->kind);
   set_geometry(q, &p->in[0], a->axes);
   set_tiles(q);
   if (q->tiles > INT32_MAX) return lr_prepare_fail(p, LR_ERR_UNSUPPORTED, "x is too large for one reduction");
-  enum lr_signature v = q->dtype == LR_F32   ? LR_SIG_f32_vreduce
-                        : q->dtype == LR_F64 ? LR_SIG_f64_vreduce
-                        : q->dtype == LR_I64 ? LR_SIG_i64_vreduce
-                                             : LR_SIG_u64_vreduce;
-  enum lr_signature h = q->dtype == LR_F32   ? LR_SIG_f32_hreduce
-                        : q->dtype == LR_F64 ? LR_SIG_f64_hreduce
-                        : q->dtype == LR_I64 ? LR_SIG_i64_hreduce
-                                             : LR_SIG_u64_hreduce;
-  const struct lr_kernel *kv = lr_kernel_find(v, cpu), *kh = lr_kernel_find(h, cpu);
-  q->vreduce = kv->fn;
-  q->hreduce = kh->fn;
-  q->flush = (lr_f64_vreduce_fn *)lr_kernel_find(LR_SIG_f64_vreduce, cpu)->fn;
-  q->cast = (lr_vcast_fn *)lr_kernel_find(LR_SIG_vcast, cpu)->fn;
-  p->kernel = q->row ? kh->name : kv->name;
+  enum lr_signature s[LR_REDUCE_KERNELS];
+  const struct lr_kernel *k[LR_REDUCE_KERNELS];
+  lr_reduce_signatures(p->in[0].dtype, a->kind, s);
+  for (int32_t i = 0; i < LR_REDUCE_KERNELS; i++) LR_TRY(lr_find_kernel(&p->bind, s[i], &k[i]));
+  q->vreduce = k[0]->fn;
+  q->hreduce = k[1]->fn;
+  q->flush = (lr_f64_vreduce_fn *)k[2]->fn;
+  q->cast = (lr_vcast_fn *)k[3]->fn;
+  p->kernel = q->row ? k[1]->name : k[0]->name;
   return LR_OK;
 }
 

@@ -1,6 +1,7 @@
 /* resize as ONNX Resize: rules, shapes, and which elements each output is made of. Cubic and stretched filters go along one
  * axis after the other, linear ones along up to three at once, so all work in any number of dims. Coordinates are computed in float, as ONNX
  * Runtime does, so that ties round alike. */
+#include "needs.h"
 #include "resize.h"
 
 #include <math.h>
@@ -240,7 +241,7 @@ static lr_status prepare(struct lr_prepare *p) {
   bool by_scale = p->bind.node->in[1] >= 0, crop = a->coordinates == LR_RESIZE_COORDINATES_TF_CROP_AND_RESIZE;
   struct request q = {by_scale ? lr_bind_const(&p->bind, 1, &status) : NULL, NULL};
   if (status) return status;
-  s->kernel = lr_kernel_find(LR_SIG_f32_wsum, p->bind.model->cpu);
+  if (a->mode != LR_RESIZE_MODE_NEAREST) LR_TRY(lr_find_kernel(&p->bind, LR_SIG_f32_wsum, &s->kernel));
   /* the same size at another scale moves elements too */
   for (int32_t i = 0; lr_view_count(y) && i < x->rank; i++)
     if (x->dim[i] != y->dim[i] || crop || (by_scale && (!q.scales || scale_at(&q, i) != 1)))

@@ -1,5 +1,6 @@
 /* From the signals in a tensor to their spectra in another one, and back. A block of signals is transformed at once: number k
  * of all of them, side by side, is a row of the buffers. */
+#include "needs.h"
 #include "fft.h"
 
 #include "gemm.h"
@@ -43,8 +44,10 @@ static int64_t part(int64_t all, int64_t at) { return all - at > PIECE ? PIECE :
 
 lr_status lr_signals_prepare(struct lr_prepare *p, struct lr_signals *s) {
   bool half = s->form != LR_SIGNAL_COMPLEX && s->n % 2 == 0;
+  const struct lr_kernel *kernel;
+  LR_TRY(lr_find_kernel(&p->bind, lr_fft_signature(s->wide), &kernel));
   if (half) s->turns = lr_fft_turns(p, s->wide, s->n, s->n / 4 + 1);
-  s->fft = lr_fft_make(p, s->wide, half ? s->n / 2 : s->n);
+  s->fft = lr_fft_make(p, s->wide, kernel, half ? s->n / 2 : s->n);
   if (!s->fft || (half && !s->turns)) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
   size_t size = s->wide ? sizeof(double) : sizeof(float);
   size_t rows = (size_t)(s->fft->room > s->n / 2 + 1 ? s->fft->room : s->n / 2 + 1);

@@ -2,6 +2,7 @@
  * side by side. */
 #include <math.h>
 
+#include "needs.h"
 #include "program.h"
 
 #include "kernels.h"
@@ -33,6 +34,30 @@ struct params {
   void (*vreduce)(void);
 };
 
+enum lr_signature lr_softmax_signature(int32_t x_dtype) {
+  return x_dtype == LR_F32 ? LR_SIG_f32_softmax : x_dtype == LR_F16 ? LR_SIG_f16_softmax : LR_SIG_f64_softmax;
+}
+
+/* Those for columns only where the axis is not the last one: what needs.c says. */
+static lr_status find_kernels(struct lr_prepare *p, struct params *q) {
+  const struct lr_softmax_attrs *a = p->bind.node->attrs;
+  int32_t x = p->in[0].dtype;
+  const struct lr_kernel *row, *sum, *k;
+  LR_TRY(lr_find_kernel(&p->bind, lr_softmax_signature(x), &row));
+  q->row = (lr_softmax_fn *)row->fn;
+  p->kernel = row->name;
+  if (a->axis == p->in[0].rank - 1) return LR_OK;
+  LR_TRY(lr_find_kernel(&p->bind, q->acc == LR_F32 ? LR_SIG_f32_vreduce : LR_SIG_f64_vreduce, &sum));
+  q->vreduce = sum->fn;
+  LR_TRY(lr_find_kernel(&p->bind, lr_vop_signature(q->acc), &k));
+  q->vop = (lr_vop_fn *)k->fn;
+  if (q->inner > 1) p->kernel = sum->name;
+  if (x == q->acc) return LR_OK;
+  LR_TRY(lr_find_kernel(&p->bind, LR_SIG_vcast, &k));
+  q->cast = (lr_vcast_fn *)k->fn;
+  return LR_OK;
+}
+
 static lr_status prepare(struct lr_prepare *p) {
   const struct lr_softmax_attrs *a = p->bind.node->attrs;
   const struct lr_view *x = &p->in[0];
@@ -46,18 +71,7 @@ static lr_status prepare(struct lr_prepare *p) {
       q->inner *= x->dim[i];
   q->n = x->dim[a->axis];
   q->acc = x->dtype == LR_F64 ? LR_F64 : LR_F32;
-  uint32_t cpu = p->bind.model->cpu;
-  enum lr_signature s = x->dtype == LR_F32   ? LR_SIG_f32_softmax
-                        : x->dtype == LR_F16 ? LR_SIG_f16_softmax
-                                             : LR_SIG_f64_softmax;
-  const struct lr_kernel *row = lr_kernel_find(s, cpu);
-  const struct lr_kernel *sum =
-      lr_kernel_find(q->acc == LR_F32 ? LR_SIG_f32_vreduce : LR_SIG_f64_vreduce, cpu);
-  q->row = (lr_softmax_fn *)row->fn;
-  q->vreduce = sum->fn;
-  q->vop = (lr_vop_fn *)lr_kernel_find(q->acc == LR_F32 ? LR_SIG_f32_vop : LR_SIG_f64_vop, cpu)->fn;
-  q->cast = (lr_vcast_fn *)lr_kernel_find(LR_SIG_vcast, cpu)->fn;
-  p->kernel = q->inner == 1 ? row->name : sum->name;
+  LR_TRY(find_kernels(p, q));
   q->across = q->inner == 1 ? 1 : (q->inner + COLUMNS - 1) / COLUMNS;
   q->tile = q->inner == 1 ? GRAIN / (q->n + 1) + 1 : COLUMNS;
   q->tiles = q->inner == 1 ? (q->outer + q->tile - 1) / q->tile : q->outer * q->across;

@@ -1,0 +1,32 @@
+/* Which kernels and post-ops the nodes of a model may look up, for any shapes and any CPU: what a build that is cut down
+ * to models (-Dkernels, -Dposts) must have. It follows from operators, attributes, programs and declared dtypes alone. */
+#pragma once
+#include "kernels.h"
+#include "op.h"
+
+struct lr_needs {
+  uint64_t kernels;  /* bits by enum lr_signature */
+  uint64_t posts[2]; /* bits by enum lr_postop */
+};
+_Static_assert(LR_SIG_LIMIT <= 64 && LR_POST_LIMIT <= 128, "struct lr_needs has too few bits");
+
+/* Signatures by the dtype of x, LR_SIG_NONE where there are none; of the files that have the operators. */
+enum lr_signature lr_vop_signature(int32_t dtype); /* of post-ops */
+enum lr_signature lr_softmax_signature(int32_t x_dtype);
+enum lr_signature lr_norm_signature(int32_t x_dtype);
+enum lr_signature lr_pool_signature(int32_t x_dtype, bool mean);
+
+/* Adds what the node needs. Its operator is in this build; its subgraphs' nodes count for themselves. */
+void lr_node_needs(const struct lr_subgraph *g, const struct lr_node *n, struct lr_needs *needs);
+
+/* Sets op[code] of all operators of a model, and what the nodes need whose operators are in this build. */
+void lr_model_needs(const lr_model *m, bool *op, struct lr_needs *needs);
+const char *lr_signature_name(enum lr_signature s);
+
+/* The kernel of a signature for the model's CPU. UNSUPPORTED, with its name, when it is not in this build: then
+ * lr_node_needs is wrong, as lr_needs_check lets no such model come so far. */
+lr_status lr_find_kernel(const struct lr_bind *b, enum lr_signature s, const struct lr_kernel **kernel);
+
+/* UNSUPPORTED, with one sentence that names all operators, kernels and post-ops which the model needs and this build lacks.
+ * ops: only when an operator is among them. */
+lr_status lr_needs_check(const lr_model *m, bool ops, lr_error *error);
