@@ -18,7 +18,7 @@ EXAMPLES = """
 \b
 Examples:
   lite-opt check model.onnx
-  lite-opt check model.onnx --set sr=16000
+  lite-opt check silero.onnx --set sr=16000
   lite-opt check model.onnx --json | jq .problems
 """
 JSON = {

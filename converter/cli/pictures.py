@@ -18,7 +18,7 @@ FITS = {"stretch": "stretch", "crop": "crop", "pad": "letterbox"}
 def read_picture(path: str, info: TensorInfo, options: Picture, metadata: Mapping[str, str]) -> np.ndarray:
     """The input `info` (whose shape may have been completed by --shape) of a picture.
 
-    metadata: of the model; it may say that the input is NHWC or BGR. ConvertError with a sentence when the file is no
+    metadata: of the model; it may say that the input is NHWC. ConvertError with a sentence when the file is no
     picture, or the input cannot be one.
     """
     layout, channels = _layout(info, options, metadata)

@@ -146,6 +146,7 @@ def test_old_file_stays_when_it_fails(folder, tmp_path):
         (["convert"], "Missing argument"),
         (["convert", "add.onnx", "--nonsense"], "--nonsense"),
         (["nonsense"], "nonsense"),
+        (["confert", "add.onnx"], "there is no command 'confert', perhaps 'convert'; see: lite-opt --help"),
         (["convert", "add.onnx", "--set", "x"], "INPUT=VALUE"),
         (["convert", "add.onnx", "--set", "x=abc"], "'abc' is not a number"),
         (["convert", "add.onnx", "--set", 'x={"a":1}'], "is not a number"),
