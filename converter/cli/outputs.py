@@ -20,7 +20,9 @@ def summary(a: np.ndarray) -> dict[str, Any]:
     """dtype, shape, min, mean and max (None without elements), and the first values."""
     facts: dict[str, Any] = {"dtype": str(a.dtype), "shape": list(a.shape)}
     wide = a.astype(np.float64)
-    facts |= {k: float(f(wide)) if a.size else None for k, f in (("min", np.min), ("mean", np.mean), ("max", np.max))}
+    with np.errstate(all="ignore"):  # the mean of inf and -inf is nan, which says it
+        for name, of in (("min", np.min), ("mean", np.mean), ("max", np.max)):
+            facts[name] = float(of(wide)) if a.size else None
     return facts | {"first": a.reshape(-1)[:FIRST].tolist()}
 
 
@@ -75,8 +77,9 @@ def _rows(a: np.ndarray) -> np.ndarray | None:
 def _top(row: np.ndarray, k: int, softmax: bool, labels: list[str] | None) -> list[dict[str, Any]]:
     values = row.astype(np.float64)
     if softmax:
-        values = np.exp(values - values.max())
-        values /= values.sum()
+        with np.errstate(all="ignore"):
+            values = np.exp(values - values.max())
+            values /= values.sum()
     order = np.argsort(-values, kind="stable")[:k]
     return [{"class": int(i), "label": labels[i] if labels else None, "value": float(values[i])} for i in order]
 

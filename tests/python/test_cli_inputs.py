@@ -28,7 +28,7 @@ def folder(tmp_path_factory, model_of, add_model, cnn_model, counter_model):
     for name, of in kinds.items():
         model = model_of([helper.make_node("Identity", ["x"], ["y"])], {"x": of}, {"y": of})
         onnx.save(model, path / f"{name}.onnx")
-    for name, model in (("add", add_model), ("cnn", cnn_model), ("counter", counter_model)):
+    for name, model in {"add": add_model, "cnn": cnn_model, "counter": counter_model}.items():
         onnx.save(model, path / f"{name}.onnx")
     return path
 
@@ -133,8 +133,8 @@ def test_resizing(folder, pictures, output):
     y = output(folder / "open.onnx", *given, "x=1,3,6,6", "--resize", "pad")
     np.testing.assert_array_equal(y[:, :, 1:5], want)
     assert not y[:, :, 0].any() and not y[:, :, 5].any()
-    y = output(folder / "open.onnx", "--input", f"x={pictures / 'flat.jpg'}", "--shape", "x=1,3,7,9")
-    np.testing.assert_allclose(y, 100, atol=2)
+    flat = f"x={pictures / 'flat.jpg'}"
+    np.testing.assert_allclose(output(folder / "open.onnx", "-i", flat, "--shape", "x=1,3,7,9"), 100, atol=2)
 
 
 def test_a_camera_that_was_turned(folder, pictures, output):
@@ -144,8 +144,7 @@ def test_a_camera_that_was_turned(folder, pictures, output):
 
 def test_a_file_says_its_layout(folder, pictures, output, tmp_path):
     """A converted model whose input is adapted: bytes, channels last, although [3 h w] looks like channels first."""
-    data = lite_runtime.convert(str(folder / "nchw.onnx"), inputs={"x": "u8,nhwc"})
-    (tmp_path / "m.lrm").write_bytes(data)
+    (tmp_path / "m.lrm").write_bytes(lite_runtime.convert(str(folder / "nchw.onnx"), inputs={"x": "u8,nhwc"}))
     y = output(tmp_path / "m.lrm", "--input", f"x={pictures / 'exact.png'}")
     np.testing.assert_array_equal(y, exact(pictures).transpose(2, 0, 1)[None])
 
@@ -235,8 +234,21 @@ def test_states_go_from_run_to_run(folder, lite_opt, tmp_path):
     assert np.load(tmp_path / "o" / "z.npy").tolist() == [-3, -30]
 
 
+def test_other_commands_take_the_same(folder, pictures, lite_opt):
+    given = ["-i", f"x={pictures / 'photo.png'}", "--shape", "x=1,3,8,12", "--scale", "1/255", "--json"]
+    for name, args in (("compare", [folder / "cnn.onnx"]), ("diff", [folder / "cnn.onnx", folder / "cnn.onnx"]),
+                       ("bench", [folder / "cnn.onnx", "--seconds", "0.02"]),
+                       ("report", [folder / "cnn.onnx", "--no-verify", "--compare"])):
+        r = lite_opt(name, *args, *given)
+        facts = json.loads(r.out)
+        assert r.code == 0, r.err
+        assert {"compare": facts.get("ok"), "diff": facts.get("equal"),
+                "bench": facts.get("inputs") == {"x": ["float32", [1, 3, 8, 12]]},
+                "report": facts.get("shapes") == {"x": [1, 3, 8, 12]}}[name], facts
+
+
 def test_a_source_and_its_file_give_the_same(folder, output, fails, tmp_path):
-    (tmp_path / "cnn.lrm").write_bytes(lite_runtime.convert(str(folder / "cnn.onnx")))
+    (tmp_path / "cnn.lrm").write_bytes(lite_runtime.convert(str(folder / "cnn.onnx"), verify=False))
     one, two = (output(m, "--shape", "x=1,3,16,16") for m in (folder / "cnn.onnx", tmp_path / "cnn.lrm"))
     np.testing.assert_array_equal(one, two)
     fails(tmp_path / "cnn.lrm", "--dim", "h=16", words="are for an ONNX model", code=2)
@@ -267,6 +279,8 @@ def test_summary(folder, lite_opt):
     facts = json.loads(lite_opt("run", folder / "scores.onnx", "-i", "x=1,2,3,4,5,6,7,8,9,NaN", "--json").out)
     y = facts["outputs"]["y"]
     assert y["dtype"] == "float32" and y["shape"] == [2, 5] and y["mean"] == "nan" and y["first"] == [1, 2, 3, 4]
+    r = lite_opt("run", folder / "scores.onnx", "-i", "x=Infinity,-Infinity,0,0,0,0,0,0,0,0", "--top", "2", "--softmax")
+    assert r.code == 0 and r.err == "" and "nan" in r.out
     r = lite_opt("run", folder / "scores.onnx", "-i", "x=1,2,3,4,5,6,7,8,9,-10")
     want = "y float32 [2 5] -10 3.5 9 1 2 3 4 ..."
     assert want in [" ".join(line.split()) for line in r.out.splitlines()]
