@@ -201,7 +201,7 @@ INPUTS = (
     click.option("--inputs", "archive", type=click.Path(), metavar="FILE.npz",
                  help="Read all inputs that the file has, by name; --input goes before it."),
     click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,64,64", callback=shapes_option,
-                 help="Shape of an input, where its values do not say it. May be repeated."),
+                 help="Shape of an input, where its values do not say it; so the size of a picture. May be repeated."),
     click.option("--seed", type=click.IntRange(0, 2**32 - 1), metavar="N", default=0, show_default=True,
                  help="For random inputs."),
 )
