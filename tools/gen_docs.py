@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes docs/ops.md from spec/. A test proves that the committed file is current.
+"""Writes docs/ops.md from spec/, and docs/cli.md from the commands. A test proves that the committed files are current.
 
-usage: gen_docs.py [--check]      --check: exit code 1 when the file is not current
+usage: gen_docs.py [--check] [ops.md | cli.md]      --check: exit code 1 when a file is not current
 
 Needs the package installed with [convert] (tools/test.py makes .venv-test with it).
 """
@@ -87,7 +87,8 @@ def microsoft_operators() -> list[str]:
                     for s in microsoft_support()]
 
 
-def text() -> str:
+def operators() -> str:
+    """The text of docs/ops.md."""
     out = [HEAD, "## Operators of ONNX", "", ONNX, *onnx_operators(), "", "## Operators of onnxruntime", "", MICROSOFT,
            *microsoft_operators(), "", "## Operators of .lrm files", ""]
     out += [operator(o) for o in OPS.values()]
@@ -101,15 +102,29 @@ def text() -> str:
     return "\n".join(out) + "\n"
 
 
+def command_line() -> str:
+    """The text of docs/cli.md."""
+    from cli_docs import text
+
+    return text()
+
+
+PAGES = {"ops.md": operators, "cli.md": command_line}
+
+
 def main() -> int:
-    path = ROOT / "docs" / "ops.md"
-    if "--check" in sys.argv[1:]:
-        if path.read_text(encoding="utf-8") != text():
-            print("docs/ops.md is not current; run: python3 tools/gen_docs.py", file=sys.stderr)
-            return 1
-        return 0
-    path.write_text(text(), encoding="utf-8")
-    return 0
+    check = "--check" in sys.argv[1:]
+    old = []
+    for name in [a for a in sys.argv[1:] if a != "--check"] or PAGES:
+        path = ROOT / "docs" / name
+        text = PAGES[name]()
+        if not check:
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            old.append(name)
+    for name in old:
+        print(f"docs/{name} is not current; run: python3 tools/gen_docs.py {name}", file=sys.stderr)
+    return bool(old)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
+import importlib
 import json
 import os
 import signal
@@ -15,26 +17,84 @@ import click
 
 from ... import Error, __version__
 from ..errors import ConvertError, ProofError
-from . import bench, build, check, compare, convert, diff, report, run_model, show, targets
 from .output import clean, printing
 
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_CODES = {
+    0: "All went well.",
+    EXIT_ERROR: "An error, with one line on stderr. Or, with nothing on stderr, the answer is no: `check` found what "
+                "is not supported, `compare` or `report` a layer outside of its limit or a proof that failed, `diff` "
+                "a difference.",
+    EXIT_USAGE: "Wrong usage: an option or argument that is unknown, missing or not possible.",
+    EXIT_INTERRUPTED: "Interrupted with Ctrl-C. Other signals: 128 and their number.",
+}
+# name of a command: its module here, and what `lite-opt --help` says; modules are imported when they are needed
+COMMANDS = {
+    "bench": ("bench", "Measure how fast a model runs here."),
+    "build": ("build", "Build the C library for a device, tailored to models."),
+    "check": ("check", "Can this ONNX model be converted?"),
+    "compare": ("compare", "Compare every layer with the source model."),
+    "completion": ("completion", "Print a script that completes lite-opt in a shell."),
+    "convert": ("convert", "Convert an ONNX model and prove the result."),
+    "diff": ("diff", "Show what differs between two models."),
+    "report": ("report", "Write a page about a model."),
+    "run": ("run_model", "Run a model."),
+    "show": ("show", "Show what is in a converted model."),
+    "targets": ("targets", "List the targets of lite-opt build."),
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False,
-             epilog="Each command has --help with examples.")
+class Commands(click.Group):
+    """The commands of the table, each imported when it is asked for: --help and completion must be quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command; None when there is no such name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, words = COMMANDS[cmd_name]
+        command: click.Command = importlib.import_module(f".{module}", __package__).command
+        command.short_help = words
+        return command
+
+    def resolve_command(self, ctx: click.Context,
+                        args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called; a usage error says what an unknown name may have meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], COMMANDS, 1)
+            ctx.fail(f"there is no command '{args[0]}'" + (f", perhaps '{close[0]}'" if close else ""))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in --help, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in sorted(COMMANDS.items())])
+
+
+EPILOG = """
+\b
+Start with:
+  lite-opt check model.onnx
+  lite-opt convert model.onnx
+  lite-opt run model.lrm
+
+Each command has --help with examples.
+"""
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False,
+             epilog=EPILOG)
 @click.version_option(__version__, prog_name="lite-opt")
 def cli() -> None:
     """Convert ONNX models to .lrm files, and look at, run, measure and compare them."""
 
 
-for module in (convert, check, show, run_model, bench, compare, diff, report, build, targets):
-    cli.add_command(module.command)
-
-
 def run(args: Sequence[str]) -> int:
     """Runs a command line; the exit code: 0, 1 for an error, 2 for wrong usage."""
-    code = _run(args)
+    code = _run(args or ["--help"])
     try:
         with printing():  # click prints too
             pass

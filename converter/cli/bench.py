@@ -9,7 +9,9 @@ import numpy as np
 
 from ... import Benchmark, Session, StepTime, benchmark
 from ..errors import ConvertError
-from .options import common, conversion, gather_feeds, inputs, say_sizes
+from .inputs import gather_feeds, say_sizes
+from .models import convert_in_memory, is_lrm, refuse_conversion
+from .options import Given, ModelFile, common, conversion, inputs
 from .output import human_bytes, print_json, print_table, progress, say
 
 EXAMPLES = """
@@ -22,60 +24,64 @@ Examples:
 """
 
 
-@click.command("bench", short_help="Measure how fast a model runs here.", epilog=EXAMPLES)
-@click.argument("model", type=click.Path())
+JSON = {
+    "model": "MODEL as it was given",
+    "inputs": "of each input its dtype and shape",
+    "threads": "how many worked",
+    "load_ms": "opening the model",
+    "first_ms": "the first run, with planning and packing of weights",
+    "memory": "bytes of the session for activations, scratch and state",
+    "times": "of the runs after the first ones: runs, median, p10, p90, best; in ms",
+    "peak_gflops": "GFLOP/s that f32 multiply-adds reach here on that many threads, or null",
+    "gflop": "of all convolutions and matrix products of one run, or null",
+    "steps": "of each step: index, node, op, kernel, ms, share, gflop, peak (the last two may be null)",
+    "vs": "what --vs named, or null",
+    "versus": "with --vs, else null: times of the other, ratio, low, high, rounds",
+}
+
+
+@click.command("bench", epilog=EXAMPLES)
+@click.argument("model", type=ModelFile())
 @conversion
 @inputs
-@click.option("--threads", type=click.IntRange(1, 256), help="Threads; default: one per core.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True, max=86400), default=2.0, show_default=True,
+@click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads; default: one per core.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True, max=86400), metavar="SECONDS", default=2.0,
+              show_default=True,
               help="Time for the runs of each side.")
 @click.option("--vs", type=click.Choice(["onnxruntime"]), help="Run this too, alternately, and give the ratio.")
 @click.option("--source", type=click.Path(), metavar="FILE.onnx", help="The source of MODEL.lrm, for --vs.")
-@click.option("--top", type=click.IntRange(0), default=20, show_default=True,
+@click.option("--top", type=click.IntRange(0), metavar="N", default=20, show_default=True,
               help="List that many steps, the slowest first; 0: all, in their order.")
 @common
-def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str], files: tuple[str, ...],
-            shapes: dict[str, tuple[int, ...]], seed: int, threads: int | None, seconds: float, vs: str | None,
-            source: str | None, top: int, as_json: bool) -> None:
+def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str], given: Given,
+            threads: int | None, seconds: float, vs: str | None, source: str | None, top: int, as_json: bool) -> None:
     """Measure how long a run of MODEL (an .lrm file, or an ONNX model that is converted in memory) takes, and where.
 
     A step's % of peak says how many f32 multiply-adds it does of those that the machine can do, measured in the same
     process. Ratios are those of alternate runs, so that other work on the machine disturbs both sides alike.
     """
-    onnx_file = source or (None if _is_lrm(model) else model)
-    if source and not _is_lrm(model):
+    lrm = is_lrm(model)
+    onnx_file = source or (None if lrm else model)
+    if source and not lrm:
         raise click.UsageError("--source is for a MODEL that is an .lrm file; this one is a source itself")
     if vs and not onnx_file:
         raise click.UsageError("--vs needs the ONNX model; give it instead of the .lrm file, or with --source")
+    if not onnx_file:
+        refuse_conversion(f"{model} is", set_, state, dims)
     with progress() as tell:
-        data = _convert(model, set_, state, dims, tell) if onnx_file == model else None
+        data = None if lrm else convert_in_memory(model, set_, state, dims, tell)
         with Session(data if data is not None else model, threads) as session:
-            feeds, chosen = gather_feeds(session, files, shapes, seed)
+            found = gather_feeds(session, given)
+            feeds = found.arrays
             against = _peer(onnx_file, session, set_, state, dims, feeds, threads) if vs and onnx_file else None
-        tell("running")
+        tell.still(f"measuring for about {seconds * (2 if vs else 1) * 1.4:.3g} s")
         result = benchmark(data if data is not None else model, feeds, threads, seconds=seconds, against=against)
     if as_json:
         shown = {n: [str(a.dtype), list(a.shape)] for n, a in feeds.items()}
         print_json({"model": model, "inputs": shown, **result.as_dict(), "vs": vs})
     else:
-        say_sizes(chosen)
+        say_sizes(found.chosen)
         _print(result, vs, top)
-
-
-def _is_lrm(path: str) -> bool:
-    try:
-        with open(path, "rb") as f:
-            return f.read(8)[4:] == b"LRM0"
-    except OSError as e:
-        raise ConvertError(f"{path}: {(e.strerror or 'cannot be read').lower()}") from e
-
-
-def _convert(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str],
-             tell: Callable[[str], None]) -> bytes:
-    from ..api import convert
-
-    tell("converting")
-    return convert(model, verify=False, set=set_, state=state, dim=dims)
 
 
 def _peer(path: str, session: Session, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str],

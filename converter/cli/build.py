@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import common
+from .options import ModelFile, common
 from .output import human_bytes, print_json, print_table, progress, say
 
 if TYPE_CHECKING:
@@ -21,9 +21,19 @@ Examples:
   lite-opt build model.lrm --target linux-x64 --app --out build/x64
 """
 
+JSON = {
+    "folder": "where the files are",
+    "target": "the target's name",
+    "compiler": "toolchain and version",
+    "version": "of lite-runtime",
+    "tailored": "operators, kernels, post_ops and image that the library holds; null: all of them",
+    "files": "bytes of each library",
+    "bytes": "kind (operator, kernel, core, file) -> part -> bytes; empty where the target's files are not ELF",
+}
 
-@click.command("build", short_help="Build the C library for a device, tailored to models.", epilog=EXAMPLES)
-@click.argument("models", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+@click.command("build", epilog=EXAMPLES)
+@click.argument("models", nargs=-1, type=ModelFile(".lrm"))
 @click.option("--target", "name", required=True, metavar="TARGET", help="See: lite-opt targets.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Default: lite_runtime-TARGET.")
 @click.option("--toolchain", default="zig", show_default=True, metavar="zig|gcc|clang|ndk",
@@ -33,7 +43,7 @@ Examples:
 @click.option("--app", is_flag=True, help="Build lite_run, too, which runs and measures models on the device.")
 @click.option("--top", type=click.IntRange(0), default=15, show_default=True, help="Rows of the table of sizes; 0: all.")
 @common
-def command(models: tuple[Path, ...], name: str, out: Path | None, toolchain: str, image: bool, embed: bool, app: bool,
+def command(models: tuple[str, ...], name: str, out: Path | None, toolchain: str, image: bool, embed: bool, app: bool,
             top: int, as_json: bool) -> None:
     """Build the C library for TARGET: what MODELS (.lrm files) need of operators and kernels, or all of it.
 
@@ -45,7 +55,7 @@ def command(models: tuple[Path, ...], name: str, out: Path | None, toolchain: st
 
     target = find(name)
     with progress() as show:
-        built = build(models, target, out or Path(f"lite_runtime-{name}"), toolchain=toolchain, image=image, embed=embed,
+        built = build([Path(m) for m in models], target, out or Path(f"lite_runtime-{name}"), toolchain=toolchain, image=image, embed=embed,
                       app=app, say=show)
     if as_json:
         print_json(built.as_dict() | {"folder": str(built.folder)})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import Problem, UnsupportedError, grouped, how_many
-from .options import common, conversion
+from .options import ModelFile, common, conversion
 from .output import print_json, print_table, progress, say
 
 if TYPE_CHECKING:
@@ -18,13 +18,18 @@ EXAMPLES = """
 \b
 Examples:
   lite-opt check model.onnx
-  lite-opt check model.onnx --set sr=16000
+  lite-opt check silero.onnx --set sr=16000
   lite-opt check model.onnx --json | jq .problems
 """
+JSON = {
+    "ok": "whether the model can be converted",
+    "operators": "how many nodes there are of each operator",
+    "problems": "of each node that is not supported: node, op, why, fix (what to do, or an empty string)",
+}
 
 
-@click.command("check", short_help="Can this ONNX model be converted?", epilog=EXAMPLES)
-@click.argument("model", type=click.Path())
+@click.command("check", epilog=EXAMPLES)
+@click.argument("model", type=ModelFile(".onnx"))
 @conversion
 @common
 def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str], as_json: bool) -> int:

@@ -7,7 +7,8 @@ import click
 
 from ... import Session
 from ..errors import ConvertError
-from .options import common, conversion, gather_feeds, inputs
+from .inputs import gather_feeds
+from .options import Given, ModelFile, common, conversion, inputs
 from .output import human_shape, print_json, print_table, progress, say
 
 EXAMPLES = """
@@ -17,20 +18,23 @@ Examples:
   lite-opt compare model.onnx model.lrm --input x=image.npy
   lite-opt compare silero.onnx --set sr=16000 --state stateN=state
 """
+JSON = {
+    "ok": "whether all layers are within their limits",
+    "layers": "of each layer: step, node, op, kernel, tensor, shape, measure, value, limit, ok, why",
+}
 
 
-@click.command("compare", short_help="Compare every layer with the source model.", epilog=EXAMPLES)
-@click.argument("model", type=click.Path())
-@click.argument("file", type=click.Path(), required=False)
+@click.command("compare", epilog=EXAMPLES)
+@click.argument("model", type=ModelFile(".onnx"))
+@click.argument("file", type=ModelFile(".lrm"), required=False)
 @conversion
 @inputs
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True,
-              help="Seconds that it may take.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=600.0,
+              show_default=True,
+              help="Time that it may take.")
 @common
-@click.pass_context
-def command(ctx: click.Context, model: str, file: str | None, set_: dict[str, Any], state: dict[str, str],
-            dims: dict[str, int | str], files: tuple[str, ...], shapes: dict[str, tuple[int, ...]], seed: int,
-            timeout: float, as_json: bool) -> int:
+def command(model: str, file: str | None, set_: dict[str, Any], state: dict[str, str],
+            dims: dict[str, int | str], given: Given, timeout: float, as_json: bool) -> int:
     """Compare every layer of FILE with the ONNX MODEL that it was converted from.
 
     Give --set, --state and --dim as for the conversion. Without FILE the model is converted in memory. Exit code 1 when
@@ -47,21 +51,23 @@ def command(ctx: click.Context, model: str, file: str | None, set_: dict[str, An
             with Session(file), open(file, "rb") as f:  # the session verifies it
                 data = f.read()
         feeds = None
-        if files or shapes:
+        if given.values or given.shapes:
             with Session(data) as session:
-                feeds, _ = gather_feeds(session, files, shapes, seed)  # refuses names that the model does not have
-            feeds = feeds if files else None
+                found = gather_feeds(session, given)  # refuses names that the model does not have
+            feeds = found.arrays if given.values else None
         tell("running both models")
-        layers = compare_model(model, data, feeds, set=set_, state=state, dims=dims, timeout=timeout, seed=seed,
-                               shapes=shapes)
+        layers = compare_model(model, data, feeds, set=set_, state=state, dims=dims, timeout=timeout,
+                               seed=given.seed, shapes=given.shapes)
     if not layers:
         raise ConvertError("compare: no tensor of the file has the name of one of the model's; is it of that model?")
     wrong = [x for x in layers if not x.result.ok]
     if as_json:
         print_json({"layers": layers_as_dicts(layers), "ok": not wrong})
         return bool(wrong)
-    print_table("", [">step", "op", "node", "tensor", "shape", "measure", ">value", ">limit"],
-                [[x.step, x.op, x.node, x.result.name, human_shape(x.shape), x.result.kind,
+    usual = all(x.result.kind == "error" for x in layers)  # then that is the name of the column
+    measure = [">error"] if usual else ["measure", ">value"]
+    print_table("", [">step", "op", "node", "tensor", "shape", *measure, ">limit"],
+                [[x.step, x.op, x.node, x.result.name, human_shape(x.shape), *([] if usual else [x.result.kind]),
                   x.result.why or f"{x.result.value:.2e}", f"{x.result.limit:g}"] for x in layers],
                 lambda i: not layers[i].result.ok)
     if wrong:

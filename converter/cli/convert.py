@@ -7,28 +7,37 @@ from typing import Any
 import click
 
 from ..errors import ConvertError
-from .options import common, conversion, split, unique
+from .options import ModelFile, common, conversion, split, unique
 from .output import OutputFile, human_bytes, print_json, progress, say
 
 EXAMPLES = """
 \b
 Examples:
-  lite-opt convert model.onnx                             (writes model.lrm)
+  lite-opt convert model.onnx                   (writes model.lrm)
   lite-opt convert model.onnx -o out/model.lrm --explain
   lite-opt convert silero.onnx --set sr=16000 --state stateN=state
   lite-opt convert model.onnx --dim batch=1 --timeout 600
-  lite-opt convert model.onnx --dim batch=1..8            (open; proven at both ends)
-  lite-opt convert model.onnx --weights f16               (half the file)
-  lite-opt convert net.onnx --input x=u8,nhwc,mean=123.7:116.3:103.5,std=58.4:57.1:57.4   (a picture's bytes)
+  lite-opt convert model.onnx --dim batch=1..8  (open; proven at both ends)
+  lite-opt convert model.onnx --weights f16     (half the file)
+  lite-opt convert net.onnx --input x=u8,nhwc,mean=127.5,std=127.5
+      (a picture's bytes; mean and std may also have a number per channel)
 """
+JSON = {
+    "output": "the file that was written",
+    "bytes": "its size",
+    "notes": "sentences that the user should know",
+    "proof": "null with --no-verify; else the verdict (proven, weak, not proven, failed), what was compared, and the "
+             "rule that broke it. Also beside an error, when a failed proof is the error",
+    "applications": "with --explain, of each rule that was applied: stage, rule, nodes",
+}
 
 
 def _forms(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
     return unique([split(t, "NAME=FORM, for example x=u8,nhwc") for t in texts])
 
 
-@click.command("convert", short_help="Convert an ONNX model and prove the result.", epilog=EXAMPLES)
-@click.argument("model", type=click.Path())
+@click.command("convert", epilog=EXAMPLES)
+@click.argument("model", type=ModelFile(".onnx"))
 @click.option("-o", "output", type=click.Path(), metavar="FILE.lrm",
               help="Where to write; default: the model's name with .lrm.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=FORM", callback=_forms,
@@ -42,8 +51,9 @@ def _forms(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
 @click.option("--explain", is_flag=True, help="Say what each rule did, and where.")
 @click.option("--force", is_flag=True, help="Write the file even when the proof fails.")
 @click.option("--no-verify", is_flag=True, help="Skip the proof.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True,
-              help="Seconds that the proof may take.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=60.0,
+              show_default=True,
+              help="Time that the proof may take.")
 @common
 def command(model: str, output: str | None, inputs: dict[str, str], outputs: dict[str, str], set_: dict[str, Any],
             state: dict[str, str], dims: dict[str, int | str], weights: str, explain: bool, force: bool,

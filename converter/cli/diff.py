@@ -6,35 +6,52 @@ from typing import Any
 import click
 
 from ... import Benchmark, Session, benchmark
-from .bench import _convert, _is_lrm
-from .options import common, conversion, gather_feeds, inputs, say_sizes
+from .inputs import gather_feeds, say_sizes
+from .models import convert_in_memory, is_lrm, refuse_conversion
+from .options import Given, ModelFile, common, conversion, inputs
 from .output import human_bytes, print_json, print_table, progress, say
 
 EXAMPLES = """
 \b
 Examples:
   lite-opt diff old.lrm new.lrm
-  lite-opt diff model.onnx model.lrm --dim batch=1          (does it convert to the same file?)
+  lite-opt diff model.onnx model.lrm --dim batch=1  (the same file again?)
   lite-opt diff f32.lrm f16.lrm --bench --shape x=1,3,64,64
   lite-opt diff old.lrm new.lrm --json | jq .nodes.changed
 """
+JSON = {
+    "a": "A as it was given",
+    "b": "B",
+    "inputs": "of each input its dtype and shape",
+    "equal": "whether graph, weights and outputs are equal, the outputs bit for bit",
+    "same_bytes": "whether the files are",
+    "ports": "inputs, outputs and states that differ: role, name, a, b",
+    "metadata": "keys that differ: key, a, b",
+    "nodes": "added, removed, changed: lists",
+    "tensors": "the same",
+    "weights": "constants that differ: node, port, a, b, max, relative",
+    "sizes": "a and b: bytes of the file, weights and memory, nodes",
+    "numbers": "of each output: name, measure, value, limit, ok, same_bits, why",
+    "not_run": "why the outputs were not compared, or null",
+    "speed": "with --bench, else null: as `bench` of B, whose `versus` is A",
+}
 
 
-@click.command("diff", short_help="Show what differs between two models.", epilog=EXAMPLES)
-@click.argument("a", type=click.Path())
-@click.argument("b", type=click.Path())
+@click.command("diff", epilog=EXAMPLES)
+@click.argument("a", type=ModelFile())
+@click.argument("b", type=ModelFile())
 @conversion
 @inputs
 @click.option("--bench", is_flag=True, help="Measure both, alternately, and give the ratio.")
-@click.option("--threads", type=click.IntRange(1, 256), help="Threads; default: one per core.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True, max=86400), default=2.0, show_default=True,
+@click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads; default: one per core.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True, max=86400), metavar="SECONDS", default=2.0,
+              show_default=True,
               help="Time for the runs of each side, with --bench.")
-@click.option("--top", type=click.IntRange(0), default=20, show_default=True,
+@click.option("--top", type=click.IntRange(0), metavar="N", default=20, show_default=True,
               help="List that many differences of each kind; 0: all.")
 @common
 def command(a: str, b: str, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str],
-            files: tuple[str, ...], shapes: dict[str, tuple[int, ...]], seed: int, bench: bool, threads: int | None,
-            seconds: float, top: int, as_json: bool) -> int:
+            given: Given, bench: bool, threads: int | None, seconds: float, top: int, as_json: bool) -> int:
     """Show what differs between A and B, .lrm files or ONNX models (these are converted in memory): graph, weights,
     sizes, and what they make of the same inputs.
 
@@ -43,27 +60,31 @@ def command(a: str, b: str, set_: dict[str, Any], state: dict[str, str], dims: d
     """
     from ..report.diff import Side, diff
 
+    lrm = {path: is_lrm(path) for path in (a, b)}
+    if all(lrm.values()):
+        refuse_conversion("both are", set_, state, dims)
     with progress() as tell:
         data = []
         for path in (a, b):
-            if _is_lrm(path):
+            if lrm[path]:
                 with open(path, "rb") as f:
                     data.append(f.read())
             else:
-                data.append(_convert(path, set_, state, dims, tell))
+                data.append(convert_in_memory(path, set_, state, dims, tell))
         with Session(data[0], threads) as one, Session(data[1], threads) as two:
-            feeds, chosen = gather_feeds(one, files, shapes, seed)
+            found = gather_feeds(one, given)
+            feeds = found.arrays
             tell("comparing")
             facts = diff(Side(data[0], one), Side(data[1], two), feeds)
             speed = None
             if bench and not facts["not_run"]:
-                tell("measuring")
+                tell.still(f"measuring for about {3 * seconds:.3g} s")
                 speed = benchmark(data[1], feeds, threads, seconds=seconds, against=lambda: one.run(feeds))
     if as_json:
         print_json({"a": a, "b": b, "inputs": {n: [str(x.dtype), list(x.shape)] for n, x in feeds.items()}, **facts,
                     "speed": speed.as_dict() if speed else None})
         return int(not facts["equal"])
-    say_sizes(chosen)
+    say_sizes(found.chosen)
     _print_graph(facts, top)
     _print_weights(facts["weights"], top)
     _print_sizes(facts["sizes"])

@@ -1,54 +1,86 @@
-"""Options that several commands have."""
+"""Options that several commands have. Imports nothing that is slow: a shell that completes waits for it."""
 from __future__ import annotations
 
+import functools
 import json
-import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
-import numpy as np
-
-from ... import Session
-from ..errors import ConvertError
-from ..feeds import Port, make, sizes
-from ..ranges import ends, from_metadata
-from .output import human_shape, say
 
 F = TypeVar("F", bound=Callable[..., Any])
+QUIET = "lite_runtime.quiet"  # in the context's meta
+
+
+@dataclass(frozen=True)
+class Picture:
+    """How a picture becomes an input, as the command line says it: x = (scale * pixel - mean) / std of pixels from 0
+    to 255."""
+
+    resize: str = "stretch"
+    """stretch, crop or pad."""
+    layout: str = ""
+    """nchw, nhwc, or "": what the input's shape says."""
+    colour: str = "rgb"
+    """The order of the input's channels: rgb or bgr."""
+    mean: tuple[float, ...] = ()
+    """None, one number, or one for each channel in the input's order."""
+    std: tuple[float, ...] = ()
+    """The same."""
+    scale: float | None = None
+    """None where it is not given: 1."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the command line says about inputs."""
+
+    texts: tuple[str, ...]
+    """NAME=VALUE each, as they were written."""
+    archive: str | None
+    """An .npz file with inputs by name."""
+    shapes: dict[str, tuple[int, ...]]
+    """Of inputs that are not given, or whose values do not say theirs."""
+    seed: int
+    """Of random inputs."""
+    picture: Picture
+
+    @property
+    def values(self) -> bool:
+        """Whether any values are given."""
+        return bool(self.texts or self.archive)
+
+
+class ModelFile(click.Path):
+    """A path that shells complete with folders, and the files whose names end as those of models do."""
+
+    name = "file"
+
+    def __init__(self, *endings: str) -> None:
+        super().__init__()
+        self.endings = endings or (".onnx", ".lrm")
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter,
+                       incomplete: str) -> list[click.shell_completion.CompletionItem]:
+        """The matching paths; where there are none, the shell's own list of files."""
+        from .completion import complete_path
+
+        found = [click.shell_completion.CompletionItem(p) for p in complete_path(incomplete, self.endings)]
+        return found or super().shell_complete(ctx, param, incomplete)
+
+
+def _quiet(ctx: click.Context, option: click.Parameter, value: bool) -> None:
+    ctx.meta[QUIET] = value
 
 
 def common(function: F) -> F:
-    """--json and --debug."""
-    debug = click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback with an error.")
-    function = debug(function)
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(function)
-
-
-def conversion(function: F) -> F:
-    """--set, --state and --dim."""
+    """--json, --quiet and --debug."""
     for option in (
-        click.option("--dim", "dims", multiple=True, metavar="NAME=SIZE|RANGE", callback=_dims,
-                     help="Fix a symbolic dim (batch=1), or declare its range: batch=1..8, h=32..640/32, n=1,2,4. May "
-                          "be repeated."),
-        click.option("--state", multiple=True, metavar="OUTPUT=INPUT", callback=_pairs,
-                     help="Make INPUT a state that OUTPUT replaces after each run. May be repeated."),
-        click.option("--set", "set_", multiple=True, metavar="INPUT=VALUE", callback=_values,
-                     help="Make INPUT a constant: a number, true, false, or a JSON list. May be repeated."),
-    ):
-        function = option(function)
-    return function
-
-
-def inputs(function: F) -> F:
-    """--input, --shape and --seed."""
-    for option in (
-        click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
-                     help="For the inputs that are not given."),
-        click.option("--shape", "shapes", multiple=True, metavar="INPUT=1,3,64,64", callback=_shapes,
-                     help="Shape of an input that is not given. May be repeated."),
-        click.option("--input", "-i", "files", multiple=True, metavar="INPUT=FILE.npy | FILE.npz",
-                     help="Read inputs: one from an .npy file, or all from an .npz file. May be repeated."),
+        click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback with an error."),
+        click.option("--quiet", "-q", is_flag=True, expose_value=False, callback=_quiet,
+                     help="Show no progress (there is none with --json, or when stderr is no terminal)."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for scripts; also for an error."),
     ):
         function = option(function)
     return function
@@ -77,6 +109,8 @@ def _values(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...])
     pairs = []
     for name, text in (split(t, "INPUT=VALUE") for t in texts):
         try:
+            import numpy as np
+
             value = json.loads(text)
             if np.asarray(value).dtype.kind not in "biuf":
                 raise ValueError
@@ -97,55 +131,92 @@ def _dims(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) -
     return unique([(n, v if ".." in v or "," in v else _integer(v, "a size")) for n, v in pairs])
 
 
-def _shapes(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    pairs = [split(t, "INPUT=1,3,64,64") for t in texts]
+def shapes_option(ctx: click.Context, option: click.Parameter,
+                  texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """The values of --shape."""
+    pairs = [split(t, "NAME=1,3,64,64") for t in texts]
     return unique([(n, tuple(_integer(d, "a shape like 1,3,64,64") for d in v.replace("x", ",").split(",")))
                     for n, v in pairs])
 
 
-def read_array(path: str) -> Any:
-    """An array of an .npy file or the arrays of an .npz file; ConvertError with a sentence."""
+def conversion(function: F) -> F:
+    """--set, --state and --dim."""
+    for option in (
+        click.option("--dim", "dims", multiple=True, metavar="NAME=SIZE|RANGE", callback=_dims,
+                     help="Fix a symbolic dim (batch=1), or declare its range: batch=1..8, h=32..640/32, n=1,2,4. May "
+                          "be repeated."),
+        click.option("--state", multiple=True, metavar="OUTPUT=INPUT", callback=_pairs,
+                     help="Make INPUT a state that OUTPUT replaces after each run. May be repeated."),
+        click.option("--set", "set_", multiple=True, metavar="INPUT=VALUE", callback=_values,
+                     help="Make INPUT a constant: a number, true, false, or a JSON list. May be repeated."),
+    ):
+        function = option(function)
+    return function
+
+
+def _number(text: str) -> float:
+    """A number, or a fraction like 1/255."""
+    above, slash, below = text.strip().partition("/")
+    value = float(above) / (float(below) if slash else 1.0)
+    if not abs(value) < float("inf"):
+        raise ValueError
+    return value
+
+
+def _numbers(ctx: click.Context, option: click.Parameter, text: str | None) -> tuple[float, ...]:
     try:
-        with open(path, "rb") as f:  # np.load says odd things about folders and missing files
-            data = np.load(f, allow_pickle=False)
-            return dict(data) if isinstance(data, np.lib.npyio.NpzFile) else data
-    except OSError as e:
-        raise ConvertError(f"{path}: {(e.strerror or 'cannot be read').lower()}") from e
-    except Exception as e:  # numpy raises many kinds on damaged files
-        raise ConvertError(f"{path}: is not a file of numbers that numpy can read (.npy or .npz)") from e
+        values = tuple(_number(t) for t in text.replace(":", ",").split(",")) if text is not None else ()
+    except (ValueError, ZeroDivisionError) as e:
+        raise click.BadParameter(f"'{text}' is not one number, nor several with commas between them") from e
+    if option.name != "mean" and 0.0 in values:
+        raise click.BadParameter(f"'{text}' has a zero, by which nothing can be divided")
+    return values
 
 
-def gather_feeds(session: Session, files: tuple[str, ...], shapes: dict[str, tuple[int, ...]],
-                 seed: int) -> tuple[dict[str, np.ndarray], dict[str, tuple[int, ...]]]:
-    """All inputs of a session: from the files, the others random; and the shapes that were chosen here, because the
-    model leaves them open (the smallest of declared ranges, else likely ones)."""
-    feeds: dict[str, np.ndarray] = {}
-    names = [t.name for t in session.inputs]
-    for text in files:
-        name, equal, path = text.partition("=")
-        if equal and (name in names or not os.path.exists(text)):
-            array = read_array(path)
-            if isinstance(array, dict):
-                raise ConvertError(f"{path}: holds several arrays; give it without '{name}='")
-            feeds[name] = array
-        else:
-            arrays = read_array(text)
-            if not isinstance(arrays, dict):
-                raise ConvertError(f"{text}: holds one array; say for which input: --input NAME={text}")
-            feeds |= arrays
-    for what, given in (("input", feeds), ("shape", shapes)):
-        for name in given:
-            if name not in names:
-                raise ConvertError(f"--{what}: the model has no input '{name}'; it has {', '.join(names) or 'none'}")
-    missing = [t for t in session.inputs if t.name not in feeds]
-    ports = [Port(t.name, t.dtype, shapes.get(t.name, t.shape)) for t in missing]
-    smallest = (ends(from_metadata(session.metadata)) or [{}])[0]
-    chosen = next(sizes(ports, smallest))
-    return feeds | make(ports, chosen, seed, "normal"), {p.name: chosen[p.name] for p in ports if p.dynamic}
+def _scale(ctx: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    values = _numbers(ctx, option, text)
+    if len(values) > 1:
+        raise click.BadParameter(f"'{text}' is not one number; for several, one for each channel, there is --std")
+    return values[0] if values else None
 
 
-def say_sizes(chosen: dict[str, tuple[int, ...]]) -> None:
-    """Says which shapes `gather_feeds` chose."""
-    if chosen:
-        shapes = ", ".join(f"{n} {human_shape(s)}" for n, s in chosen.items())
-        say(f"sizes that the model leaves open (others with --shape): {shapes}")
+PICTURES = (
+    click.option("--resize", type=click.Choice(["stretch", "crop", "pad"]), default="stretch", show_default=True,
+                 help="How a picture gets the input's size: out of shape, without its edges, or with black around it."),
+    click.option("--scale", metavar="N", callback=_scale,
+                 help="A picture's input is (SCALE * pixel - MEAN) / STD, of pixels from 0 to 255. For example 1/255; "
+                      "default: 1."),
+    click.option("--mean", metavar="N[,N,N]", callback=_numbers,
+                 help="One number, or one for each of the input's channels; default: 0."),
+    click.option("--std", metavar="N[,N,N]", callback=_numbers, help="As --mean; default: 1."),
+    click.option("--colour", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True,
+                 help="Order of the input's channels. An input of one channel is grey."),
+    click.option("--layout", type=click.Choice(["nchw", "nhwc"]), default=None,
+                 help="Where a picture's input has its channels; default: what its shape says."),
+)
+INPUTS = (
+    click.option("--input", "-i", "texts", multiple=True, metavar="NAME=VALUE",
+                 help="Value of an input: FILE.npy, FILE.npz, a picture (.png, .jpg), numbers like 1,2,3 or "
+                      "[[1,2],[3,4]], or random, zeros, ones. May be repeated. Others are random."),
+    click.option("--inputs", "archive", type=click.Path(), metavar="FILE.npz",
+                 help="Read all inputs that the file has, by name; --input goes before it."),
+    click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,64,64", callback=shapes_option,
+                 help="Shape of an input, where its values do not say it; so the size of a picture. May be repeated."),
+    click.option("--seed", type=click.IntRange(0, 2**32 - 1), metavar="N", default=0, show_default=True,
+                 help="For random inputs."),
+)
+
+
+def inputs(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--input, --inputs, --shape, --seed and those of pictures; the command gets them as `given`, a Given."""
+
+    @functools.wraps(function)
+    def gathered(*args: Any, texts: tuple[str, ...], archive: str | None, shapes: dict[str, tuple[int, ...]], seed: int,
+                 resize: str, layout: str | None, colour: str, mean: tuple[float, ...], std: tuple[float, ...],
+                 scale: float | None, **others: Any) -> Any:
+        picture = Picture(resize, layout or "", colour, mean, std, scale)
+        return function(*args, given=Given(texts, archive, shapes, seed, picture), **others)
+
+    for option in (*reversed(PICTURES), *reversed(INPUTS)):
+        gathered = option(gathered)
+    return gathered

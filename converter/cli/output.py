@@ -7,14 +7,18 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import click
 
 from ..errors import ConvertError
-from ..measure import plain
+from .options import QUIET
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+NARROWEST = 6  # characters of a column
 
 
 def clean(text: str) -> str:
@@ -24,6 +28,8 @@ def clean(text: str) -> str:
 
 def console() -> Console:
     """stdout; wide when it is not a terminal, so that nothing is cut."""
+    from rich.console import Console
+
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 240)
 
 
@@ -41,37 +47,109 @@ def printing() -> Iterator[None]:
 
 def say(text: str, style: str | None = None) -> None:
     """Prints a line of text to stdout."""
+    from rich.text import Text
+
     with printing():
         console().print(Text(clean(text), style=style or ""), soft_wrap=True)
 
 
 def print_json(data: Any) -> None:
     """Prints pure JSON to stdout."""
+    from ..measure import plain
+
     with printing():
         print(json.dumps(plain(data), indent=2))
 
 
 def print_table(title: str, columns: list[str], rows: list[list[Any]],
                 bad: Callable[[int], bool] | None = None) -> None:
-    """Prints a table; columns that start with '>' are aligned to the right, rows for which bad(i) holds are red."""
-    table = Table(title=clean(title) or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for c in columns:
-        table.add_column(c.lstrip(">"), justify="right" if c.startswith(">") else "left", overflow="fold")
-    for i, row in enumerate(rows):
-        table.add_row(*(Text(clean(str(v))) for v in row), style="red" if bad and bad(i) else None)
+    """Prints a table; columns that start with '>' are aligned to the right, rows for which bad(i) holds are red.
+
+    Where a terminal is too narrow the long columns are folded; numbers and short words never.
+    """
+    from rich.cells import cell_len
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console()
+    cells = [[clean(str(v)) for v in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip([c.lstrip(">") for c in columns], *cells, strict=True)]
+    elastic = [k for k, c in enumerate(columns) if not c.startswith(">")]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for c, width in zip(columns, _fitted(widths, elastic, out.width - 2 * (len(columns) - 1)), strict=True):
+        table.add_column(c.lstrip(">"), justify="right" if c.startswith(">") else "left", overflow="fold", width=width)
+    for i, row in enumerate(cells):
+        table.add_row(*map(Text, row), style="red" if bad and bad(i) else None)
+    if title:
+        say(f"\n{title}", "bold")
     with printing():
-        console().print(table)
+        out.print(table)
+
+
+def _fitted(widths: list[int], elastic: list[int], room: int) -> list[int]:
+    """The widths of columns, of which the widest of the elastic ones, then of all, are made smaller until all fit."""
+    fitted = list(widths)
+    for columns in (elastic, list(range(len(widths)))):
+        while sum(fitted) > room and columns and max(fitted[k] for k in columns) > NARROWEST:
+            fitted[max(columns, key=lambda k: fitted[k])] -= 1
+    return fitted
+
+
+class Progress:
+    """What is being done, on a terminal: `tell("converting")`. Without a terminal nothing happens."""
+
+    def __init__(self, err: Console | None) -> None:
+        self._err = err
+        self._live: Any = None
+        self._task: Any = None
+
+    def __call__(self, text: str) -> None:
+        """Shows the text, a turning wheel and the seconds since the start of the command."""
+        if self._err is None:
+            return
+        if self._live is None:
+            from rich.progress import Progress as Live
+            from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            self._live = Live(SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn(),
+                              console=self._err, transient=True)
+            self._task = self._live.add_task("working", total=None)
+        self._live.start()
+        self._live.update(self._task, description=clean(text), refresh=True)
+
+    def still(self, text: str) -> None:
+        """Shows the text alone, for when times are measured: what turns would take some of the machine's time."""
+        self(text)
+        self.stop()
+        if self._err is not None:
+            self._err.print(f"  {clean(text)}", end="\r", soft_wrap=True)
+
+    def stop(self) -> None:
+        """Nothing is left on the terminal."""
+        if self._live is not None:
+            self._live.stop()
+        if self._err is not None:
+            from rich.control import Control
+            from rich.segment import ControlType
+
+            self._err.control(Control((ControlType.ERASE_IN_LINE, 2)))
 
 
 @contextlib.contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
-    """Shows what is being done on a terminal (on stderr), for as long as the block runs."""
-    err = Console(stderr=True, highlight=False, markup=False)
-    if not err.is_terminal:
-        yield lambda text: None
+def progress() -> Iterator[Progress]:
+    """For a block of long work: shows what it tells on stderr, when that is a terminal, without --quiet and --json."""
+    ctx = click.get_current_context(silent=True)
+    if not sys.stderr.isatty() or (ctx is not None and (ctx.meta.get(QUIET) or ctx.params.get("as_json"))):
+        yield Progress(None)
         return
-    with err.status(Text("working")) as status:
-        yield lambda text: status.update(Text(clean(text)))
+    from rich.console import Console
+
+    shown = Progress(Console(stderr=True, highlight=False, markup=False))
+    try:
+        shown("working")
+        yield shown
+    finally:
+        shown.stop()
 
 
 class OutputFile:

@@ -3,15 +3,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ... import Benchmark, Session, benchmark
 from ..errors import ConvertError
-from .bench import _is_lrm
-from .options import common, conversion, gather_feeds, inputs, say_sizes
-from .output import OutputFile, human_bytes, print_json, progress, say
+from .inputs import gather_feeds, say_sizes
+from .models import is_lrm, refuse_conversion
+from .options import Given, ModelFile, common, conversion, inputs
+from .output import OutputFile, Progress, human_bytes, print_json, progress, say
 
 if TYPE_CHECKING:
     from ..compare import Layer
@@ -21,15 +23,44 @@ EXAMPLES = """
 \b
 Examples:
   lite-opt report model.onnx                              (writes report.html)
-  lite-opt report model.onnx --shape x=1,3,640,640 --bench --compare -o model.html
+  lite-opt report model.onnx --bench --compare -o model.html
+  lite-opt report model.onnx --shape x=1,3,640,640 --no-verify
   lite-opt report model.lrm --source model.onnx
   lite-opt report model.lrm --json | jq .plan_bytes
 """
+JSON = {
+    "output": "the page that was written, or null",
+    "model": "MODEL as it was given",
+    "producer": "what wrote the .lrm file",
+    "version": "of the file format",
+    "bytes": "size of the .lrm file",
+    "weights": "count and bytes of constants, and by dtype",
+    "inputs": "of each: name, dtype, shape",
+    "outputs": "the same",
+    "states": "the same",
+    "metadata": "keys and values",
+    "dims": "the ranges that `convert --dim` declared",
+    "shapes": "of the inputs, for which all that follows is said",
+    "chosen": "inputs whose sizes were chosen, as the model leaves them open",
+    "steps": "the plan",
+    "buffers": "where each tensor lies in memory, and when",
+    "plan_bytes": "of activations",
+    "memory": "of a session",
+    "proof": "as that of `convert`; null where there is none",
+    "notes": "sentences of the conversion",
+    "rules": "what each rule did, or null where that is not known",
+    "graphs": "nodes and tensors of the file; first the main graph",
+    "sources": "the nodes of the ONNX model, or null",
+    "unused": "those that nothing was made of",
+    "bench": "with --bench, else null: as `bench`",
+    "layers": "with --compare, else null: as `compare`",
+    "unknown": "sentences: what this report cannot say, and why",
+}
 Tell = Callable[[str], None]
 
 
-@click.command("report", short_help="Write a page about a model.", epilog=EXAMPLES)
-@click.argument("model", type=click.Path())
+@click.command("report", epilog=EXAMPLES)
+@click.argument("model", type=ModelFile())
 @click.option("-o", "output", type=click.Path(), metavar="FILE.html",
               help="Where to write; default: report.html, with --json nowhere.")
 @conversion
@@ -37,41 +68,45 @@ Tell = Callable[[str], None]
 @click.option("--source", type=click.Path(), metavar="FILE.onnx", help="The source of MODEL.lrm.")
 @click.option("--bench", is_flag=True, help="Measure how long each step takes.")
 @click.option("--compare", is_flag=True, help="Compare each layer with the source model.")
-@click.option("--threads", type=click.IntRange(1, 256), help="Threads; default: one per core.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True, max=86400), default=2.0, show_default=True,
+@click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads; default: one per core.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True, max=86400), metavar="SECONDS", default=2.0,
+              show_default=True,
               help="Time for the runs of --bench.")
 @click.option("--no-verify", is_flag=True, help="Skip the proof.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True,
-              help="Seconds that the proof may take, and that --compare may.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=60.0,
+              show_default=True,
+              help="Time that the proof may take, and that --compare may.")
 @common
 def command(model: str, output: str | None, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str],
-            files: tuple[str, ...], shapes: dict[str, tuple[int, ...]], seed: int, source: str | None, bench: bool,
-            compare: bool, threads: int | None, seconds: float, no_verify: bool, timeout: float, as_json: bool) -> int:
+            given: Given, source: str | None, bench: bool, compare: bool, threads: int | None, seconds: float,
+            no_verify: bool, timeout: float, as_json: bool) -> int:
     """Write one HTML file about MODEL: its graph, memory, times, errors, and what the rules did.
 
     MODEL is an ONNX model, which is converted in memory and proven, or an .lrm file; then --source gives what only the
     ONNX model knows, with --set, --state and --dim as for the conversion. The page needs no network. Exit code 1, with
     the page all the same, when the proof fails or a layer is outside of its limit.
     """
-    lrm = _is_lrm(model)
+    lrm = is_lrm(model)
     if source and not lrm:
         raise click.UsageError("--source is for a MODEL that is an .lrm file; this one is a source itself")
     if compare and lrm and not source:
         raise click.UsageError("--compare needs the ONNX model; give it instead of the .lrm file, or with --source")
+    if lrm and not source:
+        refuse_conversion(f"{model} is", set_, state, dims)
     from ..report.render import page  # here: what is missing for it is said before the long work
 
-    given = {"set": set_, "state": state, "dims": dims}
+    how = {"set": set_, "state": state, "dims": dims}
     with contextlib.ExitStack() as stack:
         path = output or (None if as_json else "report.html")
         target = stack.enter_context(OutputFile(path)) if path else None
         with progress() as tell:
-            subject = _subject(model, source, lrm, given, None if no_verify else timeout, tell)
+            subject = _subject(model, source, lrm, how, None if no_verify else timeout, tell)
             with Session(subject.data, threads) as session:
-                feeds, _ = gather_feeds(session, files, _shapes(subject, files, shapes), seed)
-                chosen = {t.name: feeds[t.name].shape for t in session.inputs if not files and t.name not in shapes
-                          and not all(isinstance(d, int) for d in t.shape)}
-                own = feeds if files else None
-                layers = _layers(subject, own, shapes, given, timeout, seed, tell) if compare else None
+                feeds = gather_feeds(session, replace(given, shapes=_shapes(subject, given))).arrays
+                chosen = {t.name: feeds[t.name].shape for t in session.inputs if not given.values and
+                          t.name not in given.shapes and not all(isinstance(d, int) for d in t.shape)}
+                own = feeds if given.values else None
+                layers = _layers(subject, own, given, how, timeout, tell) if compare else None
                 found = _bench(subject, feeds, threads, seconds, tell) if bench else None
                 tell("writing the report")
                 facts = _gather(subject, session, {n: a.shape for n, a in feeds.items()},
@@ -95,7 +130,7 @@ def command(model: str, output: str | None, set_: dict[str, Any], state: dict[st
     return bool(bad or failed)
 
 
-def _subject(model: str, source: str | None, lrm: bool, given: Mapping[str, Any], timeout: float | None,
+def _subject(model: str, source: str | None, lrm: bool, how: Mapping[str, Any], timeout: float | None,
              tell: Tell) -> Subject:
     """The model to report on. timeout: of the proof; None: no proof."""
     from ..api import convert_model
@@ -106,15 +141,15 @@ def _subject(model: str, source: str | None, lrm: bool, given: Mapping[str, Any]
         with open(model, "rb") as f:
             data = f.read()
         Session(data).close()  # verifies it
-        return _with_source(Subject(model, data), source, given, timeout, tell)
+        return _with_source(Subject(model, data), source, how, timeout, tell)
     proto = load(model)
     r = convert_model(proto, verify=timeout is not None, force=True, timeout=timeout or 60.0, progress=tell,
-                      **{"set": given["set"], "state": given["state"], "dim": given["dims"]})
+                      **{"set": how["set"], "state": how["state"], "dim": how["dims"]})
     return Subject(model, r.data, proto, r.trace, r.report, r.notes,
                    [] if r.report else ["whether it computes what the source computes: --no-verify was given"])
 
 
-def _with_source(subject: Subject, source: str | None, given: Mapping[str, Any], timeout: float | None,
+def _with_source(subject: Subject, source: str | None, how: Mapping[str, Any], timeout: float | None,
                  tell: Tell) -> Subject:
     """An .lrm file with what its source adds: the proof, and, when it converts to the same bytes, the rules."""
     from ..api import convert_model
@@ -127,13 +162,13 @@ def _with_source(subject: Subject, source: str | None, given: Mapping[str, Any],
         return subject
     subject.proto = load(source)
     if timeout is not None:
-        subject.proof = prove(subject.proto, subject.data, timeout=timeout, progress=tell, **given)
+        subject.proof = prove(subject.proto, subject.data, timeout=timeout, progress=tell, **how)
     else:
         subject.unknown.append("whether it computes what the source computes: --no-verify was given")
     for weights in ("f32", "f16"):  # conversion gives the same bytes each time, so equal ones were made in the same way
         with contextlib.suppress(ConvertError):
             r = convert_model(subject.proto, verify=False, weights=weights,
-                              **{"set": given["set"], "state": given["state"], "dim": given["dims"]})
+                              **{"set": how["set"], "state": how["state"], "dim": how["dims"]})
             if r.data == subject.data:
                 subject.trace, subject.notes = r.trace, r.notes
                 return subject
@@ -142,24 +177,26 @@ def _with_source(subject: Subject, source: str | None, given: Mapping[str, Any],
     return subject
 
 
-def _shapes(subject: Subject, files: tuple[str, ...], shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+def _shapes(subject: Subject, given: Given) -> dict[str, tuple[int, ...]]:
     """Those that were given; else those of the proof, which are known to be good."""
-    proven = subject.proof.shapes[0] if subject.proof and subject.proof.shapes and not files and not shapes else {}
+    own = given.values or given.shapes
+    proven = subject.proof.shapes[0] if subject.proof and subject.proof.shapes and not own else {}
     with Session(subject.data) as session:
-        return shapes or {t.name: proven[t.name] for t in session.inputs if t.name in proven}
+        return given.shapes or {t.name: proven[t.name] for t in session.inputs if t.name in proven}
 
 
-def _layers(subject: Subject, feeds: Any, shapes: Mapping[str, tuple[int, ...]], given: Mapping[str, Any],
-            timeout: float, seed: int, tell: Tell) -> list[Layer]:
+def _layers(subject: Subject, feeds: Any, given: Given, how: Mapping[str, Any], timeout: float,
+            tell: Tell) -> list[Layer]:
     from ..compare import compare_model
 
     tell("comparing the layers")
     assert subject.proto is not None
-    return compare_model(subject.proto, subject.data, feeds, timeout=timeout, seed=seed, shapes=shapes, **given)
+    return compare_model(subject.proto, subject.data, feeds, timeout=timeout, seed=given.seed,
+                         shapes=given.shapes, **how)
 
 
-def _bench(subject: Subject, feeds: Any, threads: int | None, seconds: float, tell: Tell) -> Benchmark:
-    tell("measuring")
+def _bench(subject: Subject, feeds: Any, threads: int | None, seconds: float, tell: Progress) -> Benchmark:
+    tell.still(f"measuring for about {1.4 * seconds:.3g} s")
     return benchmark(subject.data, feeds, threads, seconds=seconds)
 
 

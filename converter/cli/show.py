@@ -7,11 +7,8 @@ from typing import Any
 import click
 
 from ... import Model, Session, Step, TensorInfo
-from ...spec.ops import BY_CODE
-from ..adapt import KEYS, declared
 from ..errors import ConvertError
-from ..ranges import from_metadata, points
-from .options import _shapes, common
+from .options import ModelFile, common, shapes_option
 from .output import human_bytes, human_shape, print_json, print_table, say
 
 EXAMPLES = """
@@ -22,13 +19,29 @@ Examples:
   lite-opt show model.lrm --shape x=1,3,640,640     (plans for that size)
   lite-opt show model.lrm --json | jq .memory
 """
+JSON = {
+    "file": "its path",
+    "bytes": "its size",
+    "version": "of the file format",
+    "producer": "what wrote it",
+    "inputs": "of each: name, dtype, shape (a dim is a number, a symbol or null)",
+    "outputs": "the same",
+    "states": "the same",
+    "metadata": "keys and values",
+    "weights": "count and bytes of constants",
+    "nodes": "of each: op, name, inputs, outputs, sources, kernel",
+    "tensors": "of each: name, dtype, shape, lifetime, bytes, encodings",
+    "memory": "bytes of a session, or null where sizes are open",
+    "points": "memory at the sizes that `convert --dim` declared",
+    "all_points": "whether these are all; else the corners",
+}
 
 
-@click.command("show", short_help="Show what is in a converted model.", epilog=EXAMPLES)
-@click.argument("file", type=click.Path())
+@click.command("show", epilog=EXAMPLES)
+@click.argument("file", type=ModelFile(".lrm"))
 @click.option("--nodes", is_flag=True, help="List all nodes.")
 @click.option("--tensors", is_flag=True, help="List all tensors.")
-@click.option("--shape", "shapes", multiple=True, metavar="INPUT=1,3,64,64", callback=_shapes,
+@click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,64,64", callback=shapes_option,
               help="Shape of an input, for the plan. May be repeated.")
 @common
 def command(file: str, nodes: bool, tensors: bool, shapes: dict[str, tuple[int, ...]], as_json: bool) -> None:
@@ -49,6 +62,8 @@ def command(file: str, nodes: bool, tensors: bool, shapes: dict[str, tuple[int, 
     rows = [[role, t["name"], t["dtype"], human_shape(t["shape"])]
             for role in ("inputs", "outputs", "states") for t in facts[role]]
     print_table("", ["role", "name", "dtype", "shape"], [[r[0][:-1], *r[1:]] for r in rows])
+    from ..adapt import KEYS, declared
+
     for kind in KEYS:
         for name, form in declared(facts["metadata"], kind).items():
             say(f"{kind} '{name}' is in another form than the source model's: {form.text}")
@@ -77,6 +92,7 @@ def command(file: str, nodes: bool, tensors: bool, shapes: dict[str, tuple[int, 
 
 def _facts(file: str, data: bytes, model: dict[str, Any], session: Session,
            shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
+    from ...spec.ops import BY_CODE
     from ..dtypes import BY_CODE as DTYPE
 
     main = model["subgraphs"][0]
@@ -121,6 +137,8 @@ def _declared(model: Model, metadata: dict[str, str], shapes: dict[str, tuple[in
     """The memory of a fresh session at each declared point (`all_points` False: at the corners only).
 
     No points when nothing is declared, or when other sizes are open and not given by --shape."""
+    from ..ranges import from_metadata, points
+
     ranges = from_metadata(metadata)
     chosen, whole = points(ranges) if ranges else ([], True)
     rows = []

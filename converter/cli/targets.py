@@ -10,11 +10,15 @@ EXAMPLES = """
 \b
 Examples:
   lite-opt targets
-  lite-opt targets --json | jq '.[].name'
+  lite-opt targets --json | jq '.targets[].name'
 """
 
+JSON = {
+    "targets": "each with name, triple, runs_on, levels, toolchains (found here: version), missing (what brings it), tested",
+}
 
-@click.command("targets", short_help="List the targets of lite-opt build.", epilog=EXAMPLES)
+
+@click.command("targets", epilog=EXAMPLES)
 @common
 def command(as_json: bool) -> None:
     """List the targets of `lite-opt build`: what they run on, the instruction sets that the library chooses from at run
@@ -29,7 +33,7 @@ def command(as_json: bool) -> None:
                       "toolchains": {c.name: c.version for c in found if c.version},
                       "missing": {c.name: c.fix for c in found if not c.version}, "tested": t.tested})
     if as_json:
-        print_json(facts)
+        print_json({"targets": facts})
         return
     print_table("", ["target", "runs on", "levels", "compilers", "tested"],
                 [[f["name"], f["runs_on"], " ".join(f["levels"]),

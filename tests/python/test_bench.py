@@ -131,7 +131,7 @@ def test_command_with_onnxruntime(folder):
     (["cnn.lrm", "--vs", "onnxruntime"], "--source", 2),
     (["cnn.onnx", "--source", "x.onnx"], "is a source itself", 2),
     (["cnn.lrm", "--vs", "nothing"], "nothing", 2),
-    (["cnn.lrm", "--input", "q=no.npy"], "no.npy", 1),
+    (["cnn.lrm", "--input", "q=no.npy"], "no input 'q'", 1),
     (["no.lrm"], "no.lrm: no such file", 1),
 ])
 def test_command_refuses(folder, args, words, code):

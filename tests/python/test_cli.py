@@ -43,12 +43,13 @@ def folder(tmp_path_factory, add_model, cnn_model, counter_model):
 
 
 @pytest.mark.parametrize("command", [(), ("convert",), ("check",), ("show",), ("run",), ("bench",), ("compare",),
-                                     ("report",), ("diff",)])
+                                     ("report",), ("diff",), ("completion",)])
 def test_help(command):
     p = lite_opt(*command, "--help")
     assert p.returncode == 0 and "Usage: lite-opt" in p.stdout
     if command:
-        assert "Examples:" in p.stdout and f"  lite-opt {command[0]} " in p.stdout and "--json" in p.stdout
+        assert "Examples:" in p.stdout and f"  lite-opt {command[0]} " in p.stdout
+        assert ("--json" in p.stdout) == (command[0] != "completion")
 
 
 def test_version():
@@ -145,6 +146,7 @@ def test_old_file_stays_when_it_fails(folder, tmp_path):
         (["convert"], "Missing argument"),
         (["convert", "add.onnx", "--nonsense"], "--nonsense"),
         (["nonsense"], "nonsense"),
+        (["confert", "add.onnx"], "there is no command 'confert', perhaps 'convert'; see: lite-opt --help"),
         (["convert", "add.onnx", "--set", "x"], "INPUT=VALUE"),
         (["convert", "add.onnx", "--set", "x=abc"], "'abc' is not a number"),
         (["convert", "add.onnx", "--set", 'x={"a":1}'], "is not a number"),
@@ -211,14 +213,14 @@ def test_run(folder, tmp_path):
     np.save(tmp_path / "x.npy", x)
     np.savez(tmp_path / "x.npz", x=x)
     want = lite_runtime.Session(folder / "cnn.lrm").run({"x": x})["y"]
-    for given in (f"x={tmp_path / 'x.npy'}", tmp_path / "x.npz"):
-        p = lite_opt("run", folder / "cnn.lrm", "-i", given, "-o", tmp_path / "y.npz", "--profile", "--repeat", "2")
+    for given in (("-i", f"x={tmp_path / 'x.npy'}"), ("--inputs", tmp_path / "x.npz")):
+        p = lite_opt("run", folder / "cnn.lrm", *given, "-o", tmp_path / "y.npz", "--profile", "--repeat", "2")
         assert p.returncode == 0 and "conv1" in p.stdout, p.stderr
         np.testing.assert_array_equal(np.load(tmp_path / "y.npz")["y"], want)
     p = lite_opt("run", folder / "cnn.lrm", "--shape", "x=1,3,8,8", "--json", "--profile")
     facts = json.loads(p.stdout)
     assert facts["outputs"]["y"]["shape"] == [1, 5] and facts["steps"]
-    fails("run", folder / "cnn.lrm", "--input", tmp_path / "x.npy", words="say for which input")
+    fails("run", folder / "cnn.lrm", "--input", tmp_path / "x.npy", words="does not say for which input")
     fails("run", folder / "cnn.lrm", "--input", f"q={tmp_path / 'x.npy'}", words="no input 'q'")
     fails("run", folder / "cnn.lrm", "--input", f"x={tmp_path / 'no.npy'}", words="no.npy")
     fails("run", folder / "cnn.lrm", "--shape", "x=1,3,1000000000,1000", words="out of memory: unable to allocate")

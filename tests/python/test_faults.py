@@ -57,11 +57,11 @@ def small_files():
 @pytest.mark.parametrize("name", ["convert", "run"])
 @pytest.mark.parametrize("old", [OLD, None])
 def test_a_file_that_cannot_grow(models, tmp_path, name, old):
-    out = tmp_path / "out"
+    out = tmp_path / "out.npz"
     if old is not None:
         out.write_bytes(old)
     one_sentence(lite_opt(commands(models, out)[name][0], preexec_fn=small_files), "file too large")
-    assert os.listdir(tmp_path) == (["out"] if old else []) and (old is None or out.read_bytes() == old)
+    assert os.listdir(tmp_path) == (["out.npz"] if old else []) and (old is None or out.read_bytes() == old)
 
 
 @pytest.mark.parametrize("name", ["convert", "run"])
@@ -71,9 +71,9 @@ def test_a_full_disk(models, tmp_path, name):
     if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "none", disk], check=False).returncode:
         pytest.skip("a small file system cannot be mounted here")
     try:
-        (disk / "out").write_bytes(OLD)
-        one_sentence(lite_opt(commands(models, disk / "out")[name][0]), "no space left")
-        assert os.listdir(disk) == ["out"] and (disk / "out").read_bytes() == OLD
+        (disk / "out.npz").write_bytes(OLD)
+        one_sentence(lite_opt(commands(models, disk / "out.npz")[name][0]), "no space left")
+        assert os.listdir(disk) == ["out.npz"] and (disk / "out.npz").read_bytes() == OLD
     finally:
         subprocess.run(["umount", disk], check=True)
 
@@ -98,35 +98,35 @@ STOP = "def stop(): os.kill(os.getpid(), signal.{})\n"
 @pytest.mark.parametrize("point", POINTS)
 def test_killed(models, tmp_path, name, point):
     """SIGKILL leaves the old file or the new one, and at most a file whose name says that it is a remainder."""
-    out = tmp_path / "out"
+    out = tmp_path / "out.npz"
     out.write_bytes(OLD)
     args, right = commands(models, out)[name]
     p = lite_opt(args, STOP.format("SIGKILL") + POINTS[point])
     assert p.returncode == -signal.SIGKILL, p
     assert right(out.read_bytes()) if point == "after replace" else out.read_bytes() == OLD
-    rest = [f for f in os.listdir(tmp_path) if f != "out"]
+    rest = [f for f in os.listdir(tmp_path) if f != "out.npz"]
     assert all(f.startswith(".lite-opt-") and f.endswith(".tmp") for f in rest) and len(rest) <= 1
     p = lite_opt(args)  # what is left is in nobody's way
     assert p.returncode == 0 and right(out.read_bytes()), p
-    assert sorted(os.listdir(tmp_path)) == sorted(["out", *rest])
+    assert sorted(os.listdir(tmp_path)) == sorted(["out.npz", *rest])
 
 
 @pytest.mark.parametrize("sent", ["SIGTERM", "SIGHUP", "SIGINT"])
 def test_asked_to_stop(models, tmp_path, sent):
     """Other signals leave the old file and nothing else."""
-    out = tmp_path / "out"
+    out = tmp_path / "out.npz"
     out.write_bytes(OLD)
     heard = f"signal.signal(signal.{sent}, signal.SIG_DFL)\n"  # nohup and & have children ignore some
     if sent == "SIGINT":
         heard = "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     p = lite_opt(commands(models, out)["convert"][0], heard + STOP.format(sent) + POINTS["half"])
     assert p.returncode == (130 if sent == "SIGINT" else 128 + getattr(signal, sent)), p
-    assert "Traceback" not in p.stderr and os.listdir(tmp_path) == ["out"] and out.read_bytes() == OLD
+    assert "Traceback" not in p.stderr and os.listdir(tmp_path) == ["out.npz"] and out.read_bytes() == OLD
 
 
 def test_killed_at_any_time(models, tmp_path):
     """No patches: SIGKILL at times spread over a whole conversion."""
-    out = tmp_path / "out"
+    out = tmp_path / "out.npz"
     args, right = commands(models, out)["convert"]
     command = [sys.executable, "-c", "from lite_runtime.converter.cli import main; main()", *map(str, args)]
     start = time.monotonic()
