@@ -23,7 +23,7 @@ from .targets import Target
 
 KEPT_BUILDS = 12
 MARK = "size.json"  # a folder that holds it is ours and may be replaced
-RELEASE = ["-Dpython=false", "-Dsmall=true", "-Dbuildtype=release", "-Db_ndebug=true", "-Db_lto=true", "-Dwerror=false", "-Dlibdir=lib", "--prefix=/"]
+RELEASE = ["-Dpython=false", "-Dsmall=true", "-Dbuildtype=release", "-Db_ndebug=true", "-Dwerror=false", "-Dlibdir=lib", "--prefix=/"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def compile_library(target: Target, toolchain: str, options: Sequence[str], say:
     """
     compiler, env, source = need(target, toolchain), _tools(), sources.root()
     text = cross_file(target, compiler.name)
-    key = "\0".join([sources.digest(source), str(source), compiler.version, text, *options])
+    key = "\0".join([sources.digest(source), str(source), compiler.version, text, *RELEASE, *options])
     folder = cache() / f"{target.name}-{compiler.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     with _alone(folder):
         log = folder / "log.txt"
@@ -165,7 +165,7 @@ def build(models: Sequence[Path], target: Target, out: Path, *, toolchain: str =
     folder, compiler = compile_library(target, toolchain, options, say)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
-        new = Path(temporary) / "out"
+        new = Path(temporary).resolve() / "out"
         say(f"{target.name}: installing")
         _meson(folder.parent / "log.txt", "install", "-C", folder, "--no-rebuild", "--destdir", new,
                env=_tools() | {"MESON_INSTALL_QUIET": "1"})
