@@ -38,10 +38,10 @@ JSON = {
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Default: lite_runtime-TARGET.")
 @click.option("--toolchain", default="zig", show_default=True, metavar="zig|gcc|clang|ndk",
               help="The compiler; zig is the package ziglang.")
-@click.option("--image", is_flag=True, help="With lite_image.h, camera pictures to inputs; a whole library has it.")
+@click.option("--image", is_flag=True, help="With lite_image.h (pictures to inputs), which a whole library has.")
 @click.option("--embed", is_flag=True, help="Link the models into the library (lite_models.h).")
 @click.option("--app", is_flag=True, help="Build lite_run, too, which runs and measures models on the device.")
-@click.option("--top", type=click.IntRange(0), default=15, show_default=True, help="Rows of the table of sizes; 0: all.")
+@click.option("--top", type=click.IntRange(0), default=15, show_default=True, help="Rows of the table; 0: all.")
 @common
 def command(models: tuple[str, ...], name: str, out: Path | None, toolchain: str, image: bool, embed: bool, app: bool,
             top: int, as_json: bool) -> None:
@@ -53,10 +53,9 @@ def command(models: tuple[str, ...], name: str, out: Path | None, toolchain: str
     from ..toolchain.build import build
     from ..toolchain.targets import find
 
-    target = find(name)
     with progress() as show:
-        built = build([Path(m) for m in models], target, out or Path(f"lite_runtime-{name}"), toolchain=toolchain, image=image, embed=embed,
-                      app=app, say=show)
+        built = build([Path(m) for m in models], find(name), out or Path(f"lite_runtime-{name}"), toolchain=toolchain,
+                      image=image, embed=embed, app=app, say=show)
     if as_json:
         print_json(built.as_dict() | {"folder": str(built.folder)})
         return
@@ -67,12 +66,12 @@ def _print(built: Built, top: int) -> None:
     if built.parts:
         rows = sorted(built.parts, key=lambda p: -p.bytes)
         shown = rows if not top else rows[:top]
-        table = [[p.kind, p.name, p.bytes, f"{100 * p.bytes / built.shared_bytes:.1f}"] for p in shown]
-        rest = sum(p.bytes for p in rows[len(shown):])
-        if rest:
-            table.append(["", f"{len(rows) - len(shown)} more (--top 0)", rest, f"{100 * rest / built.shared_bytes:.1f}"])
-        print_table("", ["kind", "part", ">bytes", ">%"], table)
-    elif not built.parts:
+        table = [(p.kind, p.name, p.bytes) for p in shown]
+        if len(shown) < len(rows):
+            table.append(("", f"{len(rows) - len(shown)} more (--top 0)", sum(p.bytes for p in rows[len(shown):])))
+        print_table("", ["kind", "part", ">bytes", ">%"],
+                    [[*row, f"{100 * row[2] / built.shared_bytes:.1f}"] for row in table])
+    else:
         say("bytes by operator and kernel: only for Linux and Android, whose files hold the symbols' sizes")
     say(f"{built.folder}: {built.shared} {human_bytes(built.shared_bytes)}, {built.static} "
         f"{human_bytes(built.static_bytes)}, by {built.compiler}; example.c: see README.txt")

@@ -14,7 +14,8 @@ Examples:
 """
 
 JSON = {
-    "targets": "each with name, triple, runs_on, levels, toolchains (found here: version), missing (what brings it), tested",
+    "targets": "each with name, triple, runs_on, levels, toolchains (found here, with version), missing (what "
+               "brings them), tested",
 }
 
 

@@ -23,7 +23,8 @@ from .targets import Target
 
 KEPT_BUILDS = 12
 MARK = "size.json"  # a folder that holds it is ours and may be replaced
-RELEASE = ["-Dpython=false", "-Dsmall=true", "-Dbuildtype=release", "-Db_ndebug=true", "-Dwerror=false", "-Dlibdir=lib", "--prefix=/"]
+RELEASE = ["-Dpython=false", "-Dsmall=true", "-Dbuildtype=release", "-Db_ndebug=true", "-Dwerror=false",
+           "-Dlibdir=lib", "--prefix=/"]
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,11 @@ def _meson(log: Path, *args: str | Path, env: dict[str, str]) -> None:
         raise ConvertError(f"meson {args[0]}: {' '.join(lines[:3])}; the whole output is in {log}")
 
 
-def compile_library(target: Target, toolchain: str, options: Sequence[str], say: Callable[[str], None]) -> tuple[Path, str]:
+def compile_library(target: Target, toolchain: str, options: Sequence[str],
+                    say: Callable[[str], None]) -> tuple[Path, str]:
     """A build folder with the library for a target, and the compiler's name and version.
 
-    options: meson's, beside RELEASE. A folder of earlier builds is taken when sources, compiler and options are the same.
+    options: meson's, beside RELEASE. An earlier build is taken when sources, compiler and options are the same.
     """
     compiler, env, source = need(target, toolchain), _tools(), sources.root()
     text = cross_file(target, compiler.name)
@@ -211,4 +213,5 @@ def app(target: Target, models: Sequence[Path], toolchain: str = "zig",
     """The program lite_run for a target, tailored to models or whole, in the folder of kept builds."""
     options = [*(needs(models).meson_options() if models else []), f"-Dtarget={target.name}", "-Dapp=true"]
     folder, _ = compile_library(target, toolchain, options, say)
-    return next(p for p in sorted((folder / "lite_runtime" / "app").glob("lite_run*")) if p.is_file() and p.suffix in ("", ".exe"))
+    found = sorted((folder / "lite_runtime" / "app").glob("lite_run*"))
+    return next(p for p in found if p.is_file() and p.suffix in ("", ".exe"))

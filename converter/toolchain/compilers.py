@@ -55,7 +55,7 @@ def _gcc(target: Target) -> Compiler:
 
 
 def _clang(target: Target) -> Compiler:
-    """clang brings neither C library nor linker for other machines: those of Debian's cross gcc, or the stub sysroot."""
+    """clang brings no C library for other machines: that of Debian's cross gcc is taken, or the stub sysroot."""
     if target.system not in ("linux", "android"):
         return Compiler("clang", fix="use --toolchain zig")
     there = shutil.which(f"{target.gcc}-gcc") if target.gcc else shutil.which("ld.lld-19")

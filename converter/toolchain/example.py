@@ -12,7 +12,7 @@ from .targets import Target
 if TYPE_CHECKING:
     from .build import Built
 
-SOURCE = """/* Runs a model once on zeros and prints the first value of its first output. Build it as README.txt says. */
+SOURCE = """/* Runs a model once on zeros and prints the first value of its first output; built as README.txt says. */
 #include <stdio.h>
 #include <string.h>
 

@@ -38,7 +38,7 @@ def _purpose(library: str, stem: str, names: set[str]) -> tuple[str, str]:
     """What an object file serves: (kind, name). library: the static library that meson puts it into."""
     if "kernels_" in library:
         return "kernel", re.sub(r"^.*kernels_generic_", "", stem)
-    own = sorted(n.removeprefix("lr_cpu_") for n in names if n.startswith("lr_cpu_") and n.removeprefix("lr_cpu_") in OPS)
+    own = sorted(o for o in OPS if f"lr_cpu_{o}" in names)
     if own:
         return "operator", own[0] if len(own) < 3 else stem.removeprefix("ops_")
     if stem.startswith("ops_"):
@@ -52,7 +52,8 @@ def _owners(build: Path) -> dict[str, tuple[str, str]]:
     owners: dict[str, tuple[str, str]] = {}
     for path in sorted(build.rglob("*.o")):
         names = _object(path)
-        kind, purpose = _purpose(path.parent.name, path.name.removesuffix(".o").removesuffix(".c"), {n for n, _ in names})
+        stem = path.name.removesuffix(".o").removesuffix(".c")
+        kind, purpose = _purpose(path.parent.name, stem, {n for n, _ in names})
         for name, _ in names:
             kernel = KERNEL.match(name)
             owners.setdefault(name, ("kernel", f"{kernel[1]} ({kernel[2]})") if kernel else (kind, purpose))
@@ -60,7 +61,8 @@ def _owners(build: Path) -> dict[str, tuple[str, str]]:
 
 
 SECTIONS = {".rodata": "sentences and constants", ".eh_frame": "unwind tables", ".eh_frame_hdr": "unwind tables",
-            ".rela.dyn": "relocations", ".rel.dyn": "relocations", ".rela.plt": "relocations", ".rel.plt": "relocations",
+            ".rela.dyn": "relocations", ".rel.dyn": "relocations", ".rela.plt": "relocations",
+            ".rel.plt": "relocations",
             ".dynsym": "exported and imported names", ".dynstr": "exported and imported names",
             ".gnu.hash": "exported and imported names", ".hash": "exported and imported names",
             ".text": "code without a symbol"}

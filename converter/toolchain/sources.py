@@ -7,8 +7,8 @@ from pathlib import Path
 from ..errors import ConvertError
 
 # what a build without Python reads; meson.build installs the same into the wheel
-PARTS = ("meson.build", "meson.options", "LICENSE", "kernels_generic", "kernels_x86", "kernels_arm", "spec", "lite_runtime",
-         "tools/gen.py", "tools/embed.py")
+PARTS = ("meson.build", "meson.options", "LICENSE", "kernels_generic", "kernels_x86", "kernels_arm", "spec",
+         "lite_runtime", "tools/gen.py", "tools/embed.py")
 
 
 def root() -> Path:

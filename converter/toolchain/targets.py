@@ -20,7 +20,7 @@ class Target:
     oldest: str
     """The oldest system on which the library loads, in words."""
     levels: tuple[str, ...]
-    """What the library chooses from at run time, the poorest first: names of kernels_generic/isa.inc; 'c' is plain C."""
+    """What the library chooses from at run time, the poorest first: names of isa.inc; 'c' is plain C."""
     tested: str
     """How the project's tests run what is built."""
     flags: tuple[str, ...] = ()
@@ -46,8 +46,8 @@ MACOS_NOT_RUN = "load commands and exports are checked; not run"
 ANDROID_NOT_RUN = "ELF checker; not run on a phone"
 
 TARGETS = {t.name: t for t in (
-    Target("linux-x64", "linux", "x86_64", "x86_64-linux-gnu.2.17", "glibc 2.17", X86, "run here; SSE2 alone under qemu",
-           ("-mcpu=x86_64",), "x86_64-linux-gnu", "gcc libc6-dev", "qemu-x86_64"),
+    Target("linux-x64", "linux", "x86_64", "x86_64-linux-gnu.2.17", "glibc 2.17", X86,
+           "run here; SSE2 alone under qemu", ("-mcpu=x86_64",), "x86_64-linux-gnu", "gcc libc6-dev", "qemu-x86_64"),
     Target("linux-arm64", "linux", "aarch64", "aarch64-linux-gnu.2.17", "glibc 2.17", ARM64, "qemu-user, 4 CPUs",
            ("-mcpu=generic",), "aarch64-linux-gnu", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross", "qemu-aarch64"),
     Target("linux-armv7", "linux", "arm", "arm-linux-gnueabihf.2.17", "glibc 2.17", ARMV7, "qemu-user, 1 CPU",
