@@ -23,6 +23,8 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+import lite_runtime
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 START = Path("docs/getting_started.md")
 # examples/README.md: test_examples.py
@@ -207,6 +209,17 @@ def test_a_shown_line() -> None:
     assert not_printed(["a 2 of other.lrm"], printed) == "a 2 of other.lrm"
     assert not_printed(["b [1 3]"], printed) == "b [1 3]"
     assert not_printed(["b [1 3 64"], printed) == "b [1 3 64"
+
+
+def test_the_first_page_shows_torchs_numbers() -> None:
+    """Three times the same four: torch's, those of Python, those of C; and they are what the model gives here."""
+    lines = [re.findall(r"-?\d\.\d+", line) for line in (ROOT / START).read_text(encoding="utf-8").splitlines()
+             if re.fullmatch(r"[\s\[]*(?:-?\d\.\d+[\s\]]*){4}", line)]
+    assert len(lines) == 3
+    with lite_runtime.Session(lite_runtime.convert(str(EXPORTED))) as session:
+        got = session.run({"x": np.full((1, 3, 64, 64), 0.5, np.float32)})["scores"]
+    for line in lines:
+        np.testing.assert_allclose(np.array(line, float)[None], got, atol=2e-6)
 
 
 def test_figures_are_measured_ones() -> None:
