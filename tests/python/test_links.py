@@ -63,3 +63,11 @@ def test_headings_differ() -> None:
     for path in FILES:
         headings = re.findall(r"^#+ +(.+?) *$", prose(path), re.M)
         assert path.name in ("CHANGELOG.md", "ops.md") or len(headings) == len(set(headings)), path
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    """In that of the site, and on its first page."""
+    site, index = (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), (ROOT / "docs" / "index.md").read_text("utf-8")
+    pages = [p.name for p in (ROOT / "docs").glob("*.md") if p.name != "index.md"]
+    assert len(pages) > 10
+    assert [n for n in pages if f": {n}\n" not in site or f"]({n})" not in index] == []
