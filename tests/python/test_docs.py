@@ -174,6 +174,7 @@ def library() -> Iterator[dict[str, str]]:
         assert len(building) == 4
         for command in building:
             first.command(command, [])
+        (place / "lite-runtime").unlink()
         yield first.env
 
 
