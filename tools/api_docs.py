@@ -33,17 +33,22 @@ def undocumented(of: pdoc.doc.Namespace) -> Iterator[str]:
             yield from undocumented(member)
 
 
-def main() -> int:
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        print(__doc__)
-        return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
+def build(out: Path) -> list[str]:
+    """Writes the pages into a folder. Returns pdoc's warnings and the names without a docstring."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         pdoc.render.configure(docformat="markdown", show_source=False, footer_text=f"lite-runtime "
                               f"{lite_runtime.__version__}")
-        pdoc.pdoc(*(m.__name__ for m in MODULES), output_directory=Path(sys.argv[1]))
+        pdoc.pdoc(*(m.__name__ for m in MODULES), output_directory=out)
         missing = [n for m in MODULES for n in undocumented(pdoc.doc.Module(m))]
-    problems = [f"{w.filename}: {w.message}" for w in caught] + [f"{n} has no docstring" for n in missing]
+    return [f"{w.filename}: {w.message}" for w in caught] + [f"{n} has no docstring" for n in missing]
+
+
+def main() -> int:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        print(__doc__)
+        return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
+    problems = build(Path(sys.argv[1]))
     for p in problems:
         print(f"api_docs.py: {p}", file=sys.stderr)
     return 1 if problems else 0

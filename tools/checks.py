@@ -363,6 +363,16 @@ def api_docs(t: Run) -> str:
     return f"{len(list(folder.rglob('*.html')))} pages in {folder.relative_to(ROOT)}"
 
 
+def site(t: Run) -> str:
+    """The site of docs/ by mkdocs, with the Python API in it; a warning of either is a failure."""
+    t.need_package()
+    t.sh(PY, "-m", "mkdocs", "build", "--strict")
+    folder = BUILD / "site"
+    if not (folder / "python" / "index.html").exists():
+        raise Failed("the site lacks the Python API")
+    return f"{len(list(folder.rglob('*.html')))} pages in {folder.relative_to(ROOT)}"
+
+
 def fuzz(t: Run) -> str:
     """Damaged files against the library with ASan and UBSan; prints its table of outcomes."""
     t.need("gcc")
@@ -437,6 +447,7 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "browser": (browser_tests, "the pages of lite-opt report in a headless Chromium"),
     "types": (types, "mypy --strict on a user's script, mypy on the runtime's Python side"),
     "api-docs": (api_docs, "the Python API's documentation, made by pdoc"),
+    "site": (site, "the site of docs/, made by mkdocs and pdoc"),
     "fuzz": (fuzz, "20,000 damaged files on each instruction set level (--full 1,000,000)"),
     "coverage": (coverage, "lines of loader, planner and session that C tests and damaged files reach (--full)"),
     "fuzz-onnx": (fuzz_onnx, "2,000 damaged ONNX models through the converter (--full 50,000)"),

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Exports small models by PyTorch's exporter (dynamo=True) for tests/exported: a CNN, a vision transformer, a decoder
-with its cache as inputs and outputs, the same with a cache of fixed size that can be a state, and an LSTM tagger.
+with its cache as inputs and outputs, the same with a cache of fixed size that can be a state, and an LSTM tagger. And
+net.onnx, by the older exporter: what net.py of docs/getting_started.md makes.
 
 usage: export_models.py OUT      needs torch, onnx and onnxscript (2.13, 1.23 and 0.7 made what is in the repository)
 
@@ -8,6 +9,8 @@ Weights are seeded. The decoders have the same weights: they must write the same
 """
 from __future__ import annotations
 
+import os
+import re
 import sys
 from pathlib import Path
 
@@ -173,6 +176,18 @@ def calibrated(model: nn.Module, *inputs: Tensor) -> nn.Module:
     return model
 
 
+def export_net(out: Path) -> None:
+    """Runs net.py of docs/getting_started.md; the model keeps its text, so that tests see that it is that."""
+    page = Path(__file__).resolve().parent.parent / "docs" / "getting_started.md"
+    text = re.search(r"^```python\n(# net\.py\n.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+    assert text, "the page has no net.py"
+    os.chdir(out)  # it writes where it is run
+    exec(compile(text[1], "net.py", "exec"), {"__name__": "__main__"})
+    proto = onnx.load("net.onnx")
+    proto.metadata_props.add(key="made_by", value=text[1])
+    onnx.save(proto, "net.onnx")
+
+
 def main() -> int:
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         print(__doc__)
@@ -197,6 +212,7 @@ def main() -> int:
     full = torch.zeros(LAYERS, 1, HEADS, LONGEST, WIDTH // HEADS)
     export(out, "decoder_fixed", fixed, (words[:1, :1], torch.tensor([3]), full, full + 1),
            ["tokens", "place", "keys", "values"], ["scores", "new_keys", "new_values"], [{}, {}, {}, {}])
+    export_net(out)
     return 0
 
 
