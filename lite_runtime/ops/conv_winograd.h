@@ -28,5 +28,5 @@ bool lr_conv_winograd_may(const struct lr_kernel *gemm, int32_t x_dtype, const s
  * them. c is as for the direct way, which must be prepared when this does not choose. */
 lr_status lr_conv_winograd_prepare(struct lr_conv *c, struct lr_prepare *p);
 /* Scratch that all threads share, behind that of the threads. */
-size_t lr_conv_winograd_shared(const struct lr_conv *c);
+uint64_t lr_conv_winograd_shared(const struct lr_conv *c);
 void lr_conv_winograd_run(const struct lr_conv *c, struct lr_run *r, const void *packed, const void *bias);
