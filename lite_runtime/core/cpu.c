@@ -41,6 +41,17 @@ uint32_t lr_cpu_features(void) { /* bits of the kernel's asm/hwcap.h */
   return mask;
 }
 
+#elif defined(__arm__) && defined(__linux__)
+#include <sys/auxv.h>
+
+uint32_t lr_cpu_features(void) { /* bits of the kernel's asm/hwcap.h for 32-bit ARM, also on a 64-bit CPU */
+  unsigned long cap = getauxval(AT_HWCAP);
+  uint32_t mask = 0;
+  if (cap & 1ul << 12) mask |= LR_CPU_neon32;
+  if (cap & 1ul << 16) mask |= LR_CPU_vfpv4;
+  return mask;
+}
+
 #elif defined(__aarch64__) && defined(__APPLE__)
 #include <sys/sysctl.h>
 
