@@ -44,12 +44,10 @@ uint32_t lr_cpu_features(void) { /* bits of the kernel's asm/hwcap.h */
 #elif defined(__arm__) && defined(__linux__)
 #include <sys/auxv.h>
 
-uint32_t lr_cpu_features(void) { /* bits of the kernel's asm/hwcap.h for 32-bit ARM, also on a 64-bit CPU */
+uint32_t lr_cpu_features(void) { /* bits of asm/hwcap.h for 32-bit ARM, which a 64-bit CPU has too */
   unsigned long cap = getauxval(AT_HWCAP);
-  uint32_t mask = 0;
-  if (cap & 1ul << 12) mask |= LR_CPU_neon32;
-  if (cap & 1ul << 16) mask |= LR_CPU_vfpv4;
-  return mask;
+  if (!(cap & 1ul << 12)) return 0;
+  return cap & 1ul << 16 ? LR_CPU_neon32 | LR_CPU_vfpv4 : LR_CPU_neon32;
 }
 
 #elif defined(__aarch64__) && defined(__APPLE__)
