@@ -37,9 +37,11 @@ struct job {
 /* clang-format on */
 /* sum_rp += lane k of e_r times the next row of panel p */
 #define STEP(k) PANELS(STEP_PANEL, k)
-#define STEP_PANEL(p, k)                                      \
-  bl = vld1q_f32(w##p), bh = vld1q_f32(w##p + 4), w##p += NR; \
-  LR_OPAQUE(w##p);                                            \
+#define STEP_PANEL(p, k)           \
+  bl = vld1q_f32(w##p), w##p += 4; \
+  LR_OPAQUE(w##p);                 \
+  bh = vld1q_f32(w##p), w##p += 4; \
+  LR_OPAQUE(w##p);                 \
   ROWS(STEP_ROW, p, k)
 #define STEP_ROW(r, p, k)                                \
   sum##r##p##l = v4_fma_lane(sum##r##p##l, bl, e##r, k); \
