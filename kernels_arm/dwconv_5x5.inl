@@ -10,7 +10,7 @@
   size_t at = p->from
 #define BIAS vld1q_f32(bias)
 #define PIXEL(s) u = LOAD((const X *)a[s] + at)
-#define ADD(sum, kh, c) sum = vfmaq_f32(sum, u, vld1q_f32(w + 4 * (5 * kh + c)))
+#define ADD(sum, kh, c) sum = v4_fma(sum, u, vld1q_f32(w + 4 * (5 * kh + c)))
 /* the column of taps s, s + 5, ...; add(kh) adds u to the sums */
 #define COLUMN(s, add)   \
   LR_OPAQUE(w);          \

@@ -15,32 +15,51 @@ struct pixels {
   float *y, lo, hi;
 };
 
-/* 8 channels; panel: elements from the weights of 4 channels to those of the next 4. */
+/* What a 3x3 window keeps of a tap: 8 channels where there are registers for 9 such weights, else 4; panel: elements from the
+ * weights of 4 channels to those of the next 4. */
+#if defined(__aarch64__)
+enum { WIDE = 8 };
 typedef struct {
   v4 l, h;
-} v8;
-#define v8_load(LOAD, x) ((v8){LOAD(x), LOAD((x) + 4)})
-LR_INLINE v8 v8_load_panels(const float *w, size_t panel) { return (v8){vld1q_f32(w), vld1q_f32(w + panel)}; }
-LR_INLINE v8 v8_set(float f) { return (v8){vdupq_n_f32(f), vdupq_n_f32(f)}; }
-LR_INLINE v8 v8_fma(v8 sum, v8 u, v8 w) {
-  return (v8){vfmaq_f32(sum.l, u.l, w.l), vfmaq_f32(sum.h, u.h, w.h)};
+} wide;
+#define wide_load(LOAD, x) ((wide){LOAD(x), LOAD((x) + 4)})
+LR_INLINE wide wide_load_panels(const float *w, size_t panel) {
+  return (wide){vld1q_f32(w), vld1q_f32(w + panel)};
 }
-LR_INLINE v8 v8_clamp(v8 v, v8 lo, v8 hi) {
-  return (v8){v4_clamp(v.l, lo.l, hi.l), v4_clamp(v.h, lo.h, hi.h)};
+LR_INLINE wide wide_set(float f) { return (wide){vdupq_n_f32(f), vdupq_n_f32(f)}; }
+LR_INLINE wide wide_fma(wide sum, wide u, wide w) {
+  return (wide){v4_fma(sum.l, u.l, w.l), v4_fma(sum.h, u.h, w.h)};
 }
-LR_INLINE void v8_store(float *y, v8 v) {
+LR_INLINE wide wide_clamp(wide v, wide lo, wide hi) {
+  return (wide){v4_clamp(v.l, lo.l, hi.l), v4_clamp(v.h, lo.h, hi.h)};
+}
+LR_INLINE void wide_store(float *y, wide v) {
   vst1q_f32(y, v.l);
   vst1q_f32(y + 4, v.h);
 }
+#else
+enum { WIDE = 4 };
+typedef v4 wide;
+#define wide_load(LOAD, x) LOAD(x)
+LR_INLINE wide wide_load_panels(const float *w, size_t panel) { return vld1q_f32(w); }
+LR_INLINE wide wide_set(float f) { return vdupq_n_f32(f); }
+LR_INLINE wide wide_fma(wide sum, wide u, wide w) { return v4_fma(sum, u, w); }
+LR_INLINE wide wide_clamp(wide v, wide lo, wide hi) { return v4_clamp(v, lo, hi); }
+LR_INLINE void wide_store(float *y, wide v) { vst1q_f32(y, v); }
+#endif
 
-#define DWCONV lr_f32_dwconv_1x8__neon
+#if LR_NEON_F32
+#define DWCONV LR_NEON(lr_f32_dwconv_1x8)
 #define X float
 #define LOAD v4_load_f32
 #define LOAD_SOME v4_load_some_f32
 #include "dwconv_neon.inl"
 
-#define DWCONV lr_f16_f32_dwconv_1x8__neon
+#endif
+#if LR_NEON_F16
+#define DWCONV LR_NEON(lr_f16_f32_dwconv_1x8)
 #define X uint16_t
 #define LOAD v4_load_f16
 #define LOAD_SOME v4_load_some_f16
 #include "dwconv_neon.inl"
+#endif

@@ -36,7 +36,7 @@ static void LOCAL(_any)(const struct pixels *p, size_t columns) {
     for (size_t c = 0; c < columns; c++)
       for (size_t s = c; s < p->ks; s += columns) {
         const X *x = (const X *)p->a[r * p->a_step + s] + r * p->x_step;
-        sum = vfmaq_f32(sum, LOCAL(_read)(p, x), vld1q_f32(p->w + 4 * s));
+        sum = v4_fma(sum, LOCAL(_read)(p, x), vld1q_f32(p->w + 4 * s));
       }
     sum = v4_clamp(sum, lo, hi);
     if (p->n == 4)
@@ -83,7 +83,7 @@ void DWCONV(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, cons
       {LOCAL(_5x5_apart), LOCAL(_5x5_step1), LOCAL(_5x5_step2)}};
   struct pixels p = {rows, ks, 4 * ks, y_stride, first, mult, 0, rows, a_step, x_step, a, w, bias, y, lo, hi};
   const size_t edge = mult > 1 ? 0 : ks == 9 ? 3 : ks == 25 ? 5 : 0, step = edge ? LOCAL(_step)(&p, edge) : 0;
-  const size_t kind = edge == 5 ? 2 : a_step == 0, most = edge == 3 ? 8 : 4;
+  const size_t kind = edge == 5 ? 2 : a_step == 0, most = edge == 3 ? WIDE : 4;
   for (; cols; cols -= p.n) {
     p.n = cols < 4 ? cols : cols < most ? 4 : most;
     if (edge && p.n == most)

@@ -2,13 +2,20 @@
 #include "image.h"
 #include "neon.h"
 
+#if defined(__aarch64__)
+LR_INLINE int32x4x2_t twice_each(int32x4_t c) { return (int32x4x2_t){{vzip1q_s32(c, c), vzip2q_s32(c, c)}}; }
+#else
+LR_INLINE int32x4x2_t twice_each(int32x4_t c) { return vzipq_s32(c, c); }
+#endif
+
 /* ---- YUV ---- */
 /* 16 values of one channel: luma y in four vectors, chroma terms c of 8 pairs of pixels. */
 LR_INLINE uint8x16_t sum(const int32x4_t *y, int32x4_t c0, int32x4_t c1) {
-  int16x8_t low = vcombine_s16(vshrn_n_s32(vaddq_s32(y[0], vzip1q_s32(c0, c0)), 16),
-                               vshrn_n_s32(vaddq_s32(y[1], vzip2q_s32(c0, c0)), 16));
-  int16x8_t high = vcombine_s16(vshrn_n_s32(vaddq_s32(y[2], vzip1q_s32(c1, c1)), 16),
-                                vshrn_n_s32(vaddq_s32(y[3], vzip2q_s32(c1, c1)), 16));
+  int32x4x2_t d0 = twice_each(c0), d1 = twice_each(c1);
+  int16x8_t low =
+      vcombine_s16(vshrn_n_s32(vaddq_s32(y[0], d0.val[0]), 16), vshrn_n_s32(vaddq_s32(y[1], d0.val[1]), 16));
+  int16x8_t high =
+      vcombine_s16(vshrn_n_s32(vaddq_s32(y[2], d1.val[0]), 16), vshrn_n_s32(vaddq_s32(y[3], d1.val[1]), 16));
   return vcombine_u8(vqshrun_n_s16(low, 4), vqshrun_n_s16(high, 4));
 }
 
@@ -34,8 +41,8 @@ LR_INLINE void yuv_16(uint8x16_t y, uint8x8_t u, uint8x8_t v, const struct lr_yu
   vst4q_u8(rgb, out);
 }
 
-void lr_u8_yuv__neon(size_t n, const uint8_t *y, const uint8_t *u, const uint8_t *v, size_t step,
-                     const struct lr_yuv *k, uint8_t *rgb) {
+void LR_NEON(lr_u8_yuv)(size_t n, const uint8_t *y, const uint8_t *u, const uint8_t *v, size_t step,
+                        const struct lr_yuv *k, uint8_t *rgb) {
   const uint8_t *uv = u < v ? u : v;
   size_t full = n & ~(size_t)15, left = n - full, pairs = (left + 1) / 2;
   int first = u < v ? 0 : 1; /* where u is in a pair */
@@ -68,7 +75,7 @@ LR_INLINE int16x8_t between(int16x8_t p, int16x8_t q, int16x8_t w) {
 }
 LR_INLINE int16x8_t times_128(uint8x8_t x) { return vreinterpretq_s16_u16(vshll_n_u8(x, 7)); }
 
-void lr_u8_mix__neon(size_t n, const uint8_t *a, const uint8_t *b, int32_t w, int16_t *y) {
+void LR_NEON(lr_u8_mix)(size_t n, const uint8_t *a, const uint8_t *b, int32_t w, int16_t *y) {
   int16x8_t weight = vdupq_n_s16((int16_t)w);
   size_t i = 0;
   for (; n - i >= 16; i += 16) {
@@ -94,8 +101,8 @@ LR_INLINE void pick_colours(size_t n, size_t channels, const int16_t *row, const
   if (i < n) lr_pick_one(channels, row + (size_t)(x[i] - first) * channels, w[i], 4, y + i * y_step);
 }
 
-void lr_i16_pick__neon(size_t n, size_t channels, const int16_t *row, const int32_t *x, int32_t first,
-                       const int16_t *w, size_t y_channels, int16_t *y, size_t y_step) {
+void LR_NEON(lr_i16_pick)(size_t n, size_t channels, const int16_t *row, const int32_t *x, int32_t first,
+                          const int16_t *w, size_t y_channels, int16_t *y, size_t y_step) {
   if (channels == 4)
     pick_colours(n, 4, row, x, first, w, y, y_step);
   else if (channels == 3)
@@ -114,6 +121,7 @@ LR_INLINE eight normal(int16x8_t x, float mean, float scale) {
   return (eight){vmulq_f32(vsubq_f32(vcvtq_f32_s32(vmovl_s16(vget_low_s16(x))), m), s),
                  vmulq_f32(vsubq_f32(vcvtq_f32_s32(vmovl_s16(vget_high_s16(x))), m), s)};
 }
+#if defined(__aarch64__)
 LR_INLINE uint16x8_t to_f16(eight x) {
   return vreinterpretq_u16_f16(vcombine_f16(vcvt_f16_f32(x.low), vcvt_f16_f32(x.high)));
 }
@@ -121,6 +129,23 @@ LR_INLINE uint8x8_t to_u8(eight x) { /* the conversion to integers rounds to eve
   int16x8_t i = vcombine_s16(vqmovn_s32(vcvtnq_s32_f32(x.low)), vqmovn_s32(vcvtnq_s32_f32(x.high)));
   return vqmovun_s16(i);
 }
+#else
+LR_INLINE uint16x8_t to_f16(eight x) { /* one by one: not every 32-bit CPU converts it */
+  float f[8];
+  uint16_t h[8];
+  vst1q_f32(f, x.low);
+  vst1q_f32(f + 4, x.high);
+  for (int i = 0; i < 8; i++) h[i] = lr_f16_from_f32(f[i]);
+  return vld1q_u16(h);
+}
+LR_INLINE uint16x4_t
+round_four(float32x4_t x) { /* clamped (NaN becomes 0); 2^23 rounds to even, in the low bits */
+  uint32x4_t above = vandq_u32(vreinterpretq_u32_f32(x), vcgtq_f32(x, vdupq_n_f32(0)));
+  x = vminq_f32(vreinterpretq_f32_u32(above), vdupq_n_f32(255));
+  return vmovn_u32(vreinterpretq_u32_f32(vaddq_f32(x, vdupq_n_f32(8388608))));
+}
+LR_INLINE uint8x8_t to_u8(eight x) { return vmovn_u16(vcombine_u16(round_four(x.low), round_four(x.high))); }
+#endif
 
 LR_INLINE void store_8(int32_t dtype, void *y, size_t at, eight x) {
   if (dtype == LR_CODE_F32) {
@@ -165,7 +190,7 @@ LR_INLINE size_t store(size_t n, const int16_t *x, const struct lr_pixels *o, in
   return i;
 }
 
-void lr_i16_store__neon(size_t n, const int16_t *x, const struct lr_pixels *o, void *y) {
+void LR_NEON(lr_i16_store)(size_t n, const int16_t *x, const struct lr_pixels *o, void *y) {
   size_t done = o->dtype == LR_CODE_F32   ? store(n, x, o, LR_CODE_F32, y)
                 : o->dtype == LR_CODE_F16 ? store(n, x, o, LR_CODE_F16, y)
                                           : store(n, x, o, LR_CODE_U8, y);

@@ -1,5 +1,6 @@
-/* The names of kernels_generic/simd.h for NEON: 4 lanes. f16 is only a way of storing numbers: every AArch64
- * CPU converts it. */
+/* The names of kernels_generic/simd.h for NEON: 4 lanes. f16 is only a way of storing numbers: AArch64 CPUs and
+ * 32-bit ones with VFPv4 convert it. On 32-bit ARM vf_mla rounds twice, division and square root are exact, lane by
+ * lane in the scalar unit, and denormals are always flushed. */
 #pragma once
 #include <arm_neon.h>
 #include <math.h>
@@ -16,8 +17,21 @@ typedef uint32x4_t vm; /* all bits of a lane */
 
 static inline vf vf_load_f32(const float *p) { return vld1q_f32(p); }
 static inline void vf_store_f32(float *p, vf x) { vst1q_f32(p, x); }
+#if defined(__aarch64__) || defined(LR_NEON_F16)
 static inline vf vf_load_f16(const uint16_t *p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
 static inline void vf_store_f16(uint16_t *p, vf x) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(x))); }
+#else
+static inline vf vf_load_f16(const uint16_t *p) {
+  float x[4];
+  for (int i = 0; i < 4; i++) x[i] = lr_f16_to_f32(p[i]);
+  return vld1q_f32(x);
+}
+static inline void vf_store_f16(uint16_t *p, vf x) {
+  float each[4];
+  vst1q_f32(each, x);
+  for (int i = 0; i < 4; i++) p[i] = lr_f16_from_f32(each[i]);
+}
+#endif
 static inline vm vm_load(const uint8_t *p) {
   uint32_t four;
   memcpy(&four, p, sizeof four);
@@ -36,9 +50,15 @@ static inline vf vf_set(double x) { return vdupq_n_f32((float)x); }
 static inline vf vf_add(vf a, vf b) { return vaddq_f32(a, b); }
 static inline vf vf_sub(vf a, vf b) { return vsubq_f32(a, b); }
 static inline vf vf_mul(vf a, vf b) { return vmulq_f32(a, b); }
+#if defined(__aarch64__)
 static inline vf vf_div(vf a, vf b) { return vdivq_f32(a, b); }
 static inline vf vf_mla(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
 static inline vf vf_sqrt(vf a) { return vsqrtq_f32(a); }
+#else
+static inline vf vf_div(vf a, vf b) { return a / b; }
+static inline vf vf_mla(vf a, vf b, vf c) { return vmlaq_f32(c, a, b); }
+static inline vf vf_sqrt(vf a) { return (vf){sqrtf(a[0]), sqrtf(a[1]), sqrtf(a[2]), sqrtf(a[3])}; }
+#endif
 static inline vf vf_abs(vf a) { return vabsq_f32(a); }
 static inline vf vf_neg(vf a) { return vnegq_f32(a); }
 static inline vf vf_sign_of(vf a, vf b) { return vbslq_f32(vdupq_n_u32(0x80000000), b, a); }
@@ -55,8 +75,19 @@ static inline vf vf_max_any(vf a, vf b) { return vf_select(vm_lt(a, b), b, a); }
 static inline vf vf_min_any(vf a, vf b) { return vf_select(vm_lt(b, a), b, a); }
 
 static inline double vf_first(vf a) { return (double)vgetq_lane_f32(a, 0); }
+#if defined(__aarch64__)
 static inline vf vf_hsum(vf a) { return vdupq_n_f32(vaddvq_f32(a)); }
 static inline vf vf_hmax(vf a) { return vdupq_n_f32(vmaxvq_f32(a)); }
+#else /* in pairs, as the instructions above do it */
+static inline vf vf_hsum(vf a) {
+  float32x2_t pairs = vpadd_f32(vget_low_f32(a), vget_high_f32(a));
+  return vdupq_lane_f32(vpadd_f32(pairs, pairs), 0);
+}
+static inline vf vf_hmax(vf a) {
+  float32x2_t pairs = vpmax_f32(vget_low_f32(a), vget_high_f32(a));
+  return vdupq_lane_f32(vpmax_f32(pairs, pairs), 0);
+}
+#endif
 
 static inline vi vi_of_bits(vf a) { return vreinterpretq_s32_f32(a); }
 static inline vf vf_of_bits(vi a) { return vreinterpretq_f32_s32(a); }

@@ -62,14 +62,14 @@ LR_INLINE four in_2(four x) {
 }
 LR_INLINE six in_4(six x, v4 f) {
   v4 far_even = vsubq_f32(x.x4, x.x2), far_odd = vsubq_f32(x.x3, x.x1);
-  v4 first = vfmaq_laneq_f32(vfmsq_laneq_f32(x.x4, x.x2, f, BY_5), x.x0, f, BY_4);
-  v4 last = vfmsq_laneq_f32(vsubq_f32(x.x5, x.x3), far_odd, f, BY_4);
-  v4 even = vfmsq_laneq_f32(x.x4, x.x2, f, BY_4), odd = vfmsq_laneq_f32(x.x3, x.x1, f, BY_4);
+  v4 first = v4_fma_lane(v4_fms_lane(x.x4, x.x2, f, BY_5), x.x0, f, BY_4);
+  v4 last = v4_fms_lane(vsubq_f32(x.x5, x.x3), far_odd, f, BY_4);
+  v4 even = v4_fms_lane(x.x4, x.x2, f, BY_4), odd = v4_fms_lane(x.x3, x.x1, f, BY_4);
   return (six){first,
                vaddq_f32(even, odd),
                vsubq_f32(even, odd),
-               vfmaq_laneq_f32(far_even, far_odd, f, BY_2),
-               vfmsq_laneq_f32(far_even, far_odd, f, BY_2),
+               v4_fma_lane(far_even, far_odd, f, BY_2),
+               v4_fms_lane(far_even, far_odd, f, BY_2),
                last};
 }
 
@@ -135,7 +135,7 @@ LR_INLINE void in_tile_4(size_t at, const float *const *x, float *v, size_t step
 IN(2)
 IN(4)
 
-void lr_f32_winograd_in__neon(size_t m, size_t n, const float *const *x, float *v, size_t v_stride) {
+void LR_NEON(lr_f32_winograd_in)(size_t m, size_t n, const float *const *x, float *v, size_t v_stride) {
   void (*const all)(size_t, const float *const *, float *, size_t) = m == 4 ? in_all_4 : in_all_2;
   if (n >= 4) {
     all(n, x, v, v_stride);
@@ -156,9 +156,9 @@ LR_INLINE two out_2(four x) {
 LR_INLINE four out_4(six x, v4 f) {
   v4 sum = vaddq_f32(x.x1, x.x2), difference = vsubq_f32(x.x1, x.x2);
   v4 far_sum = vaddq_f32(x.x3, x.x4), far_difference = vsubq_f32(x.x3, x.x4);
-  return (four){vaddq_f32(vaddq_f32(x.x0, sum), far_sum),
-                vfmaq_laneq_f32(difference, far_difference, f, BY_2), vfmaq_laneq_f32(sum, far_sum, f, BY_4),
-                vaddq_f32(vfmaq_laneq_f32(difference, far_difference, f, BY_8), x.x5)};
+  return (four){vaddq_f32(vaddq_f32(x.x0, sum), far_sum), v4_fma_lane(difference, far_difference, f, BY_2),
+                v4_fma_lane(sum, far_sum, f, BY_4),
+                vaddq_f32(v4_fma_lane(difference, far_difference, f, BY_8), x.x5)};
 }
 
 /* What is the same for all channels of a tile. */
@@ -250,7 +250,7 @@ OUT(whole_4, 4, 4, 4, false)
 OUT(whole_4_add, 4, 4, 4, true)
 OUT(part_4, 4, o->rows, o->cols, o->add != NULL)
 
-void lr_f32_winograd_out__neon(size_t m, size_t n, const struct lr_winograd_out *o) {
+void LR_NEON(lr_f32_winograd_out)(size_t m, size_t n, const struct lr_winograd_out *o) {
   static void (*const by_kind[2][3])(size_t, const struct lr_winograd_out *) = {
       {whole_2, whole_2_add, part_2}, {whole_4, whole_4_add, part_4}};
   void (*const all)(size_t, const struct lr_winograd_out *) = by_kind[m == 4][o->rows < m || o->cols < m ? 2

@@ -10,6 +10,11 @@
 #else
 #define ON_ARM(f) 0
 #endif
+#if defined(LR_NEON32) /* the build found flags for it */
+#define ON_ARM32(f) f
+#else
+#define ON_ARM32(f) 0
+#endif
 #define ON_ANY(f) f
 
 static const struct entry {

@@ -11,7 +11,7 @@ right is also what is from that no further than four times as far as onnxruntime
 usage: check_models.py FOLDER [NAME ...] [--cpu LEVEL ...]
                        [--shapes FILE] [--program "qemu-aarch64 -L /usr/aarch64-linux-gnu build/arm64/.../run_model"]
 
---cpu: only these levels (plain, avx2, avx512, neon).
+--cpu: only these levels (plain, avx2, avx512, neon, neon32, ...; highest: all that the CPU has).
 --shapes: JSON {model: {input: [size, ...]}}, the first sizes of models whose inputs are open; others are looked for.
 --program: run the models with this command (the C program tests/models/run_model.c) instead of the Python binding.
 """
@@ -233,6 +233,8 @@ def main() -> int:
     if not paths or {p.stem for p in paths} < set(a.names):
         print(f"check_models.py: {a.folder}: no such models", file=sys.stderr)
         return 1
+    highest = list(levels)[-1]
+    a.cpu = [highest if level == "highest" else level for level in a.cpu]
     if unknown := set(a.cpu) - set(levels):
         print(f"check_models.py: this CPU has no level {', '.join(sorted(unknown))}; it has {', '.join(levels)}",
               file=sys.stderr)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import environment
 import fuzzing
+import guests
 import installing
 import models
 
@@ -25,8 +26,6 @@ ROOT = environment.ROOT
 BUILD = ROOT / "build"
 LOGS = BUILD / "logs"
 PY = sys.executable
-CROSS = ["--cross-file", str(ROOT / "tools" / "cross" / "aarch64-linux-gnu.ini")]
-ARM_RUNNER = "qemu-aarch64 -L /usr/aarch64-linux-gnu"
 MAX_EMPTY_RUNTIME = 60 * 1024  # bytes, stripped, arm64
 MAX_RUNTIME = 1_200_000  # bytes, stripped, x86-64, with all operators, built for speed
 # the closing lines that pytest and meson print themselves
@@ -89,6 +88,9 @@ class Run:
 
     def skip(self, why: str) -> None:
         raise Skip(why)
+
+    def fail(self, why: str) -> None:
+        raise Failed(why)
 
     def build(self, name: str, *options: str, **env: str) -> Path:
         """Configures and builds the C library and its tests in build/<name>; what is built already stays."""
@@ -186,25 +188,15 @@ def tsan(t: Run) -> str:
     return ""
 
 
-def arm64(t: Run) -> str:
-    t.need("aarch64-linux-gnu-gcc", "qemu-aarch64")
-    folder = t.build("arm64", *CROSS, "-Dtests=true")
-    cpus = ("cortex-a53", "cortex-a76", "max")
-    for cpu in cpus:
-        print(f"on {cpu}:", flush=True)
-        t.meson_test(folder, "--timeout-multiplier=10", QEMU_CPU=cpu)
-    return ", ".join(cpus)
-
-
 def stack(t: Run) -> str:
     """Stack references in the k-loops of the GEMM kernels, by gcc and by clang; those of Winograd's transforms."""
-    t.need("gcc", "clang", "objdump", "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-objdump")
+    t.need("gcc", "clang", "objdump", "aarch64-linux-gnu-objdump")
     tests = ROOT / "tests" / "kernels"
 
     def count(what: str, objdump: str, words: list[Path | str]) -> None:
         print(f"{what}: {t.sh(PY, tests / 'stack_references.py', objdump, *words, show=False).rstrip()}", flush=True)
 
-    arm = t.build("arm64", *CROSS, "-Dtests=true")
+    arm = guests.build(t, "arm64")
     other = BUILD / "gemm_neon.clang.o"
     t.sh(PY, tests / "recompile.py", arm, "kernels_arm/gemm_neon.c", other, "clang", "--target=aarch64-linux-gnu")
     count("aarch64, gcc", "aarch64-linux-gnu-objdump", sorted(arm.glob("kernels_arm/*.p/gemm_*.o")))
@@ -227,9 +219,9 @@ def planted(t: Run) -> str:
     """Off-by-one bugs planted in GEMM kernels are seen by the kernel tests."""
     script = ROOT / "tests" / "kernels" / "planted_bugs.py"
     print(t.sh(PY, script, t.build("native", "-Dtests=true"), show=False).rstrip(), flush=True)
-    t.need("aarch64-linux-gnu-gcc", "qemu-aarch64")
-    arm = t.build("arm64", *CROSS, "-Dtests=true")
-    print(t.sh(PY, script, arm, *ARM_RUNNER.split(), show=False).rstrip(), flush=True)
+    for name in ("arm64", "armv7"):
+        arm, runner = guests.build(t, name), guests.GUESTS[name].runner
+        print(t.sh(PY, script, arm, *runner, show=False).rstrip(), flush=True)
     return ""
 
 
@@ -416,15 +408,10 @@ def corpus(t: Run) -> str:
 
 
 def corpus_arm64(t: Run) -> str:
-    t.need("aarch64-linux-gnu-gcc", "qemu-aarch64")
-    program = next(t.build("arm64", *CROSS, "-Dtests=true").rglob("run_model"))
-    t.sh(PY, "tools/models.py")
-    words = ["tools/check_models.py", BUILD / "models", *models.MODELS, "--program", f"{ARM_RUNNER} {program}"]
-    out = t.sh(PY, *words, show=False)
-    print(out.rstrip(), flush=True)
-    words = ["-m", "pytest", "-p", "no:cacheprovider", "tests/ops/test_winograd.py"]
-    t.sh(PY, *words, LR_PROGRAM=f"{ARM_RUNNER} {program}")
-    return ""
+    words = guests.real_models(t, "arm64")
+    program = [*guests.GUESTS["arm64"].runner, str(next((BUILD / "arm64").rglob("run_model")))]
+    t.sh(PY, "-m", "pytest", "-p", "no:cacheprovider", "tests/ops/test_winograd.py", LR_PROGRAM=shlex.join(program))
+    return words
 
 
 STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
@@ -435,7 +422,11 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "tidy": (tidy, "clang-tidy, the checks of .clang-tidy"),
     "asan": (asan, "the same under address and undefined-behaviour sanitizers"),
     "tsan": (tsan, "runtime tests under the thread sanitizer"),
-    "arm64": (arm64, "C build for aarch64, C tests under qemu on three CPUs"),
+    "qemu64": (guests.poorest_x86, "kernels and models on an x86-64 CPU of 2003, under qemu"),
+    "arm64": (lambda t: guests.c_tests(t, "arm64"), "C build for aarch64, C tests under qemu on 3 CPUs (--full: 4)"),
+    "armv7": (lambda t: guests.c_tests(t, "armv7"),
+              "32-bit ARM under qemu: C tests, with NEON and without, damaged files"),
+    "riscv64": (lambda t: guests.c_tests(t, "riscv64"), "the same for 64-bit RISC-V, plain C"),
     "stack": (stack, "stack references in the inner loops of GEMM kernels, by gcc and clang"),
     "planted": (planted, "bugs planted in kernels are seen by their tests"),
     "header": (header, "the public headers, in C and C++, by each compiler"),
@@ -454,6 +445,8 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "libfuzzer": (libfuzzer, "libFuzzer's targets, each for 20 s (--fuzz-seconds)"),
     "models": (corpus, "real models against onnxruntime"),
     "models-arm64": (corpus_arm64, "the same models on aarch64 under qemu"),
+    "models-armv7": (lambda t: guests.real_models(t, "armv7"), "PP-OCR's three models on 32-bit ARM under qemu"),
+    "models-riscv64": (lambda t: guests.real_models(t, "riscv64"), "and on RISC-V"),
 }
 ONLY_FULL = {"coverage"}
 

@@ -31,6 +31,8 @@ PROGRAMS = {
     "clang-tidy": ["clang-tidy"],
     "qemu-aarch64": ["qemu-user"],
     "aarch64-linux-gnu-gcc": ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
+    "arm-linux-gnueabihf-gcc": ["gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"],
+    "riscv64-linux-gnu-gcc": ["gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross"],
 }
 # apart, because apt installs all or none, and Ubuntu has it as a snap only
 BROWSER = {"chromium": ["chromium"]}

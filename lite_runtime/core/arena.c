@@ -9,13 +9,13 @@ struct lr_chunk {
 #endif
 enum { HEADER = 64, CHUNK = LR_ARENA_CHUNK };
 
-void *lr_arena_alloc(struct lr_arena *a, size_t bytes) {
+void *lr_arena_alloc(struct lr_arena *a, uint64_t bytes) {
   size_t align = bytes >= LR_ALIGN ? LR_ALIGN : 16;
-  if (bytes > SIZE_MAX / 2) return NULL;
+  if (bytes > PTRDIFF_MAX - HEADER) return NULL;
   struct lr_chunk *c = a->chunks;
-  size_t at = c ? lr_align_up(c->used, align) : 0;
+  size_t at = c ? (size_t)lr_align_up(c->used, align) : 0;
   if (!c || at > c->size || bytes > c->size - at) {
-    size_t size = HEADER + (bytes > CHUNK / 4 ? bytes : CHUNK);
+    size_t size = HEADER + (bytes > CHUNK / 4 ? (size_t)bytes : CHUNK);
     struct lr_chunk *n = lr_alloc(&a->alloc, size, LR_ALIGN);
     if (!n) return NULL;
     n->size = size;
@@ -30,7 +30,7 @@ void *lr_arena_alloc(struct lr_arena *a, size_t bytes) {
     }
     c = n;
   }
-  c->used = at + bytes;
+  c->used = at + (size_t)bytes;
   return (char *)c + at;
 }
 

@@ -9,5 +9,5 @@ struct lr_arena {
 };
 
 /* Zeroed memory, 64-byte aligned when `bytes` is 64 or more, else 16; NULL when out of memory. */
-void *lr_arena_alloc(struct lr_arena *a, size_t bytes);
+void *lr_arena_alloc(struct lr_arena *a, uint64_t bytes);
 void lr_arena_clear(struct lr_arena *a); /* frees everything; the arena may be used again */

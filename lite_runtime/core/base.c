@@ -93,9 +93,10 @@ static void default_free(void *user, void *p) {
 
 const lr_allocator lr_malloc_allocator = {default_alloc, default_free, NULL};
 
-void *lr_alloc(const lr_allocator *a, size_t bytes, size_t align) {
-  void *p = a->alloc(a->user, bytes ? bytes : 1, align);
-  if (p) memset(p, 0, bytes);
+void *lr_alloc(const lr_allocator *a, uint64_t bytes, size_t align) {
+  if (bytes > PTRDIFF_MAX) return NULL;
+  void *p = a->alloc(a->user, bytes ? (size_t)bytes : 1, align);
+  if (p) memset(p, 0, (size_t)bytes);
   return p;
 }
 

@@ -29,9 +29,10 @@ lr_status lr_fail_in(lr_error *e, lr_status s, const char *front, const char *fo
     if (lr_try_) return lr_try_; \
   } while (0)
 
-/* Allocator used by one model or session. Freed memory of size 0 or NULL is fine. lr_alloc returns zeroed memory. */
+/* Allocator used by one model or session. Freed memory of size 0 or NULL is fine. lr_alloc returns zeroed memory,
+ * or NULL; sizes are 64 bits wide everywhere until they are asked for, so that none wraps on a 32-bit machine. */
 extern const lr_allocator lr_malloc_allocator;
-void *lr_alloc(const lr_allocator *a, size_t bytes, size_t align);
+void *lr_alloc(const lr_allocator *a, uint64_t bytes, size_t align);
 void lr_free(const lr_allocator *a, void *p);
 /* ARGUMENT, `<what>: ...`, when it lacks a function. */
 lr_status lr_allocator_check(const lr_allocator *a, const char *what, lr_error *error);
@@ -46,10 +47,12 @@ static inline bool lr_add_overflows(uint64_t a, uint64_t b, uint64_t *r) {
   return __builtin_add_overflow(a, b, r);
 }
 
-static inline size_t lr_align_up(size_t n, size_t align) { return (n + align - 1) & ~(align - 1); }
+static inline uint64_t lr_align_up(uint64_t n, uint64_t align) { return (n + align - 1) & ~(align - 1); }
 
-#define LR_ALIGN 64                      /* of every buffer that kernels see */
-#define LR_MAX_BYTES ((uint64_t)1 << 40) /* of one tensor; keeps every later product in 64 bits */
+#define LR_ALIGN 64 /* of every buffer that kernels see */
+/* Of one tensor; keeps every later product in 64 bits. Where an address has 32 bits a tensor and what is counted in it fit
+ * size_t too. */
+#define LR_MAX_BYTES ((uint64_t)1 << (sizeof(size_t) == 4 ? 30 : 40))
 
 /* Size of one element in bytes (1 for the 4-bit types, whose tensors the CPU does not compute on), 0 for an unknown code. */
 size_t lr_dtype_size(int32_t dtype);

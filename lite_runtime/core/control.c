@@ -28,14 +28,14 @@ static lr_status copy(const lr_session *s, void *to, const void *from, size_t by
   return stopped ? lr_fail(error, LR_ERR_CANCELLED, "run: cancelled") : LR_OK;
 }
 
-static lr_status grow(lr_session *s, struct lr_buffer *b, size_t bytes, lr_error *error) {
+static lr_status grow(lr_session *s, struct lr_buffer *b, uint64_t bytes, lr_error *error) {
   if (bytes <= b->capacity) return LR_OK;
   void *data;
-  size_t wanted = bytes + b->capacity; /* at least doubles */
+  uint64_t wanted = bytes + b->capacity; /* at least doubles */
   LR_TRY(lr_session_alloc(s, wanted, "a value of a loop", &data, error));
   lr_status status = copy(s, data, b->data, b->bytes, error);
   lr_session_free(s, b->data, b->capacity);
-  *b = (struct lr_buffer){data, wanted, b->bytes};
+  *b = (struct lr_buffer){data, (size_t)wanted, b->bytes};
   return status;
 }
 
@@ -211,7 +211,7 @@ static lr_status keep_all(lr_session *s, struct lr_plan_step *st, struct loop *l
     }
     l->type[k] = io->type;
     if (!stacked) b->bytes = 0;
-    LR_TRY(grow(s, b, b->bytes + bytes + 1, error));
+    LR_TRY(grow(s, b, (uint64_t)b->bytes + bytes + 1, error));
     LR_TRY(copy(s, (char *)b->data + b->bytes, io->own, bytes, error));
     b->bytes += bytes;
   }

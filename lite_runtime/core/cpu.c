@@ -41,6 +41,15 @@ uint32_t lr_cpu_features(void) { /* bits of the kernel's asm/hwcap.h */
   return mask;
 }
 
+#elif defined(__arm__) && defined(__linux__)
+#include <sys/auxv.h>
+
+uint32_t lr_cpu_features(void) { /* bits of asm/hwcap.h for 32-bit ARM, which a 64-bit CPU has too */
+  unsigned long cap = getauxval(AT_HWCAP);
+  if (!(cap & 1ul << 12)) return 0;
+  return cap & 1ul << 16 ? LR_CPU_neon32 | LR_CPU_vfpv4 : LR_CPU_neon32;
+}
+
 #elif defined(__aarch64__) && defined(__APPLE__)
 #include <sys/sysctl.h>
 

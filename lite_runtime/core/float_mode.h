@@ -1,4 +1,4 @@
-/* Denormals are flushed to zero while kernels run, and the caller's mode comes back afterwards. */
+/* Denormals are flushed to zero while kernels run, where the CPU can, and the caller's mode comes back afterwards. */
 #pragma once
 #include <stdint.h>
 
@@ -20,7 +20,16 @@ static inline lr_float_mode lr_float_mode_enter(void) {
   return m;
 }
 static inline void lr_float_mode_leave(lr_float_mode m) { __asm__ volatile("msr fpcr, %0" : : "r"(m)); }
-#else
+#elif defined(__arm__) && defined(__VFP_FP__) && !defined(__SOFTFP__)
+typedef uint32_t lr_float_mode; /* NEON always flushes; this is for the scalar instructions */
+static inline lr_float_mode lr_float_mode_enter(void) {
+  lr_float_mode m;
+  __asm__ volatile("vmrs %0, fpscr" : "=r"(m));
+  __asm__ volatile("vmsr fpscr, %0" : : "r"(m | (1u << 24))); /* FZ */
+  return m;
+}
+static inline void lr_float_mode_leave(lr_float_mode m) { __asm__ volatile("vmsr fpscr, %0" : : "r"(m)); }
+#else /* as on RISC-V, which has no such mode: denormals stay */
 typedef int lr_float_mode;
 static inline lr_float_mode lr_float_mode_enter(void) { return 0; }
 static inline void lr_float_mode_leave(lr_float_mode m) { (void)m; }

@@ -25,7 +25,7 @@ void *lr_loader_alloc(struct lr_loader *l, uint64_t n, size_t size, lr_status *s
                       l->where);
     return NULL;
   }
-  void *p = lr_arena_alloc(l->arena, (size_t)bytes + 1);
+  void *p = lr_arena_alloc(l->arena, bytes + 1);
   if (!p) *status = lr_fail(l->error, LR_ERR_MEMORY, "%s: out of memory for the graph", l->where);
   return p;
 }

@@ -257,7 +257,7 @@ static size_t assign_apart(struct buffer *b, int32_t n) {
 
 /* Bytes of a root: its own, which no part of it exceeds. */
 static size_t root_bytes(const struct lr_plan_tensor *t) {
-  return lr_align_up(lr_type_bytes(&t->type), LR_ALIGN);
+  return (size_t)lr_align_up(lr_type_bytes(&t->type), LR_ALIGN);
 }
 
 lr_status lr_memory_assign(lr_session *s, lr_error *error) {
@@ -275,8 +275,7 @@ lr_status lr_memory_assign(lr_session *s, lr_error *error) {
   for (int32_t i = 0; i < p->n_steps; i++)
     if (!p->step[i].dynamic && p->step[i].scratch_bytes)
       b[n++] = (struct buffer){p->step[i].scratch_bytes, &p->step[i].scratch_offset, i, i};
-  for (int32_t i = 0; i < n;
-       i++) /* one tensor is at most LR_MAX_BYTES, so it takes 2^24 of them to overflow */
+  for (int32_t i = 0; i < n; i++) /* one tensor is at most LR_MAX_BYTES, but there are many */
     if (__builtin_add_overflow(sum, b[i].bytes, &sum)) {
       lr_free(&s->alloc, b);
       return lr_fail(error, LR_ERR_MEMORY, "plan: the tensors are too large together");

@@ -75,7 +75,7 @@ struct lr_bind {
  * (hash mismatch, memory) *status is set. */
 const void *lr_bind_const(const struct lr_bind *b, int32_t i, lr_status *status);
 /* Memory that lives as long as the model (zeroed, 64-byte aligned), NULL when out of memory. */
-void *lr_bind_alloc(const struct lr_bind *b, size_t bytes);
+void *lr_bind_alloc(const struct lr_bind *b, uint64_t bytes);
 
 /* Packed weights: the model's cache is keyed by (tensor, descriptor). When the file has an encoding with this descriptor its
  * bytes are used in place, else pack() makes them once. `bytes` is the size of the packed form. */
@@ -83,7 +83,7 @@ struct lr_packing {
   uint32_t kind, version, nr, kr, block;
 };
 typedef void (*lr_pack_fn)(const void *user, const void *dense, void *packed);
-lr_status lr_weights_get(const struct lr_bind *b, int32_t input, const struct lr_packing *p, size_t bytes,
+lr_status lr_weights_get(const struct lr_bind *b, int32_t input, const struct lr_packing *p, uint64_t bytes,
                          lr_pack_fn pack, const void *user, const void **packed);
 
 /* ---- prepare: once per plan and node; all shapes are known ---- */
@@ -92,12 +92,12 @@ struct lr_prepare {
   const struct lr_view *in, *out; /* shapes, dtypes and strides; data is not valid yet */
   int32_t n_in, n_out;
   int32_t threads;    /* scratch must be enough for this many */
-  size_t scratch;     /* to be filled: bytes of scratch for the step (64-byte aligned) */
+  uint64_t scratch;   /* to be filled: bytes of scratch for the step (64-byte aligned) */
   void *params;       /* the step's own, from lr_prepare_alloc */
   const char *kernel; /* to be filled: name of the chosen kernel, static string */
 };
 /* Zeroed memory that lives as long as the plan; NULL: out of memory. */
-void *lr_prepare_alloc(struct lr_prepare *p, size_t bytes);
+void *lr_prepare_alloc(struct lr_prepare *p, uint64_t bytes);
 /* Data of input i when its values are known now, else NULL; dense. What y's sizes were made of is known. */
 const void *lr_prepare_value(const struct lr_prepare *p, int32_t i);
 lr_status lr_prepare_fail(const struct lr_prepare *p, lr_status s, const char *format, ...) LR_PRINTF(3, 4);

@@ -61,7 +61,7 @@ struct prepare { /* what lr_prepare_alloc finds behind the public part */
   const struct lr_plan *plan;
   const struct lr_plan_step *step;
 };
-void *lr_prepare_alloc(struct lr_prepare *p, size_t bytes) {
+void *lr_prepare_alloc(struct lr_prepare *p, uint64_t bytes) {
   return lr_arena_alloc(((struct prepare *)p)->arena, bytes);
 }
 
@@ -87,7 +87,10 @@ lr_status lr_plan_prepare(lr_session *s, struct lr_plan_step *step, struct lr_ar
   if (step->impl->prepare) LR_TRY(step->impl->prepare(&c.p));
   step->params = c.p.params;
   step->kernel = c.p.kernel ? c.p.kernel : "";
-  step->scratch_bytes = lr_align_up(c.p.scratch, LR_ALIGN);
+  if (c.p.scratch > PTRDIFF_MAX - LR_ALIGN)
+    return lr_prepare_fail(&c.p, LR_ERR_MEMORY, "its scratch would be %llu bytes; use smaller inputs",
+                           (unsigned long long)c.p.scratch);
+  step->scratch_bytes = (size_t)lr_align_up(c.p.scratch, LR_ALIGN);
   return LR_OK;
 }
 
@@ -112,7 +115,7 @@ static lr_status add_tensor(lr_session *s, const struct lr_subgraph *g, int32_t 
   struct lr_plan *p = &s->plan;
   if (p->n_tensors == p->max_tensors) { /* grow; the old table stays in the arena until the plan goes */
     int32_t max = p->max_tensors * 2 + g->n_tensors;
-    struct lr_plan_tensor *t = lr_arena_alloc(&p->arena, (size_t)max * sizeof *t);
+    struct lr_plan_tensor *t = lr_arena_alloc(&p->arena, (uint64_t)max * sizeof *t);
     if (!t) return no_memory(error);
     if (p->n_tensors) memcpy(t, p->tensor, (size_t)p->n_tensors * sizeof *t);
     p->tensor = t;
@@ -158,7 +161,7 @@ static lr_status new_step(lr_session *s, const struct scope *sc, const struct lr
   struct lr_plan *p = &s->plan;
   if (p->n_steps == p->max_steps) {
     int32_t max = p->max_steps * 2 + sc->graph->n_nodes;
-    struct lr_plan_step *st = max > MAX_STEPS ? NULL : lr_arena_alloc(&p->arena, (size_t)max * sizeof *st);
+    struct lr_plan_step *st = max > MAX_STEPS ? NULL : lr_arena_alloc(&p->arena, (uint64_t)max * sizeof *st);
     if (!st) return no_memory(error);
     if (p->n_steps) memcpy(st, p->step, (size_t)p->n_steps * sizeof *st);
     p->step = st;

@@ -82,7 +82,7 @@ bool lr_stopped(void) { return lr_stop_now(inside.stop); }
 static void relax(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) || (defined(__ARM_ARCH) && __ARM_ARCH >= 7)
   __asm__ volatile("yield");
 #endif
 }

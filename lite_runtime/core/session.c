@@ -2,16 +2,18 @@
 #include "needs.h"
 #include "session.h"
 
-lr_status lr_session_alloc(lr_session *s, size_t bytes, const char *what, void **p, lr_error *error) {
+lr_status lr_session_alloc(lr_session *s, uint64_t bytes, const char *what, void **p, lr_error *error) {
   *p = NULL;
   while (s->outer) s = s->outer; /* one limit for all */
   if (s->limit && (bytes > s->limit || s->held > s->limit - bytes))
     return lr_fail(error, LR_ERR_MEMORY,
-                   "session: %s needs %zu bytes and %llu are held, the limit is %llu; raise memory_limit "
+                   "session: %s needs %llu bytes and %llu are held, the limit is %llu; raise memory_limit "
                    "or use smaller inputs",
-                   what, bytes, (unsigned long long)s->held, (unsigned long long)s->limit);
+                   what, (unsigned long long)bytes, (unsigned long long)s->held,
+                   (unsigned long long)s->limit);
   if (!(*p = lr_alloc(&s->alloc, bytes ? bytes : 1, LR_ALIGN)))
-    return lr_fail(error, LR_ERR_MEMORY, "session: out of memory: %s needs %zu bytes", what, bytes);
+    return lr_fail(error, LR_ERR_MEMORY, "session: out of memory: %s needs %llu bytes", what,
+                   (unsigned long long)bytes);
   s->held += bytes;
   return LR_OK;
 }

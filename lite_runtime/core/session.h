@@ -132,7 +132,7 @@ void lr_session_start(lr_session *s, uint64_t timeout_ns);
 lr_status lr_session_go_on(const lr_session *s, const char *what, int32_t step, lr_error *error);
 
 /* Memory counted against the session's limit; the message says what it was for. *p is NULL on failure. */
-lr_status lr_session_alloc(lr_session *s, size_t bytes, const char *what, void **p, lr_error *error);
+lr_status lr_session_alloc(lr_session *s, uint64_t bytes, const char *what, void **p, lr_error *error);
 void lr_session_free(lr_session *s, void *p, size_t bytes);
 
 /* Checks that all inputs have shapes, binds symbols, sizes the states and makes the plan. */

@@ -22,7 +22,7 @@ struct packed {
   int32_t input;
   struct lr_packing how;
   lr_pack_fn pack;
-  size_t bytes;
+  uint64_t bytes;
   const void *data;
 };
 
@@ -90,7 +90,7 @@ uint64_t lr_weights_bytes(lr_model *m) {
 }
 
 /* Under the lock. */
-static void *keep(lr_model *m, size_t bytes) {
+static void *keep(lr_model *m, uint64_t bytes) {
   void *p = lr_arena_alloc(&m->weights->arena, bytes < LR_ALIGN ? LR_ALIGN : bytes);
   if (p) m->weights->bytes += bytes;
   return p;
@@ -134,7 +134,7 @@ const void *lr_bind_const(const struct lr_bind *b, int32_t i, lr_status *status)
   return s ? NULL : data;
 }
 
-void *lr_bind_alloc(const struct lr_bind *b, size_t bytes) {
+void *lr_bind_alloc(const struct lr_bind *b, uint64_t bytes) {
   pthread_mutex_lock(&b->model->weights->lock);
   void *p = keep(b->model, bytes);
   pthread_mutex_unlock(&b->model->weights->lock);
@@ -166,7 +166,7 @@ static bool serves(const struct packed *e, const struct packed *want) {
 
 /* Packed by the converter, in the file. */
 static const struct lr_encoding *find_encoding(const struct lr_graph_tensor *t, const struct lr_packing *how,
-                                               size_t bytes) {
+                                               uint64_t bytes) {
   for (int32_t i = 0; i < t->n_encodings; i++) {
     const struct lr_encoding *e = &t->encodings[i];
     struct lr_packing its = {e->kind, e->version, e->nr, e->kr, e->block};
@@ -212,7 +212,7 @@ static lr_status get_locked(const struct lr_bind *b, const struct packed *want, 
   return LR_OK;
 }
 
-lr_status lr_weights_get(const struct lr_bind *b, int32_t input, const struct lr_packing *p, size_t bytes,
+lr_status lr_weights_get(const struct lr_bind *b, int32_t input, const struct lr_packing *p, uint64_t bytes,
                          lr_pack_fn pack, const void *user, const void **packed) {
   if (!constant(b->graph, b->node, input))
     return lr_fail(b->error, LR_ERR_UNSUPPORTED, "%s '%.150s': input %d must be a constant",

@@ -174,11 +174,11 @@ static lr_status check_plane(const lr_image *m, const lr_image_planes *p, int32_
 
 static lr_status check_target(const lr_image *m, const void *target, size_t bytes, int32_t first,
                               int32_t rows, lr_error *e) {
-  size_t need = (size_t)m->target_width * (size_t)m->target_height * (size_t)m->channels * m->element;
+  uint64_t need = (uint64_t)m->target_width * (uint64_t)m->target_height * (uint64_t)m->channels * m->element;
   if (!target) return lr_fail(e, LR_ERR_ARGUMENT, "image_run: target is NULL; give the input's memory");
   if (bytes < need)
-    return lr_fail(e, LR_ERR_ARGUMENT, "image_run: the target has %zu bytes; %d x %d pixels need %zu", bytes,
-                   m->target_width, m->target_height, need);
+    return lr_fail(e, LR_ERR_ARGUMENT, "image_run: the target has %zu bytes; %d x %d pixels need %llu", bytes,
+                   m->target_width, m->target_height, (unsigned long long)need);
   if ((uintptr_t)target % m->element)
     return lr_fail(e, LR_ERR_ARGUMENT,
                    "image_run: the target is not aligned to its elements, which have %zu bytes; move it",

@@ -38,8 +38,8 @@ struct step {
   int64_t group;          /* pairs of k and v that are packed at a time */
   int64_t v_at, kv_bytes; /* v's place behind its k; one pair */
   struct lr_pack k_pack, v_pack;
-  size_t zeros_at, zeros_bytes; /* a bias for every product */
-  size_t threads_at, sums_at, thread_bytes;
+  uint64_t zeros_at, zeros_bytes; /* a bias for every product */
+  uint64_t threads_at, sums_at, thread_bytes;
 };
 
 /* ---- prepare ---- */
@@ -105,13 +105,13 @@ static void set_blocks(struct step *c) {
   c->v_at = (int64_t)lr_align_up(lr_pack_bytes(&c->k_pack), LR_ALIGN);
   c->kv_bytes = c->v_at + (int64_t)lr_align_up(lr_pack_bytes(&c->v_pack), LR_ALIGN);
   c->group = min64(max64(GROUP_BYTES / max64(c->kv_bytes, 1), 1), max64(c->problems / max64(c->share, 1), 1));
-  c->zeros_at = (size_t)(c->group * c->kv_bytes);
-  c->zeros_bytes = (size_t)round_up(max64(c->block, c->e), c->nr) * sizeof(float);
+  c->zeros_at = (uint64_t)(c->group * c->kv_bytes);
+  c->zeros_bytes = (uint64_t)round_up(max64(c->block, c->e), c->nr) * sizeof(float);
   c->threads_at = lr_align_up(c->zeros_at + c->zeros_bytes, LR_ALIGN);
   int64_t width = max64(min64(c->block, round_up(n, c->nr)), 1);
-  c->sums_at = lr_align_up((size_t)(c->mr * width) * sizeof(float), LR_ALIGN);
+  c->sums_at = lr_align_up((uint64_t)(c->mr * width) * sizeof(float), LR_ALIGN);
   c->thread_bytes =
-      c->sums_at + (c->blocks > 1 ? lr_align_up((size_t)(c->mr * c->e) * sizeof(float), LR_ALIGN) : 0);
+      c->sums_at + (c->blocks > 1 ? lr_align_up((uint64_t)(c->mr * c->e) * sizeof(float), LR_ALIGN) : 0);
 }
 
 static lr_status prepare(struct lr_prepare *p) {
@@ -133,7 +133,7 @@ static lr_status prepare(struct lr_prepare *p) {
   p->kernel = gemm->name;
   set_sizes(c, p, a->y_layout == LR_ATTENTION_Y_LAYOUT_HEADS_LAST);
   set_blocks(c);
-  p->scratch = c->threads_at + (size_t)p->threads * c->thread_bytes;
+  p->scratch = c->threads_at + (uint64_t)p->threads * c->thread_bytes;
   return LR_OK;
 }
 
@@ -269,7 +269,7 @@ static lr_status run(struct lr_run *r) {
                   .y = r->out[0].data,
                   .scale = a->scale,
                   .packed = r->scratch,
-                  .zeros = memset((char *)r->scratch + c->zeros_at, 0, c->zeros_bytes),
+                  .zeros = memset((char *)r->scratch + c->zeros_at, 0, (size_t)c->zeros_bytes),
                   .threads = (char *)r->scratch + c->threads_at};
   int64_t pairs = c->problems / c->share;
   for (; j.pair < pairs; j.pair += c->group) {

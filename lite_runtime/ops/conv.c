@@ -46,7 +46,7 @@ static struct pack_user pack_user(const struct lr_type *w, int32_t groups, const
 static lr_status get_weights(const struct lr_bind *b, int32_t input, const struct pack_user *u,
                              const void **packed) {
   struct lr_packing how = {1, 1, u->pack.nr, u->pack.kr, (uint32_t)u->groups};
-  return lr_weights_get(b, input, &how, (size_t)(u->groups * u->group_bytes), pack_groups, u, packed);
+  return lr_weights_get(b, input, &how, (uint64_t)(u->groups * u->group_bytes), pack_groups, u, packed);
 }
 
 static lr_status no_memory(const struct lr_bind *b) {
@@ -62,12 +62,12 @@ static lr_status bind_bias(struct lr_bind *b, int32_t input, const struct pack_u
   lr_status status = LR_OK;
   const char *from = b_index >= 0 ? lr_bind_const(b, input, &status) : NULL;
   if (status) return status;
-  size_t step = lr_pack_panels(&u->pack) * u->pack.nr * 4;
-  char *bias = lr_bind_alloc(b, (size_t)u->groups * step);
+  uint64_t step = lr_pack_panels(&u->pack) * u->pack.nr * 4;
+  char *bias = lr_bind_alloc(b, (uint64_t)u->groups * step);
   if (!bias) return no_memory(b);
   int32_t dtype = b_index >= 0 ? b->graph->tensors[b_index].type.dtype : LR_F32;
   for (int64_t g = 0; g < u->groups; g++)
-    lr_gemm_bias(bias + (size_t)g * step, &u->pack,
+    lr_gemm_bias(bias + (uint64_t)g * step, &u->pack,
                  from ? from + (size_t)g * u->pack.cols * lr_dtype_size(dtype) : NULL, dtype,
                  s->packed ? (const char *)s->packed + g * u->group_bytes : NULL, a->x_zero, a->w_zero);
   s->bias = bias;
@@ -101,9 +101,9 @@ static lr_status bind(struct lr_bind *b) {
 
 /* ---- prepare ---- */
 const void *lr_conv_outside(struct lr_prepare *p, int32_t x_dtype, int64_t channels, int32_t x_zero) {
-  size_t bytes = (size_t)channels * lr_dtype_size(x_dtype);
+  uint64_t bytes = (uint64_t)channels * lr_dtype_size(x_dtype);
   void *pixel = lr_prepare_alloc(p, bytes ? bytes : 1);
-  if (pixel && lr_is_int8(x_dtype)) memset(pixel, x_zero, bytes);
+  if (pixel && lr_is_int8(x_dtype)) memset(pixel, x_zero, (size_t)bytes);
   return pixel;
 }
 
@@ -165,13 +165,13 @@ lr_status lr_conv_prepare(struct lr_prepare *p) {
   c->outside = lr_conv_outside(p, x->dtype, depthwise ? c->x.c : depth, a->x_zero);
   if (!c->outside) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
   LR_TRY(depthwise ? lr_conv_dw_prepare(c, p) : prepare_products(c, p, s));
-  size_t at = 0;
+  uint64_t at = 0;
   c->packed_at = at;
-  at += c->packed ? 0 : lr_align_up((size_t)(c->groups * c->group_bytes), LR_ALIGN);
+  at += c->packed ? 0 : lr_align_up((uint64_t)(c->groups * c->group_bytes), LR_ALIGN);
   c->bias_at = at;
-  at += c->bias ? 0 : lr_align_up((size_t)(c->groups * c->bias_bytes), LR_ALIGN);
+  at += c->bias ? 0 : lr_align_up((uint64_t)(c->groups * c->bias_bytes), LR_ALIGN);
   c->threads_at = at;
-  c->shared_at = at + (size_t)p->threads * c->gemm.thread_bytes;
+  c->shared_at = at + (uint64_t)p->threads * c->gemm.thread_bytes;
   p->scratch = c->shared_at + lr_conv_winograd_shared(c);
   return LR_OK;
 }

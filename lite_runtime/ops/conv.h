@@ -24,13 +24,14 @@ struct lr_conv {
   int64_t x_ring, y_ring;
   int64_t taps_w; /* of the product: 1 when the taps of a row are taken as one long one */
   /* then, in a thread's scratch: copies of what windows across the left or right border see */
-  size_t edge_at;
+  uint64_t edge_at;
   int32_t x_zero;
-  int64_t from_bytes, group_bytes, bias_bytes;      /* of one group: source, packed, bias */
-  const void *outside;                              /* a pixel of padding */
-  const void *packed, *bias;                        /* from the slot, or NULL */
-  size_t packed_at, bias_at, threads_at, shared_at; /* in the scratch; the last: behind that of the threads */
-  const struct lr_winograd *winograd;               /* when it computes so: conv_winograd.c */
+  int64_t from_bytes, group_bytes, bias_bytes; /* of one group: source, packed, bias */
+  const void *outside;                         /* a pixel of padding */
+  const void *packed, *bias;                   /* from the slot, or NULL */
+  uint64_t packed_at, bias_at, threads_at,
+      shared_at;                      /* in the scratch; the last: behind that of the threads */
+  const struct lr_winograd *winograd; /* when it computes so: conv_winograd.c */
 };
 
 /* Shared by the two ways. */

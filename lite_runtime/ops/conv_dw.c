@@ -49,9 +49,9 @@ lr_status lr_conv_dw_prepare(struct lr_conv *c, struct lr_prepare *p) {
   g->step = row_work > 0 ? WORK / row_work : 1;
   if (p->threads > 1 && g->step > few) g->step = few;
   if (g->step < 1) g->step = 1;
-  size_t rows = (size_t)g->row_block;
-  g->acc_at = lr_align_up(rows * (size_t)g->ks * sizeof(void *), LR_ALIGN);
-  g->tmp_at = g->acc_at + (g->epilogue ? lr_align_up(rows * (size_t)g->col_block * 4, LR_ALIGN) : 0);
+  uint64_t rows = (uint64_t)g->row_block;
+  g->acc_at = lr_align_up(rows * (uint64_t)g->ks * sizeof(void *), LR_ALIGN);
+  g->tmp_at = g->acc_at + (g->epilogue ? lr_align_up(rows * (uint64_t)g->col_block * 4, LR_ALIGN) : 0);
   g->thread_bytes = lr_align_up(g->tmp_at + (g->epilogue ? LR_EPILOGUE_TMP : 0), LR_ALIGN);
   p->kernel = g->kernel->name;
   return LR_OK;

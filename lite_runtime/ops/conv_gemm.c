@@ -23,13 +23,13 @@ static void inner_columns(const struct lr_axis *a, int64_t kw, int64_t span, int
 }
 
 /* Bytes for windows across the border, of a tile's rows. */
-static size_t edge_bytes(const struct lr_conv *c, size_t size) {
+static uint64_t edge_bytes(const struct lr_conv *c, size_t size) {
   const struct lr_gemm *g = &c->gemm;
   int64_t from, to, image_rows = g->row_block / (c->y.w ? c->y.w : 1) + 2;
   inner_columns(&c->axis[1], 0, c->axis[1].kernel, &from, &to);
   int64_t edges = (c->y.w - (to - from)) * image_rows;
   if (edges > g->row_block) edges = g->row_block;
-  return (size_t)(edges * g->ks * g->kc) * size;
+  return (uint64_t)(edges * g->ks * g->kc) * size;
 }
 
 /* Are all pixels of y equally far apart? Then *step is how far. */

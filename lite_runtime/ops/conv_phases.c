@@ -64,8 +64,8 @@ void lr_phases_describe(struct lr_phased_weights *s, const struct lr_conv_transp
   s->biases = 1 + (s->head_bytes ? pairs : 0);
 }
 
-size_t lr_phases_bytes(const struct lr_conv_transpose_attrs *a, int32_t rank) {
-  return ((size_t)(rank == 4 ? a->stride_h : 1) + (size_t)a->stride_w) * sizeof(struct lr_phase);
+uint64_t lr_phases_bytes(const struct lr_conv_transpose_attrs *a, int32_t rank) {
+  return ((uint64_t)(rank == 4 ? a->stride_h : 1) + (uint64_t)a->stride_w) * sizeof(struct lr_phase);
 }
 
 /* Where the panels of a pair of phases are in a group. */

@@ -34,7 +34,7 @@ struct lr_phased_weights {
 void lr_phases_describe(struct lr_phased_weights *s, const struct lr_conv_transpose_attrs *a, int32_t rank,
                         const int64_t *dim, int32_t w_dtype, const struct lr_kernel *kernel,
                         struct lr_phase *phase);
-size_t lr_phases_bytes(const struct lr_conv_transpose_attrs *a, int32_t rank);
+uint64_t lr_phases_bytes(const struct lr_conv_transpose_attrs *a, int32_t rank);
 /* Where the panels and the bias of a pair of phases are in those of a group, in bytes. */
 int64_t lr_phases_packed(const struct lr_phased_weights *s, const struct lr_phase *h,
                          const struct lr_phase *w);

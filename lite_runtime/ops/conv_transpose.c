@@ -10,7 +10,7 @@ struct step {
   struct lr_image x, y;
   int64_t begin[2];
   const void *outside;
-  size_t packed_at, bias_at, threads_at;
+  uint64_t packed_at, bias_at, threads_at;
 };
 
 /* ---- bind ---- */
@@ -36,13 +36,13 @@ static lr_status bind(struct lr_bind *b) {
   lr_phases_describe(s, a, w->type.rank, w->type.dim, w->type.dtype, kernel, phase);
   /* kind 3 is of this runtime alone: it depends on strides and dilations, so no file holds it */
   struct lr_packing how = {3, 1, s->nr, s->kr, (uint32_t)a->groups};
-  LR_TRY(lr_weights_get(b, 1, &how, (size_t)(s->groups * s->group_bytes), pack_bound, s, &s->packed));
+  LR_TRY(lr_weights_get(b, 1, &how, (uint64_t)(s->groups * s->group_bytes), pack_bound, s, &s->packed));
   int32_t b_index = b->node->in[2];
   if (b_index < 0 || b->graph->tensors[b_index].lifetime == LR_LIFE_CONST) {
     lr_status status = LR_OK;
     const void *from = b_index >= 0 ? lr_bind_const(b, 2, &status) : NULL;
     if (status) return status;
-    void *bias = lr_bind_alloc(b, (size_t)(s->groups * s->biases * s->bias_bytes));
+    void *bias = lr_bind_alloc(b, (uint64_t)(s->groups * s->biases * s->bias_bytes));
     if (!bias) return no_memory(b);
     lr_phases_make_bias(s, a, from, b_index >= 0 ? b->graph->tensors[b_index].type.dtype : LR_F32, s->packed,
                         bias);
@@ -102,11 +102,11 @@ static lr_status prepare(struct lr_prepare *p) {
   if (!c->outside) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
   set_gemm(c, p, a);
   LR_TRY(lr_gemm_prepare(&c->gemm, p));
-  c->bias_at = c->w.packed ? 0 : lr_align_up((size_t)(c->w.groups * c->w.group_bytes), LR_ALIGN);
+  c->bias_at = c->w.packed ? 0 : lr_align_up((uint64_t)(c->w.groups * c->w.group_bytes), LR_ALIGN);
   c->threads_at = c->bias_at;
   if (!c->w.bias)
-    c->threads_at += lr_align_up((size_t)(c->w.groups * c->w.biases * c->w.bias_bytes), LR_ALIGN);
-  p->scratch = c->threads_at + (size_t)p->threads * c->gemm.thread_bytes;
+    c->threads_at += lr_align_up((uint64_t)(c->w.groups * c->w.biases * c->w.bias_bytes), LR_ALIGN);
+  p->scratch = c->threads_at + (uint64_t)p->threads * c->gemm.thread_bytes;
   return LR_OK;
 }
 

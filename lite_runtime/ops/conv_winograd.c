@@ -39,8 +39,8 @@ struct lr_winograd {
   int32_t residual;               /* -1: none */
   struct lr_image r;
   float lo, hi;
-  const float *zeros;             /* bias of the products */
-  size_t m_at, buffer_at, tmp_at; /* scratch of a thread; V comes first unless it is shared */
+  const float *zeros;               /* bias of the products */
+  uint64_t m_at, buffer_at, tmp_at; /* scratch of a thread; V comes first unless it is shared */
 };
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -105,9 +105,9 @@ static void choose_groups(struct lr_winograd *w, const struct lr_winograd_weight
   w->m_stride = w->group * w->col_block + PAD;
 }
 
-static size_t floats(int64_t n) { return lr_align_up((size_t)n * sizeof(float), LR_ALIGN); }
+static uint64_t floats(int64_t n) { return lr_align_up((uint64_t)n * sizeof(float), LR_ALIGN); }
 
-static size_t set_scratch(struct lr_winograd *w) {
+static uint64_t set_scratch(struct lr_winograd *w) {
   w->m_at = w->shared ? 0 : floats(w->points * w->v_stride);
   w->buffer_at = w->m_at + floats(w->points * w->m_stride);
   w->tmp_at = w->buffer_at + (w->epilogue ? floats(RUN_PIXELS * w->col_block) : 0);
@@ -148,7 +148,7 @@ lr_status lr_conv_winograd_prepare(struct lr_conv *c, struct lr_prepare *p) {
   struct lr_bind bind = p->bind;
   bind.error = &ignored;
   struct lr_packing how = {3, 1, (uint32_t)s.nr, (uint32_t)s.kr, (uint32_t)s.m};
-  size_t bytes = (size_t)((s.m + 2) * (s.m + 2) * lr_winograd_point(&s)) * sizeof(float);
+  uint64_t bytes = (uint64_t)((s.m + 2) * (s.m + 2) * lr_winograd_point(&s)) * sizeof(float);
   lr_status status = lr_weights_get(&bind, 1, &how, bytes, lr_winograd_pack, &s, &u);
   if (status == LR_ERR_MEMORY) return LR_OK; /* the direct way's are smaller */
   if (status) return lr_prepare_fail(p, status, "%s", ignored.message);
@@ -173,7 +173,7 @@ lr_status lr_conv_winograd_prepare(struct lr_conv *c, struct lr_prepare *p) {
   return LR_OK;
 }
 
-size_t lr_conv_winograd_shared(const struct lr_conv *c) {
+uint64_t lr_conv_winograd_shared(const struct lr_conv *c) {
   const struct lr_winograd *w = c->winograd;
   return w && w->shared ? floats(w->points * w->v_stride) : 0;
 }

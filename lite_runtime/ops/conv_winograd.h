@@ -27,5 +27,5 @@ bool lr_conv_winograd_may(int32_t x_dtype, const struct lr_type *w, const struct
  * them. c is as for the direct way, which must be prepared when this does not choose. */
 lr_status lr_conv_winograd_prepare(struct lr_conv *c, struct lr_prepare *p);
 /* Scratch that all threads share, behind that of the threads. */
-size_t lr_conv_winograd_shared(const struct lr_conv *c);
+uint64_t lr_conv_winograd_shared(const struct lr_conv *c);
 void lr_conv_winograd_run(const struct lr_conv *c, struct lr_run *r, const void *packed, const void *bias);

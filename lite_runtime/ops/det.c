@@ -19,9 +19,9 @@ lr_status lr_infer_det(struct lr_infer *c) {
 }
 
 static lr_status prepare(struct lr_prepare *p) {
-  size_t m = (size_t)p->in[0].dim[p->in[0].rank - 1];
+  uint64_t m = (uint64_t)p->in[0].dim[p->in[0].rank - 1];
   int64_t matrices = lr_view_count(&p->out[0]);
-  p->scratch = m * m * sizeof(double) * (size_t)(matrices < p->threads ? matrices : p->threads);
+  p->scratch = m * m * sizeof(double) * (uint64_t)(matrices < p->threads ? matrices : p->threads);
   return LR_OK;
 }
 

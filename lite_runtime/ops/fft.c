@@ -18,7 +18,7 @@ struct roots {
 static bool make_roots(struct lr_prepare *p, int64_t n, struct roots *r) {
   int64_t fine = n < FINE ? n : FINE, coarse = (n + FINE - 1) / FINE;
   *r = (struct roots){.n = n};
-  r->fine = lr_prepare_alloc(p, (size_t)(fine + coarse) * 2 * sizeof(double));
+  r->fine = lr_prepare_alloc(p, (uint64_t)(fine + coarse) * 2 * sizeof(double));
   if (!r->fine) return false;
   r->coarse = r->fine + 2 * fine;
   for (int64_t k = 0; k < fine + coarse; k++) {
@@ -44,7 +44,7 @@ static void put_root(void *table, bool wide, int64_t i, int64_t apart, const str
 }
 
 static void *make_table(struct lr_prepare *p, bool wide, int64_t count) {
-  return lr_prepare_alloc(p, (size_t)count * 2 * (wide ? sizeof(double) : sizeof(float)));
+  return lr_prepare_alloc(p, (uint64_t)count * 2 * (wide ? sizeof(double) : sizeof(float)));
 }
 
 const void *lr_fft_turns(struct lr_prepare *p, bool wide, int64_t n, int64_t count) {

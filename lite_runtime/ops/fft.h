@@ -65,7 +65,7 @@ struct lr_signals {
   const struct lr_fft *fft;
   const void *turns; /* a real signal of even length is a complex one of half the length; or NULL */
   int64_t lanes, blocks;
-  size_t buffer, thread_bytes;
+  uint64_t buffer, thread_bytes;
 };
 lr_status lr_signals_prepare(struct lr_prepare *p, struct lr_signals *s);
 /* window: n factors of the samples, or NULL. */

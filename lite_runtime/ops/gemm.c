@@ -97,10 +97,10 @@ lr_status lr_gemm_prepare(struct lr_gemm *g, struct lr_prepare *p) {
   LR_TRY(lr_gemm_epilogue(p, g->x_dtype, &g->epilogue, &g->narrow, &g->lo, &g->hi));
   if (!g->epilogue && !g->even_rows) LR_TRY(lr_epilogue_prepare(p, LR_F32, &g->epilogue));
   choose_blocks(g, p->threads);
-  size_t rows = (size_t)g->row_block;
-  g->sums_at = lr_align_up(rows * (size_t)max64(g->ks, 1) * sizeof(void *), LR_ALIGN);
+  uint64_t rows = (uint64_t)g->row_block;
+  g->sums_at = lr_align_up(rows * (uint64_t)max64(g->ks, 1) * sizeof(void *), LR_ALIGN);
   g->acc_at = lr_align_up(g->sums_at + (g->w_zero ? rows * sizeof(int32_t) : 0), LR_ALIGN);
-  g->tmp_at = g->acc_at + (g->epilogue ? lr_align_up(rows * (size_t)g->col_block * 4, LR_ALIGN) : 0);
+  g->tmp_at = g->acc_at + (g->epilogue ? lr_align_up(rows * (uint64_t)g->col_block * 4, LR_ALIGN) : 0);
   g->thread_bytes = lr_align_up(g->tmp_at + (g->epilogue ? LR_EPILOGUE_TMP : 0), LR_ALIGN);
   p->kernel = g->kernel->name;
   return LR_OK;

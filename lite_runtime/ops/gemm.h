@@ -35,7 +35,7 @@ struct lr_gemm {
   const struct lr_rows *epilogue;                       /* NULL: the kernel stores into y */
   bool narrow;                                          /* accumulators become f16 before the program */
   float lo, hi;
-  size_t sums_at, acc_at, tmp_at, thread_bytes; /* scratch of one thread; pointers come first */
+  uint64_t sums_at, acc_at, tmp_at, thread_bytes; /* scratch of one thread; pointers come first */
 };
 
 struct lr_gemm_run {

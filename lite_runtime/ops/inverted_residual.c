@@ -154,7 +154,8 @@ static int32_t stage_inputs(const struct lr_inverted_residual *s, int32_t k, con
   return 3 + n_in - n_own;
 }
 
-static lr_status prepare_stage(struct lr_inverted_residual *s, int32_t k, struct lr_prepare *p, size_t *at) {
+static lr_status prepare_stage(struct lr_inverted_residual *s, int32_t k, struct lr_prepare *p,
+                               uint64_t *at) {
   const struct lr_prepare whole = *p;
   const struct weights *w = *whole.bind.slot;
   struct lr_view in[MAX_IN];
@@ -178,12 +179,12 @@ static lr_status prepare(struct lr_prepare *p) {
   if (!s) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
   describe(s, p);
   lr_rolling_choose(s, p);
-  size_t at = 0;
+  uint64_t at = 0;
   for (int32_t k = 0; k < LR_STAGES; k++) LR_TRY(prepare_stage(s, k, p, &at));
   if (s->rolling.band) at = lr_rolling_scratch(s, at, p->threads);
   for (int32_t k = 0; k < LR_PROJECT && !s->rolling.band; k++) {
     s->mid_at[k] = at;
-    at += lr_align_up((size_t)lr_view_count(&s->mid[k]) * sizeof(float), LR_ALIGN);
+    at += lr_align_up((uint64_t)lr_view_count(&s->mid[k]) * sizeof(float), LR_ALIGN);
   }
   p->params = s;
   p->scratch = at;

@@ -12,8 +12,8 @@ struct lr_rolling {
   int64_t ring;        /* expanded rows that are kept: row h lies at h % ring */
   int64_t tile, tiles; /* rows of y that one thread makes, a multiple of the band; tiles of an image */
   /* a thread's scratch: the ring, rows after the depthwise stage, that of the stages */
-  size_t rows_at, stages_at;
-  size_t thread_bytes, threads_at;
+  uint64_t rows_at, stages_at;
+  uint64_t thread_bytes, threads_at;
 };
 
 /* A step, made in prepare. */
@@ -23,8 +23,8 @@ struct lr_inverted_residual {
   int32_t in[LR_STAGES][3];
   struct lr_node node[LR_STAGES];
   const struct lr_conv *conv[LR_STAGES];
-  struct lr_view mid[LR_PROJECT];                   /* what the first two stages make, dense; without data */
-  size_t mid_at[LR_PROJECT], scratch_at[LR_STAGES]; /* in the scratch */
+  struct lr_view mid[LR_PROJECT]; /* what the first two stages make, dense; without data */
+  uint64_t mid_at[LR_PROJECT], scratch_at[LR_STAGES]; /* in the scratch */
   struct lr_rolling rolling;
 };
 
@@ -34,6 +34,6 @@ struct lr_program lr_inverted_residual_act(uint32_t act, float lo, float hi, str
  * set. */
 void lr_rolling_choose(struct lr_inverted_residual *s, const struct lr_prepare *p);
 /* The stages are prepared: sets the places, from `at` on; returns the end of the scratch. */
-size_t lr_rolling_scratch(struct lr_inverted_residual *s, size_t at, int32_t threads);
+uint64_t lr_rolling_scratch(struct lr_inverted_residual *s, uint64_t at, int32_t threads);
 /* run: the node's; stage[k]: that of stage k as a convolution, the data of tensors between stages not set. */
 void lr_rolling_run(const struct lr_inverted_residual *s, const struct lr_run *run, struct lr_run *stage);

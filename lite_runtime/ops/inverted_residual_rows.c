@@ -63,20 +63,20 @@ void lr_rolling_choose(struct lr_inverted_residual *s, const struct lr_prepare *
   if (cost < GAIN_BYTE * (double)(wide_row * h.in + narrow_row * h.out)) s->rolling = r;
 }
 
-size_t lr_rolling_scratch(struct lr_inverted_residual *s, size_t at, int32_t threads) {
+uint64_t lr_rolling_scratch(struct lr_inverted_residual *s, uint64_t at, int32_t threads) {
   struct lr_rolling *r = &s->rolling;
-  size_t most = 0;
+  uint64_t most = 0;
   for (int32_t k = 0; k < LR_STAGES; k++)
     if (most < s->conv[k]->gemm.thread_bytes) most = s->conv[k]->gemm.thread_bytes;
-  r->rows_at = lr_align_up((size_t)(r->ring * s->mid[LR_EXPAND].stride[1]) * sizeof(float), LR_ALIGN);
-  r->stages_at =
-      r->rows_at + lr_align_up((size_t)(r->band * s->mid[LR_DEPTHWISE].stride[1]) * sizeof(float), LR_ALIGN);
+  r->rows_at = lr_align_up((uint64_t)(r->ring * s->mid[LR_EXPAND].stride[1]) * sizeof(float), LR_ALIGN);
+  r->stages_at = r->rows_at +
+                 lr_align_up((uint64_t)(r->band * s->mid[LR_DEPTHWISE].stride[1]) * sizeof(float), LR_ALIGN);
   r->thread_bytes = r->stages_at + lr_align_up(most, LR_ALIGN);
   r->threads_at = at;
   struct lr_conv *depthwise = (struct lr_conv *)(uintptr_t)s->conv[LR_DEPTHWISE];
   depthwise->x_ring = r->ring;
   depthwise->y_ring = r->band;
-  return at + (size_t)threads * r->thread_bytes;
+  return at + (uint64_t)threads * r->thread_bytes;
 }
 
 /* ---- run ---- */

@@ -24,7 +24,7 @@ struct step {
   int64_t a_matrix; /* trans_a: elements of one transposed matrix, else 0 */
   int64_t a_matrices;
   const void *packed, *bias;
-  size_t a_at, packed_at, bias_at, threads_at;
+  uint64_t a_at, packed_at, bias_at, threads_at;
 };
 
 /* ---- bind ---- */
@@ -80,18 +80,18 @@ static lr_status bind(struct lr_bind *b) {
   u.to_bytes = (int64_t)lr_pack_bytes(&u.pack);
   /* a transposed matrix is a tensor [N K], rows of which are columns: kind 1 */
   struct lr_packing how = {m->trans_b ? 1 : 2, 1, u.pack.nr, u.pack.kr, m->trans_b ? 1 : 0};
-  LR_TRY(lr_weights_get(b, 1, &how, (size_t)(u.n * u.to_bytes), pack_bound, &u, &s->packed));
+  LR_TRY(lr_weights_get(b, 1, &how, (uint64_t)(u.n * u.to_bytes), pack_bound, &u, &s->packed));
   int32_t c_index = b->node->in[2];
   if (c_index < 0 || b->graph->tensors[c_index].lifetime == LR_LIFE_CONST) {
     lr_status status = LR_OK;
     const void *from = c_index >= 0 ? lr_bind_const(b, 2, &status) : NULL;
     if (status) return status;
     int64_t n = lr_is_int8(at->dtype) ? u.n : 1;
-    size_t step = lr_pack_panels(&u.pack) * u.pack.nr * 4;
-    char *bias = lr_bind_alloc(b, (size_t)n * step);
+    uint64_t step = lr_pack_panels(&u.pack) * u.pack.nr * 4;
+    char *bias = lr_bind_alloc(b, (uint64_t)n * step);
     if (!bias) return no_memory(b);
     for (int64_t i = 0; i < n; i++)
-      lr_gemm_bias(bias + (size_t)i * step, &u.pack, from,
+      lr_gemm_bias(bias + (uint64_t)i * step, &u.pack, from,
                    c_index >= 0 ? b->graph->tensors[c_index].type.dtype : LR_F32,
                    (const char *)s->packed + i * u.to_bytes, m->a_zero, packed_zero(t->dtype, m->b_zero));
     s->bias = bias;
@@ -170,11 +170,11 @@ static lr_status prepare(struct lr_prepare *p) {
   c->packed = s ? s->packed : NULL;
   c->bias = s ? s->bias : NULL;
   LR_TRY(lr_gemm_prepare(&c->gemm, p));
-  c->packed_at = lr_align_up((size_t)(c->a_matrices * c->a_matrix) * lr_dtype_size(a->dtype), LR_ALIGN);
+  c->packed_at = lr_align_up((uint64_t)(c->a_matrices * c->a_matrix) * lr_dtype_size(a->dtype), LR_ALIGN);
   c->bias_at =
-      c->packed_at + (c->packed ? 0 : lr_align_up((size_t)(c->b_matrices * c->matrix_bytes), LR_ALIGN));
-  c->threads_at = c->bias_at + (c->bias ? 0 : lr_align_up((size_t)(c->biases * c->bias_bytes), LR_ALIGN));
-  p->scratch = c->threads_at + (size_t)p->threads * c->gemm.thread_bytes;
+      c->packed_at + (c->packed ? 0 : lr_align_up((uint64_t)(c->b_matrices * c->matrix_bytes), LR_ALIGN));
+  c->threads_at = c->bias_at + (c->bias ? 0 : lr_align_up((uint64_t)(c->biases * c->bias_bytes), LR_ALIGN));
+  p->scratch = c->threads_at + (uint64_t)p->threads * c->gemm.thread_bytes;
   return LR_OK;
 }
 

@@ -7,7 +7,7 @@ enum { COLUMNS = 4096 };
 
 struct step {
   const struct lr_rows *epilogue;
-  size_t thread_bytes; /* COLUMNS accumulators, then what the epilogue needs */
+  uint64_t thread_bytes; /* COLUMNS accumulators, then what the epilogue needs */
 };
 
 bool lr_matmul_is_plain(int32_t dtype) {
@@ -19,7 +19,7 @@ lr_status lr_matmul_plain_prepare(struct lr_prepare *p) {
   if (!s) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
   LR_TRY(lr_epilogue_prepare(p, p->in[0].dtype, &s->epilogue));
   s->thread_bytes = COLUMNS * lr_dtype_size(p->in[0].dtype) + LR_EPILOGUE_TMP;
-  p->scratch = (size_t)p->threads * s->thread_bytes;
+  p->scratch = (uint64_t)p->threads * s->thread_bytes;
   return LR_OK;
 }
 

@@ -106,8 +106,9 @@ static void body(void *context, int32_t task, int32_t thread) {
 }
 
 static lr_status prepare(struct lr_prepare *p) {
-  size_t n = (size_t)p->in[0].dim[1], tasks = n ? (size_t)p->in[1].dim[0] * (size_t)p->in[1].dim[1] : 0;
-  p->scratch = (size_t)p->threads * n * sizeof(struct lr_entry) + tasks * sizeof(int64_t);
+  uint64_t n = (uint64_t)p->in[0].dim[1],
+           tasks = n ? (uint64_t)p->in[1].dim[0] * (uint64_t)p->in[1].dim[1] : 0;
+  p->scratch = (uint64_t)p->threads * n * sizeof(struct lr_entry) + tasks * sizeof(int64_t);
   return LR_OK;
 }
 

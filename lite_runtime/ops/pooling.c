@@ -18,8 +18,8 @@ struct step {
   int32_t dtype;
   bool mean;
   uint32_t divisor;
-  int64_t row_tiles;   /* tiles of a row of y */
-  size_t thread_bytes; /* pointers of one thread */
+  int64_t row_tiles;     /* tiles of a row of y */
+  uint64_t thread_bytes; /* pointers of one thread */
 };
 enum { TILE = 64 };
 
@@ -78,11 +78,11 @@ static lr_status prepare(struct lr_prepare *p, bool mean) {
   c->divisor = a.divisor;
   lr_window_pool_axes(&a.window, a.kernel, &p->in[0], &p->out[0], c->axis);
   c->row_tiles = (c->y.w + TILE - 1) / TILE;
-  size_t taps = 1;
+  uint64_t taps = 1;
   for (int32_t i = 0; i < 2; i++) /* only taps in the image get a pointer, however large the window is */
-    taps *= (size_t)(c->axis[i].kernel < c->axis[i].in ? c->axis[i].kernel : c->axis[i].in);
+    taps *= (uint64_t)(c->axis[i].kernel < c->axis[i].in ? c->axis[i].kernel : c->axis[i].in);
   c->thread_bytes = lr_align_up(taps * sizeof(void *), LR_ALIGN);
-  p->scratch = (size_t)p->threads * c->thread_bytes;
+  p->scratch = (uint64_t)p->threads * c->thread_bytes;
   p->kernel = c->kernel->name;
   return LR_OK;
 }

@@ -55,7 +55,7 @@ static lr_status bind(struct lr_bind *b) {
   LR_TRY(weights_of(b, lr_gates_of(a->cell), r->type.dim[1], r->type.dtype, &w));
   struct lr_packing how = {1, 1, w.pack.nr, w.pack.kr, (uint32_t)w.gates};
   const void *packed = NULL;
-  LR_TRY(lr_weights_get(b, R, &how, (size_t)(w.gates * w.gate_bytes), pack_gates, &w, &packed));
+  LR_TRY(lr_weights_get(b, R, &how, (uint64_t)(w.gates * w.gate_bytes), pack_gates, &w, &packed));
   *b->slot = (void *)packed;
   return LR_OK;
 }
@@ -70,8 +70,8 @@ struct step {
   int64_t steps, batch, h;
   int64_t mr, chunk, chunks; /* rows and units of the layer in a unit of work */
   int64_t tiles;             /* units of work in a step */
-  size_t bias_bytes;         /* of one gate */
-  size_t packed_at, bias_at, states_at, state_bytes, q_at, threads_at, thread_bytes;
+  uint64_t bias_bytes;       /* of one gate */
+  uint64_t packed_at, bias_at, states_at, state_bytes, q_at, threads_at, thread_bytes;
 };
 
 static lr_status prepare(struct lr_prepare *p) {
@@ -104,13 +104,13 @@ static lr_status prepare(struct lr_prepare *p) {
   c->chunks = (c->h + c->chunk - 1) / c->chunk;
   c->tiles = (c->batch + c->mr - 1) / c->mr * c->chunks;
   c->bias_bytes = lr_pack_panels(&w->pack) * w->pack.nr * sizeof(float);
-  c->bias_at = w->packed ? 0 : lr_align_up((size_t)(w->gates * w->gate_bytes), LR_ALIGN);
-  c->states_at = lr_align_up(c->bias_at + (size_t)w->gates * c->bias_bytes, LR_ALIGN);
-  c->state_bytes = lr_align_up((size_t)(c->batch * c->h) * sizeof(float), LR_ALIGN);
+  c->bias_at = w->packed ? 0 : lr_align_up((uint64_t)(w->gates * w->gate_bytes), LR_ALIGN);
+  c->states_at = lr_align_up(c->bias_at + (uint64_t)w->gates * c->bias_bytes, LR_ALIGN);
+  c->state_bytes = lr_align_up((uint64_t)(c->batch * c->h) * sizeof(float), LR_ALIGN);
   c->q_at = c->states_at + 4 * c->state_bytes;
-  c->threads_at = c->q_at + (c->int8 ? lr_align_up((size_t)(c->batch * c->h), LR_ALIGN) : 0);
-  c->thread_bytes = lr_align_up((size_t)(c->mr * w->gates * c->chunk) * sizeof(float), LR_ALIGN);
-  p->scratch = c->threads_at + (size_t)p->threads * c->thread_bytes;
+  c->threads_at = c->q_at + (c->int8 ? lr_align_up((uint64_t)(c->batch * c->h), LR_ALIGN) : 0);
+  c->thread_bytes = lr_align_up((uint64_t)(c->mr * w->gates * c->chunk) * sizeof(float), LR_ALIGN);
+  p->scratch = c->threads_at + (uint64_t)p->threads * c->thread_bytes;
   return LR_OK;
 }
 
@@ -262,7 +262,7 @@ static void set_weights(struct job *j, struct lr_run *r) {
   char *bias = (char *)r->scratch + c->bias_at;
   for (int64_t g = 0; g < w->gates; g++)
     if (c->int8)
-      memset(bias + (size_t)g * c->bias_bytes, 0, c->bias_bytes);
+      memset(bias + (size_t)g * c->bias_bytes, 0, (size_t)c->bias_bytes);
     else
       lr_gemm_bias(bias + (size_t)g * c->bias_bytes, &w->pack, b ? b + g * c->h : NULL, LR_F32, NULL, 0, 0);
   j->bias = bias;
@@ -309,7 +309,7 @@ static lr_status run(struct lr_run *r) {
   if (j.lengths) lr_copy_bytes(j.y, NULL, (size_t)(c->steps * n) * sizeof(float));
   bool two_phases = a->cell == LR_RECURRENT_CELL_GRU && !a->linear_before_reset;
   if (two_phases)
-    memset(j.reset_h, 0, c->state_bytes); /* of rows past their end it is not set, but multiplied */
+    memset(j.reset_h, 0, (size_t)c->state_bytes); /* of rows past their end it is not set, but multiplied */
   if (c->steps) set_weights(&j, r);
   for (; j.k < c->steps && !lr_stopped(); j.k++) {
     if (c->int8) lr_int8_quantise(c->quantise, j.h, n, &j.state);

@@ -207,8 +207,8 @@ struct step {
   const struct lr_kernel *kernel;    /* weighted sums */
   int32_t n_axes, axis[LR_MAX_RANK]; /* that may need work, in the order in which it is done */
   int32_t taps[LR_MAX_RANK];         /* room for so many an output */
-  size_t from_at[LR_MAX_RANK], weight_at[LR_MAX_RANK];
-  size_t buffer_at[2]; /* between passes, f32 */
+  uint64_t from_at[LR_MAX_RANK], weight_at[LR_MAX_RANK];
+  uint64_t buffer_at[2]; /* between passes, f32 */
 };
 
 /* Taps of one output at a scale; -1 when they are too many. */
@@ -247,7 +247,7 @@ static lr_status prepare(struct lr_prepare *p) {
     if (x->dim[i] != y->dim[i] || crop || (by_scale && (!q.scales || scale_at(&q, i) != 1)))
       s->axis[s->n_axes++] = i;
   sort_axes(s, x, y);
-  size_t at = 0, taps = (size_t)taps_a_output(a, 1);
+  uint64_t at = 0, taps = (uint64_t)taps_a_output(a, 1);
   for (int32_t i = 0; i < s->n_axes; i++) {
     int64_t in = x->dim[s->axis[i]], out = y->dim[s->axis[i]];
     /* scales that come later are no smaller than this one, unless sizes are given too */
@@ -257,7 +257,7 @@ static lr_status prepare(struct lr_prepare *p) {
       return lr_prepare_fail(p, LR_ERR_VALUE,
                              "axis %d shrinks from %lld to %lld; with antialias that is too much", s->axis[i],
                              (long long)in, (long long)out);
-    size_t n = (size_t)out * (size_t)s->taps[i];
+    uint64_t n = (uint64_t)out * (uint64_t)s->taps[i];
     s->from_at[i] = at;
     at += lr_align_up(n * sizeof(int64_t), LR_ALIGN);
     s->weight_at[i] = at;
@@ -265,13 +265,13 @@ static lr_status prepare(struct lr_prepare *p) {
   }
   int64_t dim[LR_MAX_RANK];
   memcpy(dim, x->dim, sizeof dim);
-  size_t bytes[2] = {0, 0};
+  uint64_t bytes[2] = {0, 0};
   bool at_once = s->n_axes <= LR_RESIZE_AT_ONCE;
   for (int32_t i = 0; i < s->n_axes; i++) at_once = at_once && s->taps[i] == 2;
   for (int32_t i = 0; taps > 1 && !at_once && i < s->n_axes - 1; i++) {
     dim[s->axis[i]] = y->dim[s->axis[i]];
-    size_t n = sizeof(float);
-    for (int32_t k = 0; k < x->rank; k++) n *= (size_t)dim[k];
+    uint64_t n = sizeof(float);
+    for (int32_t k = 0; k < x->rank; k++) n *= (uint64_t)dim[k];
     if (n > bytes[i & 1]) bytes[i & 1] = n;
   }
   if (by_scale && !q.scales) /* run leaves out axes whose scale is 1, so each pass may have either buffer */

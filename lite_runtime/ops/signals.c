@@ -50,16 +50,16 @@ lr_status lr_signals_prepare(struct lr_prepare *p, struct lr_signals *s) {
   s->fft = lr_fft_make(p, s->wide, kernel, half ? s->n / 2 : s->n);
   if (!s->fft || (half && !s->turns)) return lr_prepare_fail(p, LR_ERR_MEMORY, "out of memory");
   size_t size = s->wide ? sizeof(double) : sizeof(float);
-  size_t rows = (size_t)(s->fft->room > s->n / 2 + 1 ? s->fft->room : s->n / 2 + 1);
+  uint64_t rows = (uint64_t)(s->fft->room > s->n / 2 + 1 ? s->fft->room : s->n / 2 + 1);
   int64_t most = (int64_t)(BLOCK_BYTES / (4 * rows * size));
   most = most >= LR_FFT_LANES ? LR_FFT_LANES : most >= 8 ? 8 : most >= 4 ? 4 : 1;
   s->blocks = (s->count + most - 1) / most;
   s->lanes = s->blocks ? (s->count + s->blocks - 1) / s->blocks : 1;
   if (s->lanes > 4) s->lanes = (s->lanes + 7) / 8 * 8; /* whole vectors */
   s->blocks = (s->count + s->lanes - 1) / s->lanes;
-  s->buffer = lr_align_up(rows * (size_t)s->lanes * size, LR_ALIGN);
+  s->buffer = lr_align_up(rows * (uint64_t)s->lanes * size, LR_ALIGN);
   s->thread_bytes = 4 * s->buffer;
-  p->scratch = (size_t)p->threads * s->thread_bytes;
+  p->scratch = (uint64_t)p->threads * s->thread_bytes;
   p->kernel = s->fft->kernel->name;
   return LR_OK;
 }

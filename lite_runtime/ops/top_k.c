@@ -84,7 +84,7 @@ static lr_status prepare(struct lr_prepare *p) {
   const struct lr_top_k_attrs *a = p->bind.node->attrs;
   struct lr_around at = lr_around_axis(&p->in[0], a->axis);
   int64_t rows = at.outer * at.inner, heaps = rows < p->threads ? rows : p->threads;
-  p->scratch = (size_t)p->out[0].dim[a->axis] * (size_t)heaps * sizeof(struct lr_entry);
+  p->scratch = (uint64_t)p->out[0].dim[a->axis] * (uint64_t)heaps * sizeof(struct lr_entry);
   return LR_OK;
 }
 

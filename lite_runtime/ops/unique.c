@@ -131,7 +131,7 @@ static void write(void *context, int64_t row, int64_t end, int32_t thread) {
 
 static lr_status prepare(struct lr_prepare *p) {
   const struct lr_unique_attrs *a = p->bind.node->attrs;
-  p->scratch = ((size_t)lr_view_count(&p->in[0]) + 2 * (size_t)p->in[0].dim[a->axis]) * sizeof(uint64_t);
+  p->scratch = ((uint64_t)lr_view_count(&p->in[0]) + 2 * (uint64_t)p->in[0].dim[a->axis]) * sizeof(uint64_t);
   return LR_OK;
 }
 

@@ -95,9 +95,9 @@ static void compare_float(const struct op *op, int32_t dtype, void *const *x, co
 static void compare_int(const struct op *op, int32_t dtype, void *const *x, const struct check_row *s,
                         const void *y, size_t n, int32_t y_dtype) {
   for (size_t i = 0; i < n; i++) {
-    check_wide v[3] = {0, 0, 0};
+    int64_t v[3] = {0, 0, 0};
     for (int k = 0; k < op->arity; k++) v[k] = check_get_int(s[k].dtype, x[k], s[k].step ? i : 0);
-    check_wide want = check_int_op(op->code, v[0], v[1], v[2], dtype);
+    int64_t want = check_int_op(op->code, v[0], v[1], v[2], dtype);
     if (!check_equal_int(y_dtype, y, i, want))
       check_fail("%s, n %zu, element %zu: (%lld, %lld, %lld) does not give %lld", op->name, n, i,
                  (long long)v[0], (long long)v[1], (long long)v[2], (long long)want);

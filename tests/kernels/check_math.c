@@ -2,7 +2,6 @@
 #include "check_math.h"
 
 typedef check_real real;
-typedef check_wide wide;
 
 /* ---- floats ---- */
 static real sigmoid(real a) { return 1 / (1 + expl(-a)); }
@@ -150,101 +149,131 @@ check_real check_float_op(int32_t op, real a, real b, real c) {
 }
 
 /* ---- integers ---- */
-static wide power(wide a, wide b) { /* all in 128 bits that wrap; only the low ones count */
-  if (b < 0) return a == 1 ? 1 : a == -1 ? (b & 1 ? -1 : 1) : 0;
-  unsigned __int128 y = 1, x = (unsigned __int128)a;
-  for (; b; b >>= 1, x *= x)
-    if (b & 1) y *= x;
-  return (wide)y;
+/* All in 64 bits that wrap: not every compiler has more. */
+static int64_t wrapped(uint64_t bits) { return (int64_t)bits; }
+static int64_t negative(int64_t a) { return wrapped(0 - (uint64_t)a); }
+
+static int64_t power(int64_t a, int64_t b, bool has_sign) {
+  if (has_sign && b < 0) return a == 1 ? 1 : a == -1 ? (b & 1 ? -1 : 1) : 0;
+  uint64_t y = 1, x = (uint64_t)a, n = (uint64_t)b;
+  for (; n; n >>= 1, x *= x)
+    if (n & 1) y *= x;
+  return wrapped(y);
 }
 
-static wide int_mod(wide a, wide b) {
-  wide r = b ? a % b : 0;
-  return r && (r < 0) != (b < 0) ? r + b : r;
+static int64_t quotient(int64_t a, int64_t b, bool has_sign) {
+  if (!b) return 0;
+  if (!has_sign) return wrapped((uint64_t)a / (uint64_t)b);
+  return b == -1 ? negative(a) : a / b; /* the least number has no opposite */
 }
 
-static wide shift(int32_t op, wide a, wide b, int bits) {
-  if (b < 0 || b >= bits) return op == LR_POST_SHIFT_RIGHT && a < 0 ? -1 : 0;
-  return op == LR_POST_SHIFT_LEFT ? (wide)((unsigned __int128)a << b) : a >> b;
+static int64_t rest(int64_t a, int64_t b, bool has_sign) { /* with the sign of a */
+  return wrapped((uint64_t)a - (uint64_t)quotient(a, b, has_sign) * (uint64_t)b);
 }
 
-static wide int_math(int32_t op, wide a, wide b, wide c, int bits) {
+static int64_t int_mod(int64_t a, int64_t b, bool has_sign) {
+  int64_t r = b ? rest(a, b, has_sign) : 0;
+  return has_sign && r && (r < 0) != (b < 0) ? r + b : r;
+}
+
+static int64_t shift(int32_t op, int64_t a, int64_t b, int bits, bool has_sign) {
+  bool below = has_sign && a < 0;
+  if ((uint64_t)b >= (uint64_t)bits) return op == LR_POST_SHIFT_RIGHT && below ? -1 : 0;
+  if (op == LR_POST_SHIFT_LEFT) return wrapped((uint64_t)a << b);
+  return below ? ~wrapped((uint64_t)~a >> b) : wrapped((uint64_t)a >> b);
+}
+
+static bool less(int64_t a, int64_t b, bool has_sign) { return has_sign ? a < b : (uint64_t)a < (uint64_t)b; }
+
+/* Post-ops that are the same for signed and unsigned numbers; false: it is none. */
+static bool int_bits(int32_t op, int64_t a, int64_t b, int64_t c, int64_t *y) {
   switch (op) {
     case LR_POST_COPY:
-      return a;
+      return *y = a, true;
     case LR_POST_SELECT:
-      return a ? b : c;
+      return *y = a ? b : c, true;
     case LR_POST_ADD:
-      return a + b;
+      return *y = wrapped((uint64_t)a + (uint64_t)b), true;
     case LR_POST_SUB:
-      return a - b;
+      return *y = wrapped((uint64_t)a - (uint64_t)b), true;
     case LR_POST_MUL:
-      return (wide)((unsigned __int128)a * (unsigned __int128)b);
-    case LR_POST_DIV:
-      return b ? a / b : 0;
-    case LR_POST_MOD:
-      return int_mod(a, b);
-    case LR_POST_FMOD:
-      return b ? a % b : 0;
-    case LR_POST_POW:
-      return power(a, b);
-    case LR_POST_MIN:
-      return a < b ? a : b;
-    case LR_POST_MAX:
-      return a > b ? a : b;
-    case LR_POST_CLIP:
-      a = a > b ? a : b;
-      return a < c ? a : c;
+      return *y = wrapped((uint64_t)a * (uint64_t)b), true;
     case LR_POST_NEG:
-      return -a;
-    case LR_POST_ABS:
-      return a < 0 ? -a : a;
-    case LR_POST_SIGN:
-      return (a > 0) - (a < 0);
+      return *y = negative(a), true;
     case LR_POST_EQUAL:
-      return a == b;
-    case LR_POST_LESS:
-      return a < b;
-    case LR_POST_LESS_EQUAL:
-      return a <= b;
-    case LR_POST_GREATER:
-      return a > b;
-    case LR_POST_GREATER_EQUAL:
-      return a >= b;
+      return *y = a == b, true;
     case LR_POST_AND:
     case LR_POST_BIT_AND:
-      return a & b;
+      return *y = a & b, true;
     case LR_POST_OR:
     case LR_POST_BIT_OR:
-      return a | b;
+      return *y = a | b, true;
     case LR_POST_XOR:
     case LR_POST_BIT_XOR:
-      return a ^ b;
+      return *y = a ^ b, true;
     case LR_POST_NOT:
-      return !a;
+      return *y = !a, true;
     case LR_POST_BIT_NOT:
-      return ~a;
+      return *y = ~a, true;
+    default:
+      return false;
+  }
+}
+
+static int64_t int_math(int32_t op, int64_t a, int64_t b, int64_t c, int bits, bool has_sign) {
+  int64_t y;
+  if (int_bits(op, a, b, c, &y)) return y;
+  switch (op) {
+    case LR_POST_DIV:
+      return quotient(a, b, has_sign);
+    case LR_POST_MOD:
+      return int_mod(a, b, has_sign);
+    case LR_POST_FMOD:
+      return b ? rest(a, b, has_sign) : 0;
+    case LR_POST_POW:
+      return power(a, b, has_sign);
+    case LR_POST_MIN:
+      return less(a, b, has_sign) ? a : b;
+    case LR_POST_MAX:
+      return less(b, a, has_sign) ? a : b;
+    case LR_POST_CLIP:
+      a = less(b, a, has_sign) ? a : b;
+      return less(a, c, has_sign) ? a : c;
+    case LR_POST_ABS:
+      return has_sign && a < 0 ? negative(a) : a;
+    case LR_POST_SIGN:
+      return less(0, a, has_sign) - less(a, 0, has_sign);
+    case LR_POST_LESS:
+      return less(a, b, has_sign);
+    case LR_POST_LESS_EQUAL:
+      return !less(b, a, has_sign);
+    case LR_POST_GREATER:
+      return less(b, a, has_sign);
+    case LR_POST_GREATER_EQUAL:
+      return !less(a, b, has_sign);
     case LR_POST_SHIFT_LEFT:
     case LR_POST_SHIFT_RIGHT:
-      return shift(op, a, b, bits);
+      return shift(op, a, b, bits, has_sign);
     case LR_POST_RELU:
-      return a > 0 ? a : 0;
+      return less(0, a, has_sign) ? a : 0;
     default:
       return 0;
   }
 }
 
 /* A value as an element of the type holds it. */
-static wide wrap(wide v, int32_t dtype) {
+static int64_t wrap(int64_t v, int32_t dtype) {
   unsigned char element[8];
   memcpy(element, &v, sizeof element); /* little endian */
   return check_get_int(dtype, element, 0);
 }
 
-check_wide check_int_op(int32_t op, wide a, wide b, wide c, int32_t dtype) {
-  if (op != LR_POST_SHRINK) return int_math(op, a, b, c, 8 * (int)check_size(dtype));
-  wide least = check_is_signed(dtype) ? wrap(-b, dtype) : 0;
-  return a < least ? a + c : a > b ? a - c : 0;
+int64_t check_int_op(int32_t op, int64_t a, int64_t b, int64_t c, int32_t dtype) {
+  bool has_sign = check_is_signed(dtype);
+  if (op != LR_POST_SHRINK) return int_math(op, a, b, c, 8 * (int)check_size(dtype), has_sign);
+  int64_t least = has_sign ? wrap(negative(b), dtype) : 0;
+  if (less(a, least, has_sign)) return wrapped((uint64_t)a + (uint64_t)c);
+  return less(b, a, has_sign) ? wrapped((uint64_t)a - (uint64_t)c) : 0;
 }
 
 /* ---- elements ---- */
@@ -253,15 +282,15 @@ bool check_is_signed(int32_t dtype) {
   return dtype == T_I8 || dtype == T_I16 || dtype == T_I32 || dtype == T_I64;
 }
 
-check_wide check_get_int(int32_t dtype, const void *p, size_t i) {
+int64_t check_get_int(int32_t dtype, const void *p, size_t i) {
   uint64_t bits = 0;
   size_t size = check_size(dtype);
   memcpy(&bits, (const char *)p + i * size, size);
-  if (!check_is_signed(dtype)) return bits;
-  return (check_wide)((int64_t)(bits << (64 - 8 * size)) >> (64 - 8 * size));
+  if (!check_is_signed(dtype)) return wrapped(bits);
+  return (int64_t)(bits << (64 - 8 * size)) >> (64 - 8 * size);
 }
 
-bool check_equal_int(int32_t dtype, const void *p, size_t i, check_wide want) {
+bool check_equal_int(int32_t dtype, const void *p, size_t i, int64_t want) {
   uint64_t bits = (uint64_t)want, got = 0;
   size_t size = check_size(dtype);
   memcpy(&got, (const char *)p + i * size, size);

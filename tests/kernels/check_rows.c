@@ -167,9 +167,13 @@ static void softmax_case(const struct lr_kernel *k, int32_t dtype, bool log, int
   memcpy(before, x, n * size);
   if (check_random(3) == 0) y = x;
   ((lr_softmax_fn *)k->fn)(n, x, y, log);
-  real most = -INFINITY, sum = 0;
+  real most = -INFINITY, sum = 0, lost = 0; /* Kahan's sum: on some CPUs long double is double */
   for (size_t i = 0; i < n; i++) most = fmaxl(most, (real)check_get(dtype, before, i));
-  for (size_t i = 0; i < n; i++) sum += expl((real)check_get(dtype, before, i) - most);
+  for (size_t i = 0; i < n; i++) {
+    real term = expl((real)check_get(dtype, before, i) - most) - lost, next = sum + term;
+    lost = next - sum - term;
+    sum = next;
+  }
   for (size_t i = 0; i < n; i++) {
     real v = (real)check_get(dtype, before, i) - most, want = log ? v - logl(sum) : expl(v) / sum;
     double tolerance =

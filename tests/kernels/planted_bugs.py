@@ -43,6 +43,10 @@ PLANTS = [
     Plant("lr_f32_gemm_6x12__neon", ARM, "gemm_neon.inl", "n % NR)", "n % NR - 1)", "the last column is not written"),
     Plant("lr_f32_gemm_6x12__neon", ARM, "gemm_neon.inl", "j->kc & 1", "j->kc & 2",
           "the last product of odd depths is left out"),
+    Plant("lr_f32_gemm_4x8__neon32", ARM, "gemm_neon32.inl", "h, n - 4);", "h, n - 5);",
+          "the last column is not written"),
+    Plant("lr_f32_gemm_4x8__neon32", ARM, "gemm_neon32.inl", "j->kc & 1", "j->kc & 2",
+          "the last product of odd depths is left out"),
 ]
 
 

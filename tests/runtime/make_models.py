@@ -247,6 +247,15 @@ def gather(out: Path) -> None:
     save(out, "gather", lite_runtime.convert(m), reference(m, [{"i": np.array([0, -1, 9, 4], np.int64)}]))
 
 
+def product(out: Path) -> None:
+    """A product of two inputs, of which one is packed in each run: into several times its size when it is narrow."""
+    m = model("""product (float[m,k] a, float[k,n] b) => (float[m,n] y) {
+        y = MatMul(a, b)
+    }""")
+    save(out, "product", lite_runtime.convert(m),
+         reference(m, [{"a": normal(m, k), "b": normal(k, n)} for m, k, n in ((3, 5, 2), (1, 40, 1))]))
+
+
 def custom(out: Path) -> None:
     g = Graph(Infer())
     x = g.input("x", "f32", ("n", 4))
@@ -326,8 +335,8 @@ def control(out: Path) -> None:
 def main() -> None:
     out = Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
-    for make in (convnet, deep, blocks, text, streaming, qdq_conv, half, values, views, gather, custom, heavy,
-                 prepacked, delegate, control):
+    for make in (convnet, deep, blocks, text, streaming, qdq_conv, half, values, views, gather, product, custom,
+                 heavy, prepacked, delegate, control):
         make(out)
 
 

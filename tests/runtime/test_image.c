@@ -505,6 +505,10 @@ TEST(bad_runs) {
   }
   CHECK(lr_image_run(NULL, NULL, NULL, 0, 0, 0, NULL) == LR_ERR_ARGUMENT, "without an error");
   lr_image_close(image);
+  o.target_width = o.target_height = 32768; /* 0 bytes, if they were counted in 32 bits */
+  OK(lr_image_open(&o, &image, &error));
+  FAILS(lr_image_run(image, &good, y, sizeof y, 0, 0, &error), LR_ERR_ARGUMENT, "need 12884901888");
+  lr_image_close(image);
   lr_image_close(NULL);
 }
 

@@ -224,6 +224,25 @@ TEST(profile_and_cancel) {
   free_io(&io);
 }
 
+/* b's panels would be 2^32 bytes with plain C kernels and with those of 32-bit ARM: 0 in 32 bits. */
+TEST(sizes_do_not_wrap) {
+  lr_error error = {""};
+  struct io_file io = read_io("product");
+  lr_model *m = NULL;
+  lr_session *s = NULL;
+  lr_session_options so = {.size = sizeof so, .threads = 1, .memory_limit = 1 << 20};
+  static const int64_t dims[][2] = {{1, 1 << 27}, {1 << 27, 1}};
+  OK(open_model("product", &m, &error));
+  OK(lr_session_open(m, &so, &s, &error));
+  for (int i = 0; i < io.n; i++) OK(run_and_compare(s, &io.run[i], NULL, &error));
+  for (int i = 0; i < 2; i++) OK(lr_session_resize(s, i, 2, dims[i], &error));
+  FAILS(lr_session_plan(s, &error), LR_ERR_MEMORY, "bytes");
+  OK(run_and_compare(s, &io.run[0], NULL, &error)); /* still usable */
+  lr_session_close(s);
+  lr_model_close(m);
+  free_io(&io);
+}
+
 int main(int argc, char **argv) {
   static const struct test tests[] = {{"resize_there_and_back", resize_there_and_back},
                                       {"no_allocation_in_a_run", no_allocation_in_a_run},
@@ -231,6 +250,7 @@ int main(int argc, char **argv) {
                                       {"sessions_share_model_and_pool", sessions_share_model_and_pool},
                                       {"threads_do_not_change_bits", threads_do_not_change_bits},
                                       {"bad_thread_counts", bad_thread_counts},
+                                      {"sizes_do_not_wrap", sizes_do_not_wrap},
                                       {"profile_and_cancel", profile_and_cancel}};
   return run_tests(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }

@@ -2,15 +2,17 @@
 """Instructions that one inference takes on ARM, counted under qemu-user.
 
 usage: arm_count.py MODEL.lrm ... [--program build/arm64/tests/models/run_model] [--cpu cortex-a76]
-                    [--shape x=1,3,64,64] [--top 12] [--cycles]
+                    [--shape x=1,3,64,64] [--isa MASK] [--top 12] [--cycles]
 
 Runs each model with one thread on random inputs, once with one inference and once with three; half of the difference is
 one inference, without opening and planning. The count is exact and no other work on the machine changes it; it says
 nothing of caches and latencies. Never quote it as a time. --top: the functions that execute most of them. --cycles:
-what llvm-mca makes of them, see arm_cycles.py.
+what llvm-mca makes of them, see arm_cycles.py (of 64-bit programs). --isa: the instruction sets that kernels may use,
+as in lr_model_options (0x80000000: plain C). A program for 32-bit ARM runs on a cortex-a15.
 
-Needs a qemu-aarch64 that takes plugins (Debian 12's qemu-user 7.2 does), a C compiler, and tests/models/run_model
-built for aarch64: meson setup build/arm64 --cross-file tools/cross/aarch64-linux-gnu.ini -Dpython=false -Dtests=true
+Needs a qemu-aarch64 (qemu-arm) that takes plugins (Debian 12's qemu-user 7.2 does), a C compiler, and
+tests/models/run_model built for ARM:
+meson setup build/arm64 --cross-file tools/cross/aarch64-linux-gnu.ini -Dpython=false -Dtests=true
 (clang-aarch64-linux-gnu.ini for the compiler that phones' toolchains have).
 """
 from __future__ import annotations
@@ -55,21 +57,29 @@ def write_inputs(model: Path, folder: Path, shapes: dict[str, tuple[int, ...]]) 
     return lines
 
 
-def run(qemu: list[str], plugin: Path, program: Path, model: Path, script: list[str], runs: int,
+def guest_of(program: Path) -> tuple[str, str, str]:
+    """The emulator for a program, where the libraries of its guest are, and a CPU."""
+    machine = int.from_bytes(program.read_bytes()[18:20], "little")  # e_machine of an ELF file
+    if machine == 40:  # EM_ARM
+        return "qemu-arm", "/usr/arm-linux-gnueabihf", "cortex-a15"
+    return "qemu-aarch64", "/usr/aarch64-linux-gnu", "cortex-a76"
+
+
+def run(qemu: list[str], plugin: Path, program: list[Path | str], model: Path, script: list[str], runs: int,
         folder: Path) -> collections.Counter[Block]:
     """How often a process with that many inferences executes each block."""
     result, text = folder / "count.txt", folder / "script"
     text.write_text("\n".join([*script, *[f"run {folder / 'out'}"] * runs, ""]))
     result.unlink(missing_ok=True)
-    command = [*qemu, "-plugin", f"{plugin},out={result}", program, model, text]
+    command = [*qemu, "-plugin", f"{plugin},out={result}", program[0], model, text, *program[1:]]
     p = subprocess.run(command, capture_output=True, text=True)
     if p.returncode or not result.exists():
         sys.exit(f"arm_count.py: {model}: {p.stderr.strip() or 'the program failed'}")
     blocks: collections.Counter[Block] = collections.Counter()
     with result.open() as lines:
         for line in lines:
-            times, address, function, code = line.split()
-            blocks[Block(int(address, 16), function, bytes.fromhex(code))] += int(times)
+            times, address, function, n, code = line.split()
+            blocks[Block(int(address, 16), function, int(n), bytes.fromhex(code))] += int(times)
     return blocks
 
 
@@ -94,25 +104,30 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", type=Path, metavar="MODEL.lrm")
     parser.add_argument("--program", type=Path, default=PROGRAM)
-    parser.add_argument("--cpu", default="cortex-a76")
-    parser.add_argument("--root", default="/usr/aarch64-linux-gnu", help="where the libraries of the guest are")
+    parser.add_argument("--cpu", help="cortex-a76, or cortex-a15 for 32-bit programs, unless given")
+    parser.add_argument("--root", help="where the libraries of the guest are")
+    parser.add_argument("--isa", metavar="MASK", help="instruction sets that may be used; all unless given")
     parser.add_argument("--shape", action="append", type=shape, default=[], metavar="INPUT=1,3,64,64")
     parser.add_argument("--top", type=int, default=0, metavar="N", help="print the N functions with most instructions")
     parser.add_argument("--cycles", action="store_true", help="model the cycles too; needs llvm-mca")
     arm_cycles.add_options(parser)
     a = parser.parse_args()
-    qemu = shutil.which("qemu-aarch64")
-    if not qemu:
-        parser.error("qemu-aarch64 is not installed; run: apt install qemu-user")
     if not a.program.exists():
         parser.error(f"{a.program} is not built; see --help")
+    emulator, root, cpu = guest_of(a.program)
+    qemu = shutil.which(emulator)
+    if not qemu:
+        parser.error(f"{emulator} is not installed; run: apt install qemu-user")
+    if a.cycles and emulator != "qemu-aarch64":
+        parser.error("--cycles models 64-bit programs only; leave it out")
+    program = [a.program, "1", a.isa] if a.isa else [a.program]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         plugin = build_plugin(folder)
-        command = [qemu, "-L", a.root, "-cpu", a.cpu]
+        command = [qemu, "-L", a.root or root, "-cpu", a.cpu or cpu]
         for model in a.models:
             script = write_inputs(model, folder, dict(a.shape))
-            one, three = (run(command, plugin, a.program, model, script, n, folder) for n in (1, 3))
+            one, three = (run(command, plugin, program, model, script, n, folder) for n in (1, 3))
             first, both = instructions(one), instructions(three)
             print(f"{model.stem:24} {(both - first) / 2e6:12.3f} million instructions an inference, "
                   f"{(3 * first - both) / 2e6:.3f} million to start", flush=True)

@@ -40,11 +40,8 @@ class Block:
 
     address: int
     function: str
+    instructions: int
     code: bytes
-
-    @property
-    def instructions(self) -> int:
-        return len(self.code) // 4
 
     @property
     def goes_on(self) -> bool:
@@ -101,7 +98,7 @@ def joined(blocks: collections.Counter[Block]) -> collections.Counter[Block]:
         if after and out[after] >= n:
             out[after] -= n
             del out[b]
-            at[b.address] = Block(b.address, b.function, b.code + after.code)
+            at[b.address] = Block(b.address, b.function, b.instructions + after.instructions, b.code + after.code)
             out[at[b.address]] += n
     return out
 

@@ -1,6 +1,6 @@
 /* A plugin for qemu-user that counts what the guest executes: exact, however busy the machine is. For one
  * thread at a time. On exit it writes a line for each block of straight code to the file that `out=` names:
- *   TIMES ADDRESS FUNCTION CODE    how often it ran; its first address and its instructions, in hexadecimal
+ *   TIMES ADDRESS FUNCTION N CODE    how often it ran; its first address; its N instructions, in hexadecimal
  * A block that was translated more than once has more than one line. FUNCTION is - where the guest has no
  * symbol.
  *
@@ -41,7 +41,7 @@ struct block { /* stays where it is: translated code adds to `times` */
   struct block *next;
   uint64_t times, address;
   const char *function;
-  size_t bytes;
+  size_t n, bytes;
   unsigned char code[];
 };
 static struct block *blocks;
@@ -59,6 +59,7 @@ static void on_translated(uint64_t id, struct qemu_plugin_tb *tb) {
     memcpy(b->code + b->bytes, qemu_plugin_insn_data(instruction), size);
     b->bytes += size;
   }
+  b->n = n;
   b->address = qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, 0));
   b->function = qemu_plugin_insn_symbol(qemu_plugin_tb_get_insn(tb, 0));
   b->next = blocks;
@@ -75,8 +76,8 @@ static void on_exit_of_guest(uint64_t id, void *user) {
   }
   for (const struct block *b = blocks; b; b = b->next) {
     if (!b->times) continue;
-    fprintf(f, "%" PRIu64 " %" PRIx64 " %s ", b->times, b->address,
-            b->function && *b->function ? b->function : "-");
+    fprintf(f, "%" PRIu64 " %" PRIx64 " %s %zu ", b->times, b->address,
+            b->function && *b->function ? b->function : "-", b->n);
     for (size_t i = 0; i < b->bytes; i++) fprintf(f, "%02x", b->code[i]);
     fputc('\n', f);
   }
