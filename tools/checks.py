@@ -20,6 +20,7 @@ import environment
 import fuzzing
 import installing
 import models
+import ports
 
 ROOT = environment.ROOT
 BUILD = ROOT / "build"
@@ -428,6 +429,8 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "asan": (asan, "the same under address and undefined-behaviour sanitizers"),
     "tsan": (tsan, "runtime tests under the thread sanitizer"),
     "arm64": (arm64, "C build for aarch64, C tests under qemu on three CPUs"),
+    "windows": (ports.windows, "C build for Windows by zig, C tests under Wine"),
+    "macos": (ports.macos, "C build for macOS by zig, looked at"),
     "stack": (stack, "stack references in the inner loops of GEMM kernels, by gcc and clang"),
     "planted": (planted, "bugs planted in kernels are seen by their tests"),
     "header": (header, "the public headers, in C and C++, by each compiler"),

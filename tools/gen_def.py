@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the module definition of the Windows DLL: it exports what the public headers declare, and nothing of the C runtime.
+"""Write the module definition of the Windows DLL: it exports what the public headers declare, nothing of the C runtime.
 
 usage: gen_def.py OUT_DEF HEADER...
 """

@@ -5,8 +5,8 @@ usage: make_models.py OUT      needs the package installed, with onnxruntime
 """
 from __future__ import annotations
 
-import struct
 import shutil
+import struct
 import sys
 from pathlib import Path
 from typing import Any
