@@ -135,5 +135,6 @@ def macos(t: Run) -> str:
             "names no folder of this machine": str(ROOT).encode() not in library.read_bytes(),
             "the same bytes when it is linked again": same_again(t, folder, library)})
         for name in ("liblite_runtime.dylib", "liblite_runtime.a"):
-            t.sh(*ZIG, "-target", f"{cpu}-macos.11.0", "-std=c11", INCLUDE, APP, folder / "lite_runtime" / name, "-o", BUILD / "app-macos", show=False)
+            t.sh(*ZIG, "-target", f"{cpu}-macos.11.0", "-std=c11", INCLUDE, APP, folder / "lite_runtime" / name,
+                 "-o", BUILD / "app-macos", show=False)
     return f"{words['aarch64']}; x86_64 likewise; not run"
