@@ -160,12 +160,15 @@ LR_INLINE void store_8(int32_t dtype, void *y, size_t at, eight x) {
 
 LR_INLINE void store_24(int32_t dtype, void *y, size_t at, eight a, eight b, eight c) {
   if (dtype == LR_CODE_F32) {
-    vst3q_f32((float *)y + at, ((float32x4x3_t){{a.low, b.low, c.low}}));
-    vst3q_f32((float *)y + at + 12, ((float32x4x3_t){{a.high, b.high, c.high}}));
+    const float32x4x3_t low = {{a.low, b.low, c.low}}, high = {{a.high, b.high, c.high}};
+    vst3q_f32((float *)y + at, low); /* which may be a macro: no braces in its arguments */
+    vst3q_f32((float *)y + at + 12, high);
   } else if (dtype == LR_CODE_F16) {
-    vst3q_u16((uint16_t *)y + at, ((uint16x8x3_t){{to_f16(a), to_f16(b), to_f16(c)}}));
+    const uint16x8x3_t v = {{to_f16(a), to_f16(b), to_f16(c)}};
+    vst3q_u16((uint16_t *)y + at, v);
   } else {
-    vst3_u8((uint8_t *)y + at, ((uint8x8x3_t){{to_u8(a), to_u8(b), to_u8(c)}}));
+    const uint8x8x3_t v = {{to_u8(a), to_u8(b), to_u8(c)}};
+    vst3_u8((uint8_t *)y + at, v);
   }
 }
 

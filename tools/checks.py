@@ -21,6 +21,7 @@ import fuzzing
 import guests
 import installing
 import models
+import ports
 
 ROOT = environment.ROOT
 BUILD = ROOT / "build"
@@ -427,6 +428,8 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "armv7": (lambda t: guests.c_tests(t, "armv7"),
               "32-bit ARM under qemu: C tests, with NEON and without, damaged files"),
     "riscv64": (lambda t: guests.c_tests(t, "riscv64"), "the same for 64-bit RISC-V, plain C"),
+    "windows": (ports.windows, "C build for Windows by zig, C tests under Wine"),
+    "macos": (ports.macos, "C build for macOS by zig, looked at"),
     "stack": (stack, "stack references in the inner loops of GEMM kernels, by gcc and clang"),
     "planted": (planted, "bugs planted in kernels are seen by their tests"),
     "header": (header, "the public headers, in C and C++, by each compiler"),

@@ -17,8 +17,8 @@ from pathlib import Path
 import environment
 
 PACKAGES = ["meson", "ninja", "meson-python", "cffi", "numpy", "onnx", "onnxruntime", "flatbuffers", "flatc", "click",
-            "rich", "jinja2", "pytest", "pillow", "opencv-python-headless", "hypothesis", "pyelftools", "ruff",
-            "gcovr", "clang-format", "mypy", "pdoc", "mkdocs"]
+            "rich", "jinja2", "pytest", "pillow", "opencv-python-headless", "hypothesis", "pyelftools", "macholib",
+            "pefile", "ruff", "gcovr", "clang-format", "mypy", "pdoc", "mkdocs"]
 # program: packages of Debian and Ubuntu that bring it
 PROGRAMS = {
     "gcc": ["gcc", "libc6-dev"],
@@ -30,6 +30,7 @@ PROGRAMS = {
     "libFuzzer": ["libclang-rt-dev"],
     "clang-tidy": ["clang-tidy"],
     "qemu-aarch64": ["qemu-user"],
+    "wine": ["wine", "wine64"],
     "aarch64-linux-gnu-gcc": ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
     "arm-linux-gnueabihf-gcc": ["gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"],
     "riscv64-linux-gnu-gcc": ["gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross"],

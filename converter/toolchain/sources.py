@@ -8,7 +8,7 @@ from ..errors import ConvertError
 
 # what a build without Python reads; meson.build installs the same into the wheel
 PARTS = ("meson.build", "meson.options", "LICENSE", "kernels_generic", "kernels_x86", "kernels_arm", "spec",
-         "lite_runtime", "tools/gen.py", "tools/embed.py")
+         "lite_runtime", "tools/gen.py", "tools/gen_def.py", "tools/embed.py")
 
 
 def root() -> Path:

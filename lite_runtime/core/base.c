@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <time.h>
 #ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
 #include <malloc.h>
+#include <windows.h>
 #endif
 
 const char *lr_version(void) { return LR_VERSION; }
@@ -110,9 +112,17 @@ lr_status lr_allocator_check(const lr_allocator *a, const char *what, lr_error *
 }
 
 uint64_t lr_now_ns(void) {
+#ifdef _WIN32
+  LARGE_INTEGER ticks, rate; /* never fails; the rate is that of the machine, most often 10 MHz */
+  QueryPerformanceCounter(&ticks);
+  QueryPerformanceFrequency(&rate);
+  uint64_t t = (uint64_t)ticks.QuadPart, hz = (uint64_t)rate.QuadPart;
+  return t / hz * 1000000000u + t % hz * 1000000000u / hz;
+#else
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+#endif
 }
 
 static const struct {

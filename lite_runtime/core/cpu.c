@@ -2,7 +2,39 @@
 #include "base.h"
 #include "kernels.h"
 
-#if defined(__x86_64__)
+#ifdef __APPLE__
+#include <sys/sysctl.h>
+
+static bool has(const char *feature) {
+  int32_t v = 0;
+  size_t n = sizeof v;
+  return !sysctlbyname(feature, &v, &n, NULL, 0) && v;
+}
+#endif
+
+#if defined(__x86_64__) && defined(__APPLE__)
+#include <stdlib.h>
+
+/* XCR0 does not tell here: the system gives a thread its wide registers when it first uses them. Before macOS 13 (Darwin 22)
+ * versions are in use that damage mask registers when a signal arrives. */
+static bool saves_masks(void) {
+  char release[32] = "";
+  size_t n = sizeof release - 1;
+  return !sysctlbyname("kern.osrelease", release, &n, NULL, 0) && atoi(release) >= 22;
+}
+
+uint32_t lr_cpu_features(void) {
+  uint32_t mask = LR_CPU_sse2; /* part of x86-64 */
+  if (!has("hw.optional.avx2_0") || !has("hw.optional.fma") || !has("hw.optional.f16c")) return mask;
+  mask |= LR_CPU_avx2;
+  if (!has("hw.optional.avx512f") || !has("hw.optional.avx512dq") || !has("hw.optional.avx512bw") ||
+      !has("hw.optional.avx512vl") || !saves_masks())
+    return mask;
+  mask |= LR_CPU_avx512;
+  return has("hw.optional.avx512vnni") ? mask | LR_CPU_avx512vnni : mask;
+}
+
+#elif defined(__x86_64__)
 #include <cpuid.h>
 
 /* Register sets that the operating system saves (XCR0). */
@@ -51,14 +83,6 @@ uint32_t lr_cpu_features(void) { /* bits of asm/hwcap.h for 32-bit ARM, which a 
 }
 
 #elif defined(__aarch64__) && defined(__APPLE__)
-#include <sys/sysctl.h>
-
-static bool has(const char *feature) {
-  int32_t v = 0;
-  size_t n = sizeof v;
-  return !sysctlbyname(feature, &v, &n, NULL, 0) && v;
-}
-
 uint32_t lr_cpu_features(void) {
   uint32_t mask = LR_CPU_neon;
   if (has("hw.optional.arm.FEAT_FP16")) mask |= LR_CPU_neonfp16;

@@ -4,17 +4,9 @@
  * Nothing is allocated here but in lr_pool_open. */
 #include "pool.h"
 
-#include <pthread.h>
-#include <signal.h>
-#ifdef _WIN32
-#include <windows.h>
-#else
-#include <sched.h>
-#include <unistd.h>
-#endif
-
 #include "float_mode.h"
 #include "op.h"
+#include "threads.h"
 
 enum {
   MAX_THREADS = 256,
@@ -37,7 +29,7 @@ struct job {
 struct worker {
   lr_pool *pool;
   int32_t index; /* 1 to threads - 1 */
-  pthread_t thread;
+  lr_thread thread;
 };
 
 struct lr_pool {
@@ -52,8 +44,8 @@ struct lr_pool {
   _Alignas(LR_ALIGN) struct job job;
   _Alignas(LR_ALIGN) atomic_int sleepers; /* workers that wait for `wake` */
   atomic_bool caller_sleeps, stop;
-  pthread_mutex_t lock;
-  pthread_cond_t wake, done;
+  lr_lock lock;
+  lr_wakeup wake, done;
   struct worker *worker;
 };
 
@@ -119,27 +111,27 @@ static bool has_news(lr_pool *p, uint64_t seen) {
 static void wait_for_news(lr_pool *p, uint64_t seen) {
   for (int32_t i = 0; i < p->spins; i++, relax())
     if (has_news(p, seen)) return;
-  pthread_mutex_lock(&p->lock);
+  lr_lock_take(&p->lock);
   atomic_fetch_add(&p->sleepers, 1);
-  while (!has_news(p, seen)) pthread_cond_wait(&p->wake, &p->lock);
+  while (!has_news(p, seen)) lr_wakeup_wait(&p->wake, &p->lock);
   atomic_fetch_sub(&p->sleepers, 1);
-  pthread_mutex_unlock(&p->lock);
+  lr_lock_give(&p->lock);
 }
 
 static void leave(lr_pool *p) {
   uint64_t s = atomic_fetch_sub(&p->state, 1) - 1;
   if ((s & (OPEN | ACTIVE)) || !atomic_load(&p->caller_sleeps)) return;
-  pthread_mutex_lock(&p->lock);
-  pthread_cond_signal(&p->done);
-  pthread_mutex_unlock(&p->lock);
+  lr_lock_take(&p->lock);
+  lr_wakeup_one(&p->done);
+  lr_lock_give(&p->lock);
 }
 
-static void *worker_main(void *arg) {
+static LR_THREAD_MAIN(worker_main, arg) {
   const struct worker *w = arg;
   lr_pool *p = w->pool;
   for (uint64_t seen = 0;;) {
     wait_for_news(p, seen);
-    if (atomic_load(&p->stop)) return NULL;
+    if (atomic_load(&p->stop)) return 0;
     uint64_t s = atomic_load(&p->state);
     while ((s & OPEN) && !atomic_compare_exchange_weak(&p->state, &s, s + 1)) relax();
     if (!(s & OPEN)) continue;
@@ -154,22 +146,22 @@ static void *worker_main(void *arg) {
 static void wake_workers(lr_pool *p, int32_t wanted) {
   int32_t asleep = atomic_load(&p->sleepers);
   if (!asleep) return;
-  pthread_mutex_lock(&p->lock);
+  lr_lock_take(&p->lock);
   if (wanted >= asleep)
-    pthread_cond_broadcast(&p->wake);
+    lr_wakeup_all(&p->wake);
   else
-    for (int32_t i = 0; i < wanted; i++) pthread_cond_signal(&p->wake);
-  pthread_mutex_unlock(&p->lock);
+    for (int32_t i = 0; i < wanted; i++) lr_wakeup_one(&p->wake);
+  lr_lock_give(&p->lock);
 }
 
 static void wait_for_workers(lr_pool *p) {
   for (int32_t i = 0; i < p->spins; i++, relax())
     if (!(atomic_load(&p->state) & ACTIVE)) return;
-  pthread_mutex_lock(&p->lock);
+  lr_lock_take(&p->lock);
   atomic_store(&p->caller_sleeps, true);
-  while (atomic_load(&p->state) & ACTIVE) pthread_cond_wait(&p->done, &p->lock);
+  while (atomic_load(&p->state) & ACTIVE) lr_wakeup_wait(&p->done, &p->lock);
   atomic_store(&p->caller_sleeps, false);
-  pthread_mutex_unlock(&p->lock);
+  lr_lock_give(&p->lock);
 }
 
 static void run_on_workers(lr_pool *p, int32_t n, void (*body)(void *context, int32_t i, int32_t thread),
@@ -236,34 +228,8 @@ void lr_parallel(struct lr_pool *p, int32_t n, void (*body)(void *context, int32
 
 /* ---- opening and closing ---- */
 static int32_t cores(void) {
-#if defined(_WIN32)
-  SYSTEM_INFO info;
-  GetSystemInfo(&info);
-  long n = (long)info.dwNumberOfProcessors;
-#elif defined(__linux__)
-  cpu_set_t set; /* what this process may use, not what the machine has */
-  long n = sched_getaffinity(0, sizeof set, &set) ? sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&set);
-#else
-  long n = sysconf(_SC_NPROCESSORS_ONLN);
-#endif
-  return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : (int32_t)n;
-}
-
-static bool start_worker(struct worker *w) {
-  pthread_attr_t attr;
-  if (pthread_attr_init(&attr)) return false;
-  pthread_attr_setstacksize(&attr, STACK_BYTES); /* some C libraries give much less */
-#ifndef _WIN32
-  sigset_t all, old; /* signals are the app's business: none is delivered to our threads */
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-#endif
-  int failed = pthread_create(&w->thread, &attr, worker_main, w);
-#ifndef _WIN32
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
-#endif
-  pthread_attr_destroy(&attr);
-  return !failed;
+  int32_t n = lr_thread_cpus();
+  return n < MAX_THREADS ? n : MAX_THREADS;
 }
 
 static lr_status start_workers(lr_pool *p, lr_error *error) {
@@ -275,7 +241,7 @@ static lr_status start_workers(lr_pool *p, lr_error *error) {
   while (p->started < p->threads - 1) {
     struct worker *w = &p->worker[p->started];
     *w = (struct worker){.pool = p, .index = p->started + 1};
-    if (!start_worker(w))
+    if (!lr_thread_start(&w->thread, STACK_BYTES, worker_main, w))
       return lr_fail(error, LR_ERR_MEMORY, "pool: the system allows only %d of %d threads; use fewer",
                      p->started + 1, p->threads);
     p->started++;
@@ -284,14 +250,14 @@ static lr_status start_workers(lr_pool *p, lr_error *error) {
 }
 
 static void destroy(lr_pool *p) {
-  pthread_mutex_lock(&p->lock);
+  lr_lock_take(&p->lock);
   atomic_store(&p->stop, true);
-  pthread_cond_broadcast(&p->wake);
-  pthread_mutex_unlock(&p->lock);
-  for (int32_t i = 0; i < p->started; i++) pthread_join(p->worker[i].thread, NULL);
-  pthread_cond_destroy(&p->wake);
-  pthread_cond_destroy(&p->done);
-  pthread_mutex_destroy(&p->lock);
+  lr_wakeup_all(&p->wake);
+  lr_lock_give(&p->lock);
+  for (int32_t i = 0; i < p->started; i++) lr_thread_join(p->worker[i].thread);
+  lr_wakeup_close(&p->wake);
+  lr_wakeup_close(&p->done);
+  lr_lock_close(&p->lock);
   const lr_allocator alloc = p->alloc;
   lr_free(&alloc, p->worker);
   lr_free(&alloc, p);
@@ -313,8 +279,7 @@ lr_status lr_pool_open(const lr_pool_options *options, lr_pool **pool, lr_error 
   p->threads = o.threads ? o.threads : cores();
   p->parallel_for = o.parallel_for;
   p->user = o.user;
-  if (pthread_mutex_init(&p->lock, NULL) || pthread_cond_init(&p->wake, NULL) ||
-      pthread_cond_init(&p->done, NULL)) {
+  if (!lr_lock_open(&p->lock) || !lr_wakeup_open(&p->wake) || !lr_wakeup_open(&p->done)) {
     lr_free(&alloc, p);
     return lr_fail(error, LR_ERR_MEMORY, "pool: the system has no more locks");
   }

@@ -5,13 +5,34 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #ifdef _WIN32
-#include <io.h>
-#define open _open
-#define close _close
-#define O_CLOEXEC _O_BINARY
+#include "source_windows.h"
 #else
 #include <sys/mman.h>
 #include <unistd.h>
+
+typedef struct stat file_stat;
+static int stat_fd(int fd, file_stat *st) { return fstat(fd, st); }
+static int stat_path(const char *path, file_stat *st) { return stat(path, st); }
+static int open_path(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
+
+static int64_t read_at(int fd, void *to, size_t n, uint64_t offset) {
+  ssize_t k;
+  do k = pread(fd, to, n, (off_t)offset);
+  while (k < 0 && errno == EINTR);
+  return k;
+}
+
+static uint64_t map_granularity(void) {
+  long page = sysconf(_SC_PAGESIZE);
+  return page > 0 ? (uint64_t)page : UINT64_MAX;
+}
+
+static void *map_file(int fd, uint64_t offset, size_t bytes) {
+  void *map = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, (off_t)offset);
+  return map == MAP_FAILED ? NULL : map;
+}
+
+static void unmap_file(void *map, size_t bytes) { munmap(map, bytes); }
 #endif
 
 enum { PIECE = 16 << 20 }; /* of one read */
@@ -75,18 +96,6 @@ lr_status lr_source_reader(struct lr_source *s, lr_read_fn read_fn, void *user, 
   return LR_OK;
 }
 
-static int64_t read_at(int fd, void *to, size_t n, uint64_t offset) {
-#ifdef _WIN32
-  if (_lseeki64(fd, (int64_t)offset, SEEK_SET) < 0) return -1;
-  return _read(fd, to, (unsigned)n);
-#else
-  ssize_t k;
-  do k = pread(fd, to, n, (off_t)offset);
-  while (k < 0 && errno == EINTR);
-  return k;
-#endif
-}
-
 static lr_status read_fd(struct lr_source *s, int fd, uint64_t offset, uint64_t bytes, lr_error *error) {
   LR_TRY(make_copy(s, bytes, error));
   for (uint64_t at = 0; at < bytes;) {
@@ -108,12 +117,10 @@ static lr_status read_fd(struct lr_source *s, int fd, uint64_t offset, uint64_t 
 }
 
 static lr_status hold_fd(struct lr_source *s, int fd, uint64_t offset, uint64_t bytes, lr_error *error) {
-#ifndef _WIN32
-  long page = sysconf(_SC_PAGESIZE);
-  if (offset % LR_ALIGN == 0 && page > 0) {
-    uint64_t before = offset % (uint64_t)page;
-    void *map = mmap(NULL, (size_t)(bytes + before), PROT_READ, MAP_PRIVATE, fd, (off_t)(offset - before));
-    if (map != MAP_FAILED) {
+  if (offset % LR_ALIGN == 0) {
+    uint64_t before = offset % map_granularity();
+    void *map = map_file(fd, offset - before, (size_t)(bytes + before));
+    if (map) {
       s->map = map;
       s->map_bytes = (size_t)(bytes + before);
       s->data = (const uint8_t *)map + before;
@@ -121,7 +128,6 @@ static lr_status hold_fd(struct lr_source *s, int fd, uint64_t offset, uint64_t 
       return LR_OK;
     }
   }
-#endif
   return read_fd(s, fd, offset, bytes,
                  error); /* also what cannot be mapped, as on some network file systems */
 }
@@ -129,8 +135,9 @@ static lr_status hold_fd(struct lr_source *s, int fd, uint64_t offset, uint64_t 
 lr_status lr_source_fd(struct lr_source *s, int fd, uint64_t offset, uint64_t bytes, lr_error *error) {
   set_name(s, "model");
   LR_TRY(check_size(s, bytes, error));
-  struct stat st;
-  if (fstat(fd, &st)) return lr_fail(error, LR_ERR_IO, "model: file descriptor %d: %s", fd, strerror(errno));
+  file_stat st;
+  if (stat_fd(fd, &st))
+    return lr_fail(error, LR_ERR_IO, "model: file descriptor %d: %s", fd, strerror(errno));
   if ((st.st_mode & S_IFMT) != S_IFREG)
     return lr_fail(error, LR_ERR_IO,
                    "model: file descriptor %d is not a regular file; use lr_model_open_reader", fd);
@@ -143,8 +150,8 @@ lr_status lr_source_fd(struct lr_source *s, int fd, uint64_t offset, uint64_t by
 }
 
 static lr_status hold_path(struct lr_source *s, int fd, lr_error *error) {
-  struct stat st;
-  if (fstat(fd, &st))
+  file_stat st;
+  if (stat_fd(fd, &st))
     return lr_fail(error, LR_ERR_IO, "%s: cannot look at the file: %s", s->name, strerror(errno));
   LR_TRY(check_size(s, (uint64_t)st.st_size, error));
   return hold_fd(s, fd, 0, (uint64_t)st.st_size, error);
@@ -153,15 +160,15 @@ static lr_status hold_path(struct lr_source *s, int fd, lr_error *error) {
 lr_status lr_source_path(struct lr_source *s, const char *path, lr_error *error) {
   if (!path) return lr_fail(error, LR_ERR_ARGUMENT, "model: path is NULL");
   set_name(s, path);
-  struct stat st;
-  if (stat(path, &st))
+  file_stat st;
+  if (stat_path(path, &st))
     return lr_fail(error, LR_ERR_IO, "%s: %s", s->name,
                    errno == ENOENT ? "no such file; check the path" : strerror(errno));
   if ((st.st_mode & S_IFMT) == S_IFDIR)
     return lr_fail(error, LR_ERR_IO, "%s: is a directory; give a .lrm file", s->name);
   if ((st.st_mode & S_IFMT) != S_IFREG) /* a pipe or device would block or never end */
     return lr_fail(error, LR_ERR_IO, "%s: is not a regular file; use lr_model_open_reader", s->name);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  int fd = open_path(path);
   if (fd < 0) return lr_fail(error, LR_ERR_IO, "%s: cannot open the file: %s", s->name, strerror(errno));
   lr_status status = hold_path(s, fd, error);
   close(fd);
@@ -169,9 +176,7 @@ lr_status lr_source_path(struct lr_source *s, const char *path, lr_error *error)
 }
 
 void lr_source_close(struct lr_source *s) {
-#ifndef _WIN32
-  if (s->map) munmap(s->map, s->map_bytes);
-#endif
+  if (s->map) unmap_file(s->map, s->map_bytes);
   lr_free(&s->alloc, s->copy);
   s->map = s->copy = NULL;
   s->data = NULL;

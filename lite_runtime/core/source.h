@@ -14,8 +14,7 @@ struct lr_source {
 
 /* Each fills *s (its allocator is set) and leaves nothing to close on failure.
  * A start that is not 64-byte aligned costs a copy of the whole model in memory: sections are aligned to the
- * start, and one rule for all ways of opening keeps every constant aligned. Without mmap (Windows) files are
- * copied too. */
+ * start, and one rule for all ways of opening keeps every constant aligned. */
 lr_status lr_source_path(struct lr_source *s, const char *path, lr_error *error);
 lr_status lr_source_fd(struct lr_source *s, int fd, uint64_t offset, uint64_t bytes, lr_error *error);
 lr_status lr_source_memory(struct lr_source *s, const void *data, uint64_t bytes, lr_error *error);

@@ -1,9 +1,9 @@
 #include "weights.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "loader.h"
+#include "threads.h"
 
 enum { MAX_BUCKETS = 1 << 16 };
 
@@ -27,7 +27,7 @@ struct packed {
 };
 
 struct lr_weights {
-  pthread_mutex_t lock; /* recursive: bind, which holds it, calls lr_weights_get, which others call without */
+  lr_lock lock; /* bind, which holds it, calls lr_weights_get, which others call without */
   struct lr_arena arena;
   uint64_t bytes;
   struct slot **slot; /* [subgraph][node] */
@@ -58,14 +58,7 @@ lr_status lr_weights_open(lr_model *m, lr_error *error) {
   struct lr_weights *w = lr_alloc(&m->alloc, sizeof *w, LR_ALIGN);
   if (!w) return no_memory(error, "the weight cache");
   w->arena.alloc = m->alloc;
-  pthread_mutexattr_t recursive;
-  int failed = pthread_mutexattr_init(&recursive);
-  if (!failed) {
-    failed = pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE) ||
-             pthread_mutex_init(&w->lock, &recursive);
-    pthread_mutexattr_destroy(&recursive);
-  }
-  if (failed) {
+  if (!lr_lock_open(&w->lock)) {
     lr_free(&m->alloc, w);
     return no_memory(error, "a lock");
   }
@@ -76,16 +69,16 @@ lr_status lr_weights_open(lr_model *m, lr_error *error) {
 void lr_weights_close(lr_model *m) {
   struct lr_weights *w = m->weights;
   if (!w) return;
-  pthread_mutex_destroy(&w->lock);
+  lr_lock_close(&w->lock);
   lr_arena_clear(&w->arena);
   lr_free(&m->alloc, w);
   m->weights = NULL;
 }
 
 uint64_t lr_weights_bytes(lr_model *m) {
-  pthread_mutex_lock(&m->weights->lock);
+  lr_lock_take(&m->weights->lock);
   uint64_t n = m->weights->bytes;
-  pthread_mutex_unlock(&m->weights->lock);
+  lr_lock_give(&m->weights->lock);
   return n;
 }
 
@@ -135,9 +128,9 @@ const void *lr_bind_const(const struct lr_bind *b, int32_t i, lr_status *status)
 }
 
 void *lr_bind_alloc(const struct lr_bind *b, uint64_t bytes) {
-  pthread_mutex_lock(&b->model->weights->lock);
+  lr_lock_take(&b->model->weights->lock);
   void *p = keep(b->model, bytes);
-  pthread_mutex_unlock(&b->model->weights->lock);
+  lr_lock_give(&b->model->weights->lock);
   return p;
 }
 
@@ -219,9 +212,9 @@ lr_status lr_weights_get(const struct lr_bind *b, int32_t input, const struct lr
                    lr_op_name(b->node->op), b->node->name, input);
   struct packed want = {
       .graph = b->graph, .node = b->node, .input = input, .how = *p, .pack = pack, .bytes = bytes};
-  pthread_mutex_lock(&b->model->weights->lock);
+  lr_lock_take(&b->model->weights->lock);
   lr_status status = get_locked(b, &want, user, packed);
-  pthread_mutex_unlock(&b->model->weights->lock);
+  lr_lock_give(&b->model->weights->lock);
   return status;
 }
 
@@ -232,7 +225,7 @@ lr_status lr_weights_bind(lr_model *m, const struct lr_subgraph *g, const struct
   struct slot *s = &m->weights->slot[g - m->subgraphs][node - g->nodes];
   lr_status status = LR_OK;
   if (!atomic_load_explicit(&s->bound, memory_order_acquire)) {
-    pthread_mutex_lock(&m->weights->lock);
+    lr_lock_take(&m->weights->lock);
     if (!atomic_load_explicit(&s->bound, memory_order_relaxed)) {
       struct lr_bind b = {m, g, node, &s->value, error};
       if (impl && impl->bind) status = impl->bind(&b);
@@ -241,7 +234,7 @@ lr_status lr_weights_bind(lr_model *m, const struct lr_subgraph *g, const struct
       else
         atomic_store_explicit(&s->bound, true, memory_order_release);
     }
-    pthread_mutex_unlock(&m->weights->lock);
+    lr_lock_give(&m->weights->lock);
   }
   *slot = status ? NULL : s->value;
   return status;

@@ -26,10 +26,10 @@
 extern "C" {
 #endif
 #ifndef LR_API
-#if defined(_WIN32)
-#define LR_API
-#else
+#if defined(__GNUC__)
 #define LR_API __attribute__((visibility("default")))
+#else
+#define LR_API
 #endif
 #endif
 
@@ -127,14 +127,15 @@ LR_API const char *lr_version(void);
 LR_API const char *lr_cpu_name(uint32_t bit);
 LR_API uint32_t lr_cpu_features(void);
 
-/* Opens a model from a file, which is mapped and must not change while the model is open. */
+/* Opens a model from a file, which is mapped and must not change while the model is open. The path is UTF-8 on Windows. */
 LR_API lr_status lr_model_open(const char *path, const lr_model_options *options, lr_model **model,
                                lr_error *error);
 /* Opens a model from memory that the caller keeps alive and unchanged until the model and its sessions are closed. Any
  * alignment; a start that is not 64-byte aligned costs a copy of the weights. */
 LR_API lr_status lr_model_open_memory(const void *data, size_t bytes, const lr_model_options *options,
                                       lr_model **model, lr_error *error);
-/* Opens `bytes` bytes at `offset` of an open file (any alignment); the descriptor may be closed afterwards. */
+/* Opens `bytes` bytes at `offset` of an open file (any alignment); the descriptor may be closed afterwards. On
+ * Windows it is one of the UCRT, which an app and a DLL share. */
 LR_API lr_status lr_model_open_fd(int fd, uint64_t offset, uint64_t bytes, const lr_model_options *options,
                                   lr_model **model, lr_error *error);
 /* Opens a model of `bytes` bytes through a callback, for example to decrypt; the model is copied into memory. */

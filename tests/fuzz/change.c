@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../system.h"
+
 struct file new_file(uint64_t bytes) {
-  struct file f = {NULL, bytes};
-  void *p = NULL; /* of the exact size, so that the sanitizer sees a read past the end */
-  if (posix_memalign(&p, 64, bytes ? (size_t)bytes : 1)) abort();
-  f.data = p;
+  /* of the exact size, so that the sanitizer sees a read past the end */
+  struct file f = {aligned_new(bytes ? (size_t)bytes : 1, 64), bytes};
+  if (!f.data) abort();
   return f;
 }
 
@@ -24,7 +25,7 @@ static void insert(struct file *f, uint64_t at, uint64_t n) {
   memcpy(g.data, f->data, (size_t)at);
   memset(g.data + at, 0, (size_t)n);
   memcpy(g.data + at + n, f->data + at, (size_t)(f->bytes - at));
-  free(f->data);
+  aligned_delete(f->data);
   *f = g;
 }
 
@@ -32,7 +33,7 @@ static void cut(struct file *f, uint64_t at, uint64_t n) {
   struct file g = new_file(f->bytes - n);
   memcpy(g.data, f->data, (size_t)at);
   memcpy(g.data + at, f->data + at + n, (size_t)(f->bytes - at - n));
-  free(f->data);
+  aligned_delete(f->data);
   *f = g;
 }
 

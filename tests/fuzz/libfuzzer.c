@@ -19,7 +19,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
   } else {
     struct file f = damage_values(&l, data, size, &r);
     memcpy(data, f.data, size);
-    free(f.data);
+    aligned_delete(f.data);
   }
   free_layout(&l);
   return size;

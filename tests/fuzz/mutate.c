@@ -4,15 +4,16 @@
  * values at their places with the hashes repaired, so that they get past the first checks. A crash, a hang, a
  * leak, or byte damage that changes the answer without an error is a failure; `--seed S --only I` repeats one
  * case. Meant to run under sanitizers. Cases run in child processes, so that one crash does not end the
- * count. */
+ * count; on Windows in this process, where the first one does, and without the watch for hangs. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#ifndef _WIN32
 #include <sys/wait.h>
-#include <unistd.h>
+#endif
 
+#include "../system.h"
 #include "fuzz.h"
 
 /* Undefined behaviour ends the case like a crash does. */
@@ -56,18 +57,24 @@ static struct file make_case(int64_t i, const struct seed **from) {
                : damage_bytes(s->file.data, s->file.bytes, &r);
 }
 
+#ifdef _WIN32
+static void watch(unsigned seconds) { (void)seconds; }
+#else
+static void watch(unsigned seconds) { alarm(seconds); }
+
 static void on_alarm(int signal) {
   (void)signal;
   _exit(HANG_EXIT);
 }
+#endif
 
 static void run_case(int64_t i) {
   const struct seed *s;
   struct file f = make_case(i, &s);
-  alarm(WATCHDOG_SECONDS);
+  watch(WATCHDOG_SECONDS);
   struct outcome out = drive(f.data, f.bytes, s->in, &o.drive);
-  alarm(0);
-  free(f.data);
+  watch(0);
+  aligned_delete(f.data);
   if (out.stage == SAME && out.answer != s->answer) out.stage = DIFFERENT;
   if (o.verbose)
     printf("%lld %s: stage %d, status %d %s\n", (long long)i, s->path, out.stage, out.status,
@@ -76,8 +83,7 @@ static void run_case(int64_t i) {
   if (i % 2 == 0 && out.stage == DIFFERENT) shared->different = i;
 }
 
-static void child(int64_t first, int64_t last) {
-  signal(SIGALRM, on_alarm);
+static void run_cases(int64_t first, int64_t last) {
   for (int64_t i = first; i < last && shared->different < 0; i++) {
     shared->current = i;
     run_case(i);
@@ -98,10 +104,26 @@ static void report(const char *what, int64_t i) {
       fprintf(stderr, "lr_fuzz: cannot write %s\n", path);
     if (out) fclose(out);
   }
-  free(f.data);
+  aligned_delete(f.data);
 }
 
 /* Runs cases first..last-1 and returns the one to go on with. */
+#ifdef _WIN32
+static LONG WINAPI on_crash(EXCEPTION_POINTERS *why) {
+  report("crash", shared->current);
+  fflush(NULL);
+  _exit(1);
+}
+
+static int64_t batch(int64_t first, int64_t last) {
+  SetUnhandledExceptionFilter(on_crash);
+  shared->different = -1;
+  run_cases(first, last);
+  if (shared->different < 0) return last;
+  report("another answer without an error", shared->different);
+  return shared->different + 1;
+}
+#else
 static int64_t batch(int64_t first, int64_t last) {
   shared->finished = false;
   shared->different = -1;
@@ -113,7 +135,8 @@ static int64_t batch(int64_t first, int64_t last) {
     exit(2);
   }
   if (!pid) {
-    child(first, last);
+    signal(SIGALRM, on_alarm);
+    run_cases(first, last);
     exit(0); /* not _exit: the leak checker runs at exit */
   }
   int status = 0;
@@ -135,6 +158,8 @@ static int64_t batch(int64_t first, int64_t last) {
   }
   return shared->current + 1;
 }
+
+#endif
 
 /* ---- the report ---- */
 static void print_counts(void) {
@@ -213,17 +238,17 @@ static bool set_option(const char *name, const char *value) {
 static void close_all(void) {
   for (int i = 0; i < n_seeds; i++) {
     free_layout(&seeds[i].layout);
-    free(seeds[i].file.data);
+    aligned_delete(seeds[i].file.data);
   }
   free(seeds);
-  munmap(shared, sizeof *shared);
+  pages_free(shared, sizeof *shared);
 }
 
 int main(int argc, char **argv) {
   const char **paths = calloc((size_t)argc, sizeof *paths);
   seeds = calloc((size_t)argc, sizeof *seeds);
-  shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (!paths || !seeds || shared == MAP_FAILED) return usage("out of memory");
+  shared = pages_shared(sizeof *shared);
+  if (!paths || !seeds || !shared) return usage("out of memory");
   int n = 0;
   for (int i = 1; i < argc; i++) {
     if (!strcmp(argv[i], "--verbose"))

@@ -171,7 +171,7 @@ static void load(const char *folder, const char *name) {
   lr_model_close(m);
   fclose(f);
   n_seeds += good;
-  if (!good) free(to->data);
+  if (!good) aligned_delete(to->data);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {

@@ -47,6 +47,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   lr_status again = lr_model_open_reader(read_at, &s, size, NULL, &m, &error);
   if (s.limit == size && again != status) abort();
   if (!again) lr_model_close(m);
-  free(f.data);
+  aligned_delete(f.data);
   return 0;
 }

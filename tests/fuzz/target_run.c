@@ -17,6 +17,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!o.status != (o.stage == SAME) || (o.status && !o.error.message[0])) abort();
     if (o.stage != AT_PLAN) break; /* else other sizes may fit */
   }
-  free(f.data);
+  aligned_delete(f.data);
   return 0;
 }

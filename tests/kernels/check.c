@@ -8,9 +8,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "../system.h"
 #include "f16.h"
 #include "lite_runtime.h"
 
@@ -36,9 +35,9 @@ void check_fail(const char *format, ...) {
 
 static void on_crash(int signal) {
   const char *words = ": reads or writes outside of its buffers (or crashed otherwise)\n";
-  ssize_t ignored = write(1, "\n", 1);
-  ignored += write(1, current, strlen(current));
-  ignored += write(1, words, strlen(words));
+  long ignored = (long)write(1, "\n", 1);
+  ignored += (long)write(1, current, (unsigned)strlen(current));
+  ignored += (long)write(1, words, (unsigned)strlen(words));
   (void)ignored;
   _exit(1);
 }
@@ -52,9 +51,9 @@ static struct {
 static int n_buffers;
 
 void *check_alloc(size_t bytes, size_t align) {
-  size_t page = (size_t)sysconf(_SC_PAGESIZE), inside = (bytes + FRONT + align + page - 1) / page * page;
-  unsigned char *map = mmap(NULL, inside + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (map == MAP_FAILED || n_buffers == MAX_BUFFERS || mprotect(map + inside, page, PROT_NONE)) {
+  size_t page = page_bytes(), inside = (bytes + FRONT + align + page - 1) / page * page;
+  unsigned char *map = n_buffers < MAX_BUFFERS ? pages_before_guard(inside) : NULL;
+  if (!map) {
     printf("check: out of memory\n");
     exit(1);
   }
@@ -69,14 +68,14 @@ void *check_alloc(size_t bytes, size_t align) {
 
 bool check_done(void) {
   bool intact = true;
-  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  size_t page = page_bytes();
   while (n_buffers) {
     n_buffers--;
     unsigned char *p = buffer[n_buffers].map, *data = buffer[n_buffers].data;
     for (; p < data; p++) intact &= *p == CHECK_FILL;
     for (p = data + buffer[n_buffers].bytes; p < buffer[n_buffers].map + buffer[n_buffers].mapped - page; p++)
       intact &= *p == CHECK_FILL;
-    munmap(buffer[n_buffers].map, buffer[n_buffers].mapped);
+    pages_free(buffer[n_buffers].map, buffer[n_buffers].mapped);
   }
   if (!intact) check_fail("wrote outside of a buffer");
   return intact;
@@ -166,7 +165,9 @@ int main(int argc, char **argv) {
   uint32_t cpu = lr_cpu_features();
   const struct lr_kernel *k;
   signal(SIGSEGV, on_crash);
+#ifdef SIGBUS
   signal(SIGBUS, on_crash);
+#endif
   for (size_t i = 0; (k = lr_kernel_line(i)); i++) {
     if (!wanted(k->name, argc, argv)) continue;
     if (!k->fn || (k->isa & ~cpu)) {

@@ -5,6 +5,7 @@ usage: make_models.py OUT      needs the package installed, with onnxruntime
 """
 from __future__ import annotations
 
+import shutil
 import struct
 import sys
 from pathlib import Path
@@ -338,6 +339,9 @@ def main() -> None:
     for make in (convnet, deep, blocks, text, streaming, qdq_conv, half, values, views, gather, product, custom,
                  heavy, prepacked, delegate, control):
         make(out)
+    other = out / "größe 模型"
+    other.mkdir(exist_ok=True)
+    shutil.copy(out / "convnet.lrm", other)
 
 
 main()

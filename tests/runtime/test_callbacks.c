@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 
+#include "../system.h"
 #include "support.h"
 
 enum place { NOWHERE, ON_STEP, INFER, RUN, PARALLEL_FOR, ALLOC, FREE };
@@ -75,14 +76,13 @@ static void parallel_for(void *user, void (*body)(void *, int32_t), void *contex
 }
 
 static void *alloc(void *user, size_t bytes, size_t align) {
-  void *p = NULL;
   call_back(user, ALLOC);
-  return posix_memalign(&p, align < sizeof p ? sizeof p : align, bytes) ? NULL : p;
+  return aligned_new(bytes, align);
 }
 
 static void release(void *user, void *p) {
   call_back(user, FREE);
-  free(p);
+  aligned_delete(p);
 }
 
 /* The model for a place, in a session in which every callback is the caller's. */

@@ -1,11 +1,10 @@
 /* Memory and threads that the system does not give: at the n-th request, for every n. Built with an arena in
  * which each block has a chunk of its own (meson.build), so that every block that the library asks for is a
  * request. */
-#include <pthread.h>
-
-#include "support.h"
-
+#include "../system.h"
 #include "fake_device.h"
+#include "support.h"
+#include "threads.h"
 
 /* ---- an allocator that fails ---- */
 struct heap {
@@ -24,8 +23,8 @@ static void *heap_alloc(void *user, size_t bytes, size_t align) {
     h->fail_at = h->all_after ? 1 : 0;
     return NULL;
   }
-  void *p = NULL;
-  if (posix_memalign(&p, align > HEAD ? align : HEAD, bytes + HEAD)) abort();
+  void *p = aligned_new(bytes + HEAD, align > HEAD ? align : HEAD);
+  if (!p) abort();
   memcpy(p, &bytes, sizeof bytes);
   memset((char *)p + HEAD, 0xa5, bytes); /* nothing may count on zeros */
   h->blocks++;
@@ -40,7 +39,7 @@ static void heap_free(void *user, void *p) {
   memset(p, 0x5a, bytes);
   h->blocks--;
   h->bytes -= (int64_t)bytes;
-  free((char *)p - HEAD);
+  aligned_delete((char *)p - HEAD);
 }
 
 /* ---- models ---- */
@@ -217,24 +216,22 @@ TEST(memory_limit) {
   }
 }
 
-/* ---- threads that do not start: the linker sends the library's calls here (-Wl,--wrap) ---- */
+/* ---- threads that do not start: core/pool.c is built again to call these (meson.build) ---- */
 static int threads_left = -1, started, joined; /* -1: as many as wanted */
-int __real_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
-int __real_pthread_join(pthread_t t, void **result);
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
-int __wrap_pthread_join(pthread_t t, void **result);
+bool test_thread_start(lr_thread *t, size_t stack, lr_thread_fn fn, void *arg);
+void test_thread_join(lr_thread t);
 
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg) {
-  if (threads_left == 0) return 11; /* EAGAIN */
+bool test_thread_start(lr_thread *t, size_t stack, lr_thread_fn fn, void *arg) {
+  if (threads_left == 0) return false;
   if (threads_left > 0) threads_left--;
-  int failed = __real_pthread_create(t, attr, fn, arg);
-  started += !failed;
-  return failed;
+  bool ok = lr_thread_start(t, stack, fn, arg);
+  started += ok;
+  return ok;
 }
 
-int __wrap_pthread_join(pthread_t t, void **result) {
+void test_thread_join(lr_thread t) {
   joined++;
-  return __real_pthread_join(t, result);
+  lr_thread_join(t);
 }
 
 TEST(threads_that_do_not_start) {

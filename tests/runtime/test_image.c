@@ -1,9 +1,8 @@
 /* Pictures to the input of a model, against the same steps one by one on whole pictures in double. */
 #include <math.h>
 #include <pthread.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "../system.h"
 #include "f16.h"
 #include "lite_image.h"
 #include "support.h"
@@ -17,9 +16,9 @@ static struct {
 static int n_maps;
 
 static void *guarded(size_t bytes) {
-  size_t page = (size_t)sysconf(_SC_PAGESIZE), inside = (bytes + page) / page * page;
-  unsigned char *p = mmap(NULL, inside + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED || n_maps == MOST || mprotect(p + inside, page, PROT_NONE)) exit(1);
+  size_t page = page_bytes(), inside = (bytes + page) / page * page;
+  unsigned char *p = n_maps < MOST ? pages_before_guard(inside) : NULL;
+  if (!p) exit(1);
   memset(p, 0x5b, inside);
   maps[n_maps].map = p;
   maps[n_maps++].size = inside + page;
@@ -27,7 +26,7 @@ static void *guarded(size_t bytes) {
 }
 
 static void release(void) {
-  while (n_maps--) munmap(maps[n_maps].map, maps[n_maps].size);
+  while (n_maps--) pages_free(maps[n_maps].map, maps[n_maps].size);
   n_maps = 0;
 }
 
@@ -402,15 +401,14 @@ struct count {
 
 static void *some_alloc(void *user, size_t bytes, size_t align) {
   struct count *c = user;
-  void *p = NULL;
-  if (c->left-- <= 0 || posix_memalign(&p, align, bytes)) return NULL;
-  c->held++;
+  void *p = c->left-- > 0 ? aligned_new(bytes, align) : NULL;
+  c->held += p != NULL;
   return p;
 }
 
 static void some_free(void *user, void *p) {
   ((struct count *)user)->held--;
-  free(p);
+  aligned_delete(p);
 }
 
 /* ---- what is refused ---- */

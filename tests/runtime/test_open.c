@@ -1,7 +1,5 @@
 /* Ways to open a model, and what each says when it cannot. */
-#include <fcntl.h>
-#include <unistd.h>
-
+#include "../system.h"
 #include "support.h"
 
 static void check_runs(lr_model *m, const char *name) {
@@ -22,10 +20,20 @@ TEST(from_path) {
   lr_model_close(m);
 }
 
+TEST(from_path_of_any_language) {
+  lr_error error = {""};
+  lr_model *m = NULL;
+  OK(lr_model_open(path_of("gr\xc3\xb6\xc3\x9f"
+                           "e \xe6\xa8\xa1\xe5\x9e\x8b/convnet.lrm"),
+                   NULL, &m, &error));
+  check_runs(m, "convnet");
+  lr_model_close(m);
+}
+
 TEST(from_memory_at_any_alignment) {
   lr_error error = {""};
   struct bytes b = read_file("convnet.lrm");
-  unsigned char *space = aligned_alloc(64, (b.size + 256) / 64 * 64 + 64);
+  unsigned char *space = aligned_new(b.size + 256, 64);
   for (size_t shift = 0; shift <= 65; shift = shift ? shift * 3 : 1) {
     lr_model *m = NULL;
     memcpy(space + shift, b.data, b.size);
@@ -33,7 +41,7 @@ TEST(from_memory_at_any_alignment) {
     check_runs(m, "convnet");
     lr_model_close(m);
   }
-  free(space);
+  aligned_delete(space);
   free(b.data);
 }
 
@@ -42,16 +50,14 @@ TEST(from_descriptor_at_any_offset) {
   struct bytes b = read_file("convnet.lrm");
   static const size_t offsets[] = {0, 4, 4096, 4100, 12345};
   for (size_t i = 0; i < 5; i++) {
-    char path[] = "/tmp/lr_test_XXXXXX";
-    int fd = mkstemp(path);
-    CHECK(fd >= 0, "mkstemp");
-    unlink(path);
-    CHECK(pwrite(fd, b.data, b.size, (off_t)offsets[i]) == (ssize_t)b.size &&
-              !ftruncate(fd, (off_t)(offsets[i] + b.size + 99)),
+    static const char behind[99];
+    FILE *f = tmpfile();
+    CHECK(f && !fseek(f, (long)offsets[i], SEEK_SET) && fwrite(b.data, 1, b.size, f) == b.size &&
+              fwrite(behind, sizeof behind, 1, f) == 1 && !fflush(f),
           "write");
     lr_model *m = NULL;
-    OK(lr_model_open_fd(fd, offsets[i], b.size, NULL, &m, &error));
-    close(fd);
+    OK(lr_model_open_fd(fileno(f), offsets[i], b.size, NULL, &m, &error));
+    fclose(f);
     check_runs(m, "convnet");
     lr_model_close(m);
   }
@@ -89,6 +95,8 @@ TEST(bad_files) {
   struct bytes b = read_file("convnet.lrm");
   FAILS(lr_model_open("no/such/file.lrm", NULL, &m, &error), LR_ERR_IO, "no/such/file.lrm");
   FAILS(lr_model_open(test_dir, NULL, &m, &error), LR_ERR_IO, "");
+  FAILS(lr_model_open("\xff.lrm", NULL, &m, &error), LR_ERR_IO, "?.lrm"); /* not UTF-8 */
+  FAILS(lr_model_open_fd(1000, 0, 64, NULL, &m, &error), LR_ERR_IO, "descriptor 1000");
   FAILS(lr_model_open(NULL, NULL, &m, &error), LR_ERR_ARGUMENT, "");
   FAILS(lr_model_open(path_of("convnet.lrm"), NULL, NULL, &error), LR_ERR_ARGUMENT, "");
   FAILS(lr_model_open_memory(b.data, 0, NULL, &m, &error), LR_ERR_MODEL, "");
@@ -136,6 +144,7 @@ TEST(facts) {
 
 int main(int argc, char **argv) {
   static const struct test tests[] = {{"from_path", from_path},
+                                      {"from_path_of_any_language", from_path_of_any_language},
                                       {"from_memory_at_any_alignment", from_memory_at_any_alignment},
                                       {"from_descriptor_at_any_offset", from_descriptor_at_any_offset},
                                       {"from_callback", from_callback},

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "../system.h"
 #include "support.h"
 
 /* ---- an allocator that counts ---- */
@@ -10,13 +11,12 @@ static void *count_alloc(void *user, size_t bytes, size_t align) {
   (void)user;
   atomic_fetch_add(&allocations, 1);
   atomic_fetch_add(&alive, 1);
-  void *p = NULL;
-  return posix_memalign(&p, align < sizeof p ? sizeof p : align, bytes ? bytes : 1) ? NULL : p;
+  return aligned_new(bytes ? bytes : 1, align);
 }
 static void count_free(void *user, void *p) {
   (void)user;
   atomic_fetch_sub(&alive, 1);
-  free(p);
+  aligned_delete(p);
 }
 static const lr_allocator counting = {count_alloc, count_free, NULL};
 

@@ -168,7 +168,8 @@ static void *cancel_often(void *arg) {
   struct storm *c = arg;
   while (!atomic_load(c->stop)) {
     lr_session_cancel(c->s);
-    int r = rand_r(&c->seed); /* and pauses, in which a run gets through */
+    c->seed = c->seed * 1664525 + 1013904223; /* and pauses, in which a run gets through */
+    int r = (int)(c->seed >> 8);
     wait_ms(r % 8 ? 1e-3 * (double)(r % 300) : 30);
   }
   return NULL;

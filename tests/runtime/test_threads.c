@@ -13,7 +13,8 @@ struct crew {
   lr_model *model;
   lr_pool *pool;
   const struct io_file *io;
-  pthread_barrier_t start;
+  int members;
+  atomic_int there; /* members that have started: all begin together */
 };
 struct member {
   struct crew *crew;
@@ -22,11 +23,16 @@ struct member {
   lr_error error;
 };
 
+static void wait_for_all(struct crew *c) {
+  atomic_fetch_add(&c->there, 1);
+  while (atomic_load(&c->there) < c->members) sched_yield();
+}
+
 static void *open_and_run(void *arg) {
   struct member *w = arg;
   lr_session_options o = {.size = sizeof o, .pool = w->crew->pool};
   lr_session *s = NULL;
-  pthread_barrier_wait(&w->crew->start);
+  wait_for_all(w->crew);
   lr_status status = lr_session_open(w->crew->model, &o, &s, &w->error);
   for (int i = 0; i < 4 && !status; i++) /* each in another order of sizes */
     status = run_and_compare(s, &w->crew->io->run[(w->index + i) % w->crew->io->n], NULL, &w->error);
@@ -42,20 +48,18 @@ static void sixteen(const char *name, uint32_t cpu_mask) {
   char path[64];
   snprintf(path, sizeof path, "%s.lrm", name);
   file = read_file(path);
-  struct crew crew = {.io = &io};
+  struct crew crew = {.io = &io, .members = SESSIONS};
   struct member w[SESSIONS] = {0};
   pthread_t t[SESSIONS];
   lr_pool_options po = {.size = sizeof po, .threads = 4};
   lr_model_options mo = {.size = sizeof mo, .cpu_mask = cpu_mask};
   OK(lr_model_open_memory(file.data, file.size, &mo, &crew.model, &error));
   OK(lr_pool_open(&po, &crew.pool, &error));
-  pthread_barrier_init(&crew.start, NULL, SESSIONS);
   for (int i = 0; i < SESSIONS; i++) {
     w[i] = (struct member){&crew, i, false, {""}};
     CHECK(!pthread_create(&t[i], NULL, open_and_run, &w[i]), "pthread_create");
   }
   for (int i = 0; i < SESSIONS; i++) pthread_join(t[i], NULL);
-  pthread_barrier_destroy(&crew.start);
   lr_pool_close(crew.pool);
   lr_model_close(crew.model);
   free(file.data);
@@ -74,7 +78,7 @@ TEST(sixteen_sessions_on_first_use) {
 static void *open_and_close(void *arg) {
   struct member *w = arg;
   lr_status status = LR_OK;
-  pthread_barrier_wait(&w->crew->start);
+  wait_for_all(w->crew);
   for (int i = 0; i < 15 && !status; i++) {
     lr_model *m = NULL;
     lr_session *a = NULL, *b = NULL;
@@ -104,18 +108,16 @@ TEST(storms_of_opening_and_closing) {
   enum { THREADS = 8 };
   lr_error error = {""};
   struct io_file io[2] = {read_io("deep"), read_io("convnet")};
-  struct crew crew = {.io = io};
+  struct crew crew = {.io = io, .members = THREADS};
   struct member w[THREADS] = {0};
   pthread_t t[THREADS];
   lr_pool_options po = {.size = sizeof po, .threads = 3};
   OK(lr_pool_open(&po, &crew.pool, &error));
-  pthread_barrier_init(&crew.start, NULL, THREADS);
   for (int i = 0; i < THREADS; i++) {
     w[i] = (struct member){&crew, i, false, {""}};
     CHECK(!pthread_create(&t[i], NULL, open_and_close, &w[i]), "pthread_create");
   }
   for (int i = 0; i < THREADS; i++) pthread_join(t[i], NULL);
-  pthread_barrier_destroy(&crew.start);
   lr_pool_close(crew.pool);
   for (int i = 0; i < 2; i++) free_io(&io[i]);
   for (int i = 0; i < THREADS; i++) CHECK(w[i].ok, "thread %d: %s", i, w[i].error.message);
