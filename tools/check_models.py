@@ -8,10 +8,11 @@ quantised models). Where it is larger in an f32 model, onnxruntime's own distanc
 on inputs that differ by one rounding, is printed beside it, and the model is evaluated in double precision (slow):
 right is also what is from that no further than four times as far as onnxruntime is.
 
-usage: check_models.py FOLDER [NAME ...] [--cpu LEVEL ...]
+usage: check_models.py FOLDER [NAME ...] [--cpu LEVEL ...] [--once]
                        [--shapes FILE] [--program "qemu-aarch64 -L /usr/aarch64-linux-gnu build/arm64/.../run_model"]
 
 --cpu: only these levels (plain, avx2, avx512, neon, neon32, ...; highest: all that the CPU has).
+--once: at the first size only.
 --shapes: JSON {model: {input: [size, ...]}}, the first sizes of models whose inputs are open; others are looked for.
 --program: run the models with this command (the C program tests/models/run_model.c) instead of the Python binding.
 """
@@ -164,10 +165,11 @@ def arbitrated(m: Checked, k: int, got: list[Arrays]) -> tuple[bool, str]:
     return rest and ours <= max(LIMIT, min(theirs, FAR) * LIMIT / NOISE), words
 
 
-def prepare(path: Path, shapes: Shapes | None, verify: bool) -> Checked:
+def prepare(path: Path, shapes: Shapes | None, verify: bool, once: bool) -> Checked:
     reference = ort_session(path, optimise=False)
     precision = precision_of(onnx.load(path, load_external_data=False))
-    case, rounds = make_rounds(path, CASES.get(path.stem) or guess(reference, shapes), precision)
+    case = CASES.get(path.stem) or guess(reference, shapes)
+    case, rounds = make_rounds(path, replace(case, sizes=case.sizes[:1]) if once else case, precision)
     data = lite_runtime.convert(str(path), verify=verify, set=case.set, state=case.state, dim=case.dim)
     return Checked(path, case, rounds, [expected(reference, case, r) for r in rounds[: len(case.sizes)]], data,
                    precision)
@@ -204,13 +206,13 @@ def cpu_features(program: str) -> dict[str, int]:
     return {name: int(bit) for name, bit in map(str.split, out.splitlines())}
 
 
-def check_all(path: Path, shapes: Shapes | None, program: str, levels: dict[str, int]) -> int:
+def check_all(path: Path, shapes: Shapes | None, program: str, levels: dict[str, int], once: bool) -> int:
     """One line for each level; the number of those that failed."""
     model, bad = None, 0
     for level, mask in levels.items():
         start = time.monotonic()
         try:
-            model = model or prepare(path, shapes, verify=not program)
+            model = model or prepare(path, shapes, not program, once)
             ok, words = check(model, program, mask)
         except Exception as e:  # one model that fails must not hide the others
             ok, words = False, f"{type(e).__name__}: {e}"
@@ -225,6 +227,7 @@ def main() -> int:
     ap.add_argument("folder", type=Path)
     ap.add_argument("names", nargs="*", help="only these models (file names without .onnx)")
     ap.add_argument("--cpu", nargs="+", default=[], metavar="LEVEL")
+    ap.add_argument("--once", action="store_true")
     ap.add_argument("--shapes", type=Path)
     ap.add_argument("--program", default="")
     a = ap.parse_args()
@@ -242,7 +245,7 @@ def main() -> int:
     levels = {n: m for n, m in levels.items() if not a.cpu or n in a.cpu}
     given = json.loads(a.shapes.read_text()) if a.shapes else {}
     shapes = {model: {n: tuple(dims) for n, dims in ports.items()} for model, ports in given.items()}
-    bad = sum(check_all(path, shapes.get(path.stem), a.program, levels) for path in paths)
+    bad = sum(check_all(path, shapes.get(path.stem), a.program, levels, a.once) for path in paths)
     total = len(paths) * len(levels)
     print(f"{len(paths)} models on {', '.join(levels)}: {total - bad} of {total} are right "
           f"(onnxruntime {onnxruntime.__version__}, onnx {onnx.__version__})")
