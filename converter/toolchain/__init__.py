@@ -1,0 +1,1 @@
+"""Building the runtime for other machines."""
