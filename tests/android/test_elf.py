@@ -23,6 +23,9 @@ PLANTED = {
     "executable stack": ("", ["-Wl,-z,execstack"], "its stack is executable"),
     "no RELRO": ("", ["-Wl,-z,norelro"], "relocated data stay writable: there is no RELRO segment"),
     "lazy": ("", ["-Wl,-z,lazy"], "its symbols are bound lazily"),
+    "TLS": ("", ["-fno-emulated-tls"], "it has a TLS segment, which loaders before API level 29 refuse"),
+    "RELR": ("", ["-Wl,--pack-dyn-relocs=relr"],
+             "it has packed relocations (RELR), which the oldest loaders that are served do not know"),
     "run path": ("", ["-Wl,-rpath,$ORIGIN"], "it has a DT_RUNPATH"),
     "soname": ("", ["-Wl,-soname,libother.so"], "its soname is libother.so, not liblite_runtime.so"),
     "path": ('API const char *lr_text(void) { return "made in /home/me/src/a.c"; }', [],
@@ -39,8 +42,9 @@ def check():
 
 @pytest.mark.parametrize("abi", ABIS)
 def test_good(abi, build, library_text, check, tmp_path):
-    library = build(abi, tmp_path, library_text)
-    assert check.check_elf(library, check.android_rules(abi)) == []
+    for flags in ([], ["-Oz", "-flto"]):
+        library = build(abi, tmp_path, library_text, *flags)
+        assert check.check_elf(library, check.android_rules(abi)) == []
     program = build(abi, tmp_path, "#include <stdio.h>\nint main(void) { return puts(\"well\") < 0; }", name="app")
     assert check.check_elf(program, check.android_rules(abi, soname=None, exports="")) == []
 

@@ -65,6 +65,10 @@ LINK = ("-z", f"max-page-size={PAGE}", "-z", "relro", "-z", "now", "-z", "noexec
 """To link for any ABI, by lld."""
 
 
+ZIG_LINK = ("-mllvm", "-emulated-tls")
+"""More when zig's lld is called directly: what clang would tell it for link-time optimisation."""
+
+
 def abi_of(name: str) -> Abi:
     """The ABI of that name; ValueError names them all."""
     if name not in ABIS:

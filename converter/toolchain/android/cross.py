@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from .abis import API, COMPILE, LINK, Abi, abi_of
+from .abis import API, COMPILE, LINK, ZIG_LINK, Abi, abi_of
 from .sysroot import ToolchainError, compiler_flags, make_sysroot, zig
 
 HERE = Path(__file__).resolve().parent
@@ -21,7 +21,7 @@ def cross_file(abi: str, cache: Path, python: str = sys.executable) -> str:
     facts = abi_of(abi)
     program = str(zig())
     driver = [python, "-S", "-E", str(HERE / "cc.py"), program, str(make_sysroot(abi, cache.resolve()))]
-    c = [*driver, *compiler_flags(facts), *linker_flags([*LINK, *facts.link, *facts.zig_link])]
+    c = [*driver, *compiler_flags(facts), *linker_flags([*LINK, *ZIG_LINK, *facts.link, *facts.zig_link])]
     return text(facts, c, [program, "ar"], [program, "ranlib"])
 
 
@@ -47,7 +47,7 @@ def linker_flags(flags: list[str]) -> list[str]:
     out: list[str] = []
     words = iter(flags)
     for w in words:
-        out.append(f"-Wl,{w},{next(words)}" if w in ("-z", "-dynamic-linker") else f"-Wl,{w}")
+        out.append(f"-Wl,{w},{next(words)}" if w in ("-z", "-mllvm", "-dynamic-linker") else f"-Wl,{w}")
     return out
 
 

@@ -72,13 +72,18 @@ def check_elf(path: Path, rules: Rules) -> list[str]:
             elf = ELFFile(f)
             if elf["e_machine"] != rules.machine:
                 return [f"it is for {elf['e_machine']}, not for {rules.machine}"]
-            if not elf.get_section_by_name(".dynsym"):
-                return ["it has no table of dynamic symbols"]
+            if not (_section(elf, ".dynsym") and _section(elf, ".dynamic")):
+                return ["it has no dynamic section or symbols"]
             found = [*_segments(elf, rules), *_dynamic(elf, rules), *_imports(elf, rules), *_exports(elf, rules),
                      *_notes(elf, rules)]
         except (ELFError, AssertionError) as e:
             return [f"it is no whole ELF file: {e}"]
     return [*found, *_paths(path.read_bytes())]
+
+
+def _section(elf: ELFFile, name: str) -> Any:
+    """A section by name; whose kind it is, and so what methods it has, follows from the name."""
+    return elf.get_section_by_name(name)
 
 
 def _segments(elf: ELFFile, rules: Rules) -> Iterator[str]:
@@ -91,6 +96,8 @@ def _segments(elf: ELFFile, rules: Rules) -> Iterator[str]:
         yield f"its segments are aligned to {min(small)} bytes, not to {rules.page}"
     if any(s["p_flags"] & _EXECUTE and s["p_flags"] & _WRITE for s in loads):
         yield "a segment can be written and executed"
+    if rules.api is not None and next(elf.iter_segments("PT_TLS"), None):
+        yield "it has a TLS segment, which loaders before API level 29 refuse"
     if stack is None or stack["p_flags"] & _EXECUTE:
         yield "its stack is executable"
     if relro is None:
@@ -104,13 +111,15 @@ def _segments(elf: ELFFile, rules: Rules) -> Iterator[str]:
 
 def _dynamic(elf: ELFFile, rules: Rules) -> Iterator[str]:
     tags: dict[str, list[Any]] = {}
-    for t in elf.get_section_by_name(".dynamic").iter_tags():
+    for t in _section(elf, ".dynamic").iter_tags():
         tags.setdefault(t.entry.d_tag, []).append(t)
     flags = {name: tags[name][0].entry.d_val if name in tags else 0 for name in ("DT_FLAGS", "DT_FLAGS_1")}
     if "DT_TEXTREL" in tags or flags["DT_FLAGS"] & _TEXTREL:
         yield "it has text relocations"
     if not ("DT_BIND_NOW" in tags or flags["DT_FLAGS"] & _BIND_NOW or flags["DT_FLAGS_1"] & _NOW_1):
         yield "its symbols are bound lazily"
+    if "DT_RELR" in tags:
+        yield "it has packed relocations (RELR), which the oldest loaders that are served do not know"
     for name in ("DT_RPATH", "DT_RUNPATH"):
         if name in tags:
             yield f"it has a {name}"
@@ -124,15 +133,15 @@ def _dynamic(elf: ELFFile, rules: Rules) -> Iterator[str]:
 
 def _versions(elf: ELFFile) -> dict[int, tuple[str, str]]:
     """Library and version by the number that .gnu.version has for a symbol."""
-    section = elf.get_section_by_name(".gnu.version_r")
+    section = _section(elf, ".gnu.version_r")
     if section is None:
         return {}
     return {aux["vna_other"]: (need.name, aux.name) for need, auxes in section.iter_versions() for aux in auxes}
 
 
 def _imports(elf: ELFFile, rules: Rules) -> Iterator[str]:
-    versions, numbers = _versions(elf), elf.get_section_by_name(".gnu.version")
-    for i, s in enumerate(elf.get_section_by_name(".dynsym").iter_symbols()):
+    versions, numbers = _versions(elf), _section(elf, ".gnu.version")
+    for i, s in enumerate(_section(elf, ".dynsym").iter_symbols()):
         if s["st_shndx"] != "SHN_UNDEF" or not s.name:
             continue
         number = numbers.get_symbol(i)["ndx"] if numbers else 1
@@ -150,7 +159,7 @@ def _imports(elf: ELFFile, rules: Rules) -> Iterator[str]:
 
 
 def _exports(elf: ELFFile, rules: Rules) -> Iterator[str]:
-    strange = [s.name for s in elf.get_section_by_name(".dynsym").iter_symbols()
+    strange = [s.name for s in _section(elf, ".dynsym").iter_symbols()
                if s["st_shndx"] != "SHN_UNDEF" and s["st_info"]["bind"] in ("STB_GLOBAL", "STB_WEAK")
                and not re.fullmatch(rules.exports, s.name)]
     if strange:
@@ -160,7 +169,8 @@ def _exports(elf: ELFFile, rules: Rules) -> Iterator[str]:
 def _notes(elf: ELFFile, rules: Rules) -> Iterator[str]:
     features, api = 0, None
     for segment in elf.iter_segments("PT_NOTE"):
-        for note in segment.iter_notes():
+        notes: Any = segment
+        for note in notes.iter_notes():
             if note["n_type"] == "NT_GNU_PROPERTY_TYPE_0":
                 features |= sum(p["pr_data"] for p in note["n_desc"]
                                 if p["pr_type"] == "GNU_PROPERTY_AARCH64_FEATURE_1_AND")

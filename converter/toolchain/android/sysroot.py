@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from elftools.elf.elffile import ELFFile
 
@@ -155,8 +156,8 @@ def undefine(path: Path, names: set[str]) -> None:
     """Makes definitions in a 32-bit object file weak references: so they are neither taken from it nor asked for."""
     data = bytearray(path.read_bytes())
     with path.open("rb") as f:
-        table = ELFFile(f).get_section_by_name(".symtab")
-        assert table is not None and table["sh_entsize"] == 16
+        table: Any = ELFFile(f).get_section_by_name(".symtab")
+        assert table and table["sh_entsize"] == 16
         places = [table["sh_offset"] + 16 * i for i, s in enumerate(table.iter_symbols())
                   if s.name in names and s["st_info"]["bind"] != "STB_LOCAL"]
     for at in places:  # st_value and st_size, then bind, type, visibility and section of a plain reference
