@@ -181,13 +181,15 @@ void _start(void) {{
     assert (first, r.returncode) == (0, 0), arithmetic()[first - 1]
 
 
-def test_nothing_of_libc_comes_from_compiler_rt(build, library_text, tmp_path):
-    """compiler_rt has a memcpy and a sin of its own; the libraries of the device are used."""
+def test_symbols_of_armv7(build, library_text, tmp_path):
+    """compiler_rt has a memcpy and a sin of its own; those of the device are used. And the code is Thumb."""
     from elftools.elf.elffile import ELFFile
 
     text = f"#include <string.h>\n{library_text}API void lr_copy(char *a, char *b, size_t n) {{ memcpy(a, b, n); }}\n"
     with build("armeabi-v7a", tmp_path, text).open("rb") as f:
-        names = {s.name: s["st_shndx"] for s in ELFFile(f).get_section_by_name(".symtab").iter_symbols()}
+        table = list(ELFFile(f).get_section_by_name(".symtab").iter_symbols())
+    assert [s["st_value"] & 1 for s in table if s.name == "lr_test"] == [1]
+    names = {s.name: s["st_shndx"] for s in table}
     assert names["sin"] == "SHN_UNDEF" and names["memcpy"] == "SHN_UNDEF" and names["__aeabi_ldivmod"] != "SHN_UNDEF"
 
 

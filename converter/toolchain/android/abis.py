@@ -47,8 +47,9 @@ ABIS = {a.name: a for a in (
     Abi("arm64-v8a", "aarch64-linux-android", "aarch64-linux-android", "EM_AARCH64", "aarch64", "aarch64",
         ("-mno-outline-atomics", "-mbranch-protection=standard"), ("-Xarch_aarch64", "-mno-outline-atomics"),
         ("--fix-cortex-a53-843419", "-dynamic-linker", "/system/bin/linker64"), ("-z", "bti-report=error")),
-    # softfp: floats are passed in integer registers, and computed by the FPU
-    Abi("armeabi-v7a", "arm-linux-androideabi", "armv7a-linux-androideabi", "EM_ARM", "arm", "armv7",
+    # softfp: floats are passed in integer registers, and computed by the FPU. With a target that begins with arm, zig
+    # takes -mthumb for a macro alone
+    Abi("armeabi-v7a", "thumb-linux-androideabi", "armv7a-linux-androideabi", "EM_ARM", "arm", "armv7",
         ("-mfloat-abi=softfp", "-mthumb"), ("-mcpu=generic+v7a+neon+thumb2",),
         ("-dynamic-linker", "/system/bin/linker")),
     # the ABI has SSE4.2 and POPCNT

@@ -142,7 +142,8 @@ def make_builtins(abi: Abi, folder: Path) -> None:
     members = ["emutls.o"]
     if abi.bits == 32:
         source = zig().parent / "lib" / "compiler_rt.zig"
-        run(zig(), "build-obj", source, "-target", f"{abi.triple}.{API}", "-OReleaseSmall", "-fPIC", "-fstrip",
+        target = f"{abi.triple.replace('thumb', 'arm')}.{API}"  # parts of it are assembly in ARM mode
+        run(zig(), "build-obj", source, "-target", target, "-OReleaseSmall", "-fPIC", "-fstrip",
             "-ffunction-sections", "--name", "compiler_rt", cwd=folder)
         # it also has a slow memcpy, sin and so on, for those who have no C library
         undefine(folder / "compiler_rt.o", {*symbols(abi), "__emutls_get_address"})
