@@ -59,9 +59,9 @@ def android_rules(abi: str, soname: str | None = "liblite_runtime.so", exports: 
 def linux_rules(machine: str, soname: str | None = "liblite_runtime.so.0", glibc: tuple[int, int] = (2, 17),
                 page: int = 4096) -> Rules:
     """For Linux with glibc. Pages of arm64 servers have up to 64 KB."""
-    loaders = {"EM_X86_64": "ld-linux-x86-64.so.2", "EM_AARCH64": "ld-linux-aarch64.so.1",
-               "EM_ARM": "ld-linux-armhf.so.3"}
-    needed = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", loaders.get(machine, "ld-linux.so")}
+    loaders = {"EM_X86_64": {"ld-linux-x86-64.so.2"}, "EM_AARCH64": {"ld-linux-aarch64.so.1"},
+               "EM_ARM": {"ld-linux-armhf.so.3"}}
+    needed = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2"} | loaders.get(machine, set())
     return Rules(machine, frozenset(needed), soname, glibc=glibc, page=page)
 
 
