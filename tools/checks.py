@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import android
 import environment
 import fuzzing
 import guests
@@ -300,10 +301,16 @@ def hardening(t: Run) -> str:
 SHIPPED = ["-Dbuildtype=release", "-Db_ndebug=true", "-Db_lto=true", "-Dsmall=true"]
 
 
-def size(t: Run) -> str:
-    """The runtime without operators and pictures, stripped, for arm64, and the whole one for x86-64."""
+def need_zig() -> None:
+    """Installs ziglang when it is not there: 100 MB, so not for those who run other steps."""
     if importlib.util.find_spec("ziglang") is None:
         environment.pip(Path(PY), environment.ZIG)
+        importlib.invalidate_caches()
+
+
+def size(t: Run) -> str:
+    """The runtime without operators and pictures, stripped, for arm64, and the whole one for x86-64."""
+    need_zig()
     cross = ["--cross-file", str(ROOT / "tools" / "cross" / "zig-aarch64-linux-gnu.ini")]
     n = shared_library(t.build("size", *cross, "-Dops=none", "-Dimage=false", *SHIPPED)).stat().st_size
     if n > MAX_EMPTY_RUNTIME:
@@ -317,6 +324,15 @@ def size(t: Run) -> str:
     return f"{words}; all, x86-64: {n} bytes (limit {MAX_RUNTIME})"
 
 
+def android_libraries(t: Run) -> str:
+    need_zig()
+    t.need_package()
+    try:
+        return android.libraries(t, BUILD)
+    except android.Wrong as e:
+        raise Failed(str(e)) from None
+
+
 def installed(t: Run) -> str:
     """`meson install` gives headers, libraries and what pkg-config and CMake need, from which apps build and run."""
     t.need("pkg-config", "make", "cmake", "g++")
@@ -324,6 +340,7 @@ def installed(t: Run) -> str:
 
 
 def python_tests(t: Run) -> str:
+    need_zig()
     t.sh(PY, "tools/models.py")
     t.sh(PY, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not browser", "tests", LR_MODELS=str(BUILD / "models"))
     return ""
@@ -436,6 +453,7 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "symbols": (symbols, "exported symbols"),
     "hardening": (hardening, "what the shared library is protected by"),
     "size": (size, "size of the runtime without operators, and with all"),
+    "android": (android_libraries, "the library for three ABIs of Android by ziglang alone, and its ELF files"),
     "install": (installed, "apps built from what meson install gives, by pkg-config and CMake, shared and static"),
     "pytest": (python_tests, "all Python tests, but for those in a browser"),
     "browser": (browser_tests, "the pages of lite-opt report in a headless Chromium"),

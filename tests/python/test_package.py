@@ -15,16 +15,19 @@ import lite_runtime
 ROOT = Path(__file__).parents[2]
 
 
-def listed(meson: Path, folder: Path) -> set[Path]:
-    names = re.findall(r"'([^']+\.(?:py|fbs|typed|html|css|js))'", meson.read_text())
+def listed(meson: Path, folder: Path, ends: str = "py|fbs|typed|html|css|js") -> set[Path]:
+    names = re.findall(rf"'([^']+\.(?:{ends}))'", meson.read_text())
     return {(folder / name).resolve() for name in names}
 
 
 def test_meson_lists_every_file():
     converter = listed(ROOT / "converter/meson.build", ROOT / "converter")
+    android = ROOT / "converter/toolchain/android"
+    converter |= listed(android / "meson.build", android, "py|c|h|txt")
     python = listed(ROOT / "lite_runtime/python/meson.build", ROOT / "lite_runtime/python")
+    ends = (".py", ".fbs", ".html", ".css", ".js", ".c", ".h", ".txt")
     assert converter == {p.resolve() for d in ("converter", "spec") for p in (ROOT / d).rglob("*")
-                         if p.suffix in (".py", ".fbs", ".html", ".css", ".js") and "__pycache__" not in p.parts}
+                         if p.suffix in ends and "__pycache__" not in p.parts}
     wanted = {p.resolve() for p in (ROOT / "lite_runtime/python").iterdir() if p.suffix in (".py", ".typed")}
     assert {p for p in python if p.suffix == ".typed" or p.parent.name == "python"} == wanted
 
