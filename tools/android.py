@@ -25,7 +25,8 @@ class Wrong(Exception):
 def libraries(t: Run, build: Path) -> str:
     """Builds and checks all; the sizes, in words. build: the folder that build folders are in. Raises Wrong."""
     importlib.invalidate_caches()  # the package may just have been installed
-    from lite_runtime.converter.toolchain.android import abis, cross, elf
+    from lite_runtime.converter.toolchain import elf
+    from lite_runtime.converter.toolchain.android import abis, cross
 
     words = []
     for abi in abis.ABIS:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ... import __version__
 from ..errors import ConvertError
-from . import example, sizes, sources
+from . import cache, elf, example, sizes, sources
 from .compilers import BUILD_EXTRA, cross_file, need, words
 from .needs import Needs, needs
 from .targets import Target
@@ -51,14 +51,6 @@ class Built:
         return {"target": self.target, "compiler": self.compiler, "version": __version__, "tailored": tailored,
                 "files": {self.shared: self.shared_bytes, self.static: self.static_bytes},
                 "bytes": sizes.as_dict(self.parts)}
-
-
-def cache() -> Path:
-    """The folder for builds that are kept: $LITE_OPT_CACHE, or the user's cache folder."""
-    if os.environ.get("LITE_OPT_CACHE"):
-        return Path(os.environ["LITE_OPT_CACHE"])
-    base = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "lite-opt"
 
 
 @contextlib.contextmanager
@@ -109,7 +101,7 @@ def compile_library(target: Target, toolchain: str, options: Sequence[str],
     compiler, env, source = need(target, toolchain), _tools(), sources.root()
     text = cross_file(target, compiler.name)
     key = "\0".join([sources.digest(source), str(source), compiler.version, text, *RELEASE, *options])
-    folder = cache() / f"{target.name}-{compiler.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    folder = cache.folder() / f"{target.name}-{compiler.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     with _alone(folder):
         log = folder / "log.txt"
         if not (folder / "done").exists():
@@ -131,7 +123,7 @@ def compile_library(target: Target, toolchain: str, options: Sequence[str],
 
 def _prune() -> None:
     """Removes the oldest of the kept builds."""
-    done = sorted(cache().glob("*/done"), key=lambda p: p.stat().st_mtime)
+    done = sorted(cache.folder().glob("*/done"), key=lambda p: p.stat().st_mtime)
     for old in done[:-KEPT_BUILDS]:
         with _alone(old.parent):
             shutil.rmtree(old.parent, ignore_errors=True)
@@ -201,11 +193,23 @@ def _describe(new: Path, folder: Path, target: Target, compiler: str, wanted: Ne
     shared, static = _libraries(new)
     parts: list[sizes.Part] = []
     if target.elf:
+        _checked(shared, target, compiler.partition(" ")[0])
         with_symbols = next(p for p in sorted((folder / "lite_runtime").glob("*lite_runtime_symbols*")) if p.is_file())
         parts = sizes.measure(with_symbols, folder, shared.stat().st_size)
     program = next((p.relative_to(new).as_posix() for p in sorted((new / "bin").glob("lite_run*"))), "") if app else ""
     return Built(new, target.name, compiler, shared.relative_to(new).as_posix(), shared.stat().st_size,
                  static.relative_to(new).as_posix(), static.stat().st_size, wanted, parts, program)
+
+
+def _checked(library: Path, target: Target, toolchain: str) -> None:
+    """ConvertError when a loader of the target would refuse the library, or when it lacks what protects it."""
+    if target.abi:
+        rules = elf.android_rules(target.abi)
+    else:
+        major, minor = target.triple.split(".")[-2:]
+        rules = elf.linux_rules(target.machine, glibc=(int(major), int(minor)) if toolchain == "zig" else None)
+    if problems := elf.check_elf(library, rules):
+        raise ConvertError(f"{library.name} is not as it must be: {'; '.join(problems)}; report this")
 
 
 def app(target: Target, models: Sequence[Path], toolchain: str = "zig",

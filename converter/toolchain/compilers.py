@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConvertError
+from . import cache
+from .android import cross
 from .targets import Target
 
 TOOLCHAINS = ("zig", "gcc", "clang", "ndk")
@@ -55,11 +57,11 @@ def _gcc(target: Target) -> Compiler:
 
 
 def _clang(target: Target) -> Compiler:
-    """clang brings no C library for other machines: that of Debian's cross gcc is taken, or the stub sysroot."""
-    if target.system not in ("linux", "android"):
+    """clang brings no C library for other machines: that of Debian's cross gcc is taken."""
+    if target.system != "linux":
         return Compiler("clang", fix="use --toolchain zig")
-    there = shutil.which(f"{target.gcc}-gcc") if target.gcc else shutil.which("ld.lld-19")
-    packages = f"{CLANG} llvm-19 {target.packages or 'lld-19'}"
+    there = shutil.which(f"{target.gcc}-gcc")
+    packages = f"{CLANG} llvm-19 {target.packages}"
     return Compiler("clang", _version(CLANG, "--version") if there else "", f"apt install {packages}")
 
 
@@ -122,6 +124,10 @@ def runner(target: Target) -> list[str]:
 
 def cross_file(target: Target, compiler: str) -> str:
     """meson's cross file for a target and one of TOOLCHAINS that is there."""
+    if compiler == "ndk":
+        return cross.ndk_cross_file(target.abi, ndk_folder() or Path())
+    if target.abi:
+        return cross.cross_file(target.abi, cache.folder() / "sysroots")
     lines = ["[binaries]"]
     lines += [f"{name} = {words(command)}" for name, command in _binaries(target, compiler).items()]
     if runner(target):

@@ -35,6 +35,11 @@ class Target:
     """Android's name."""
 
     @property
+    def machine(self) -> str:
+        """As ELF says it."""
+        return {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64", "arm": "EM_ARM", "riscv64": "EM_RISCV"}[self.cpu]
+
+    @property
     def elf(self) -> bool:
         return self.system in ("linux", "android")
 

@@ -35,7 +35,7 @@ PLANTED = {
 
 @pytest.fixture
 def check():
-    from lite_runtime.converter.toolchain.android import elf
+    from lite_runtime.converter.toolchain import elf
 
     return elf
 

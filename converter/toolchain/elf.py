@@ -13,8 +13,8 @@ from typing import Any
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from .abis import API, PAGE, abi_of
-from .symbols import Symbol, symbols
+from .android.abis import API, PAGE, abi_of
+from .android.symbols import Symbol, symbols
 
 _TEXTREL, _BIND_NOW, _NOW_1 = 4, 8, 1  # DF_TEXTREL and DF_BIND_NOW of DT_FLAGS, DF_1_NOW of DT_FLAGS_1
 _EXECUTE, _WRITE = 1, 2
@@ -56,11 +56,11 @@ def android_rules(abi: str, soname: str | None = "liblite_runtime.so", exports: 
                  facts.machine == "EM_AARCH64")
 
 
-def linux_rules(machine: str, soname: str | None = "liblite_runtime.so.0", glibc: tuple[int, int] = (2, 17),
+def linux_rules(machine: str, soname: str | None = "liblite_runtime.so.0", glibc: tuple[int, int] | None = (2, 17),
                 page: int = 4096) -> Rules:
     """For Linux with glibc. Pages of arm64 servers have up to 64 KB."""
     loaders = {"EM_X86_64": {"ld-linux-x86-64.so.2"}, "EM_AARCH64": {"ld-linux-aarch64.so.1"},
-               "EM_ARM": {"ld-linux-armhf.so.3"}}
+               "EM_ARM": {"ld-linux-armhf.so.3"}, "EM_RISCV": {"ld-linux-riscv64-lp64d.so.1"}}
     needed = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2"} | loaders.get(machine, set())
     return Rules(machine, frozenset(needed), soname, glibc=glibc, page=page)
 
