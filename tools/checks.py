@@ -409,7 +409,7 @@ def corpus(t: Run) -> str:
 
 def corpus_arm64(t: Run) -> str:
     t.need("aarch64-linux-gnu-gcc", "qemu-aarch64")
-    program = next(t.build("arm64", *CROSS, "-Dtests=true").rglob("run_model"))
+    program = next(t.build("arm64", *CROSS, "-Dtests=true").rglob("lite_run"))
     t.sh(PY, "tools/models.py")
     words = ["tools/check_models.py", BUILD / "models", *models.MODELS, "--program", f"{ARM_RUNNER} {program}"]
     out = t.sh(PY, *words, show=False)
