@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import Benchmark, Session, StepTime, benchmark
 from ..errors import ConvertError
+from ..lab.options import Where, on_device
 from .options import common, conversion, gather_feeds, inputs, say_sizes
 from .output import human_bytes, print_json, print_table, progress, say
 
@@ -18,6 +19,7 @@ Examples:
   lite-opt bench model.lrm --threads 1
   lite-opt bench model.onnx --shape x=1,3,640,640 --vs onnxruntime
   lite-opt bench model.lrm --source model.onnx --vs onnxruntime --seconds 10
+  lite-opt bench model.lrm --device ssh:pi@raspberry      (docs/lab.md)
   lite-opt bench model.lrm --json | jq .times.median
 """
 
@@ -33,27 +35,39 @@ Examples:
 @click.option("--source", type=click.Path(), metavar="FILE.onnx", help="The source of MODEL.lrm, for --vs.")
 @click.option("--top", type=click.IntRange(0), default=20, show_default=True,
               help="List that many steps, the slowest first; 0: all, in their order.")
+@on_device
 @common
 def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str], files: tuple[str, ...],
             shapes: dict[str, tuple[int, ...]], seed: int, threads: int | None, seconds: float, vs: str | None,
-            source: str | None, top: int, as_json: bool) -> None:
+            source: str | None, top: int, where: Where | None, as_json: bool) -> None:
     """Measure how long a run of MODEL (an .lrm file, or an ONNX model that is converted in memory) takes, and where.
 
     A step's % of peak says how many f32 multiply-adds it does of those that the machine can do, measured in the same
-    process. Ratios are those of alternate runs, so that other work on the machine disturbs both sides alike.
+    process. Ratios are those of alternate runs, so that other work on the machine disturbs both sides alike. With
+    --device it is measured there, without the peak; under qemu instructions are counted instead of times.
     """
     onnx_file = source or (None if _is_lrm(model) else model)
     if source and not _is_lrm(model):
         raise click.UsageError("--source is for a MODEL that is an .lrm file; this one is a source itself")
     if vs and not onnx_file:
         raise click.UsageError("--vs needs the ONNX model; give it instead of the .lrm file, or with --source")
+    if where and (vs or source):
+        raise click.UsageError("--vs is not for --device: onnxruntime is not there")
     with progress() as tell:
         data = _convert(model, set_, state, dims, tell) if onnx_file == model else None
         with Session(data if data is not None else model, threads) as session:
             feeds, chosen = gather_feeds(session, files, shapes, seed)
             against = _peer(onnx_file, session, set_, state, dims, feeds, threads) if vs and onnx_file else None
-        tell("running")
-        result = benchmark(data if data is not None else model, feeds, threads, seconds=seconds, against=against)
+        if not where:
+            tell("running")
+            result = benchmark(data if data is not None else model, feeds, threads, seconds=seconds, against=against)
+    if where:
+        from ..lab.commands import bench
+
+        if not as_json:
+            say_sizes(chosen)
+        bench(where, model, data, feeds, threads, seconds, top, as_json, lambda r: _print(r, None, top))
+        return
     if as_json:
         shown = {n: [str(a.dtype), list(a.shape)] for n, a in feeds.items()}
         print_json({"model": model, "inputs": shown, **result.as_dict(), "vs": vs})

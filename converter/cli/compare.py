@@ -7,6 +7,7 @@ import click
 
 from ... import Session
 from ..errors import ConvertError
+from ..lab.options import Where, on_device
 from .options import common, conversion, gather_feeds, inputs
 from .output import human_shape, print_json, print_table, progress, say
 
@@ -15,6 +16,7 @@ EXAMPLES = """
 Examples:
   lite-opt compare model.onnx                      (converts in memory)
   lite-opt compare model.onnx model.lrm --input x=image.npy
+  lite-opt compare model.lrm --device qemu:cortex-a53      (outputs there and here; docs/lab.md)
   lite-opt compare silero.onnx --set sr=16000 --state stateN=state
 """
 
@@ -26,19 +28,28 @@ Examples:
 @inputs
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True,
               help="Seconds that it may take.")
+@on_device
 @common
 @click.pass_context
 def command(ctx: click.Context, model: str, file: str | None, set_: dict[str, Any], state: dict[str, str],
             dims: dict[str, int | str], files: tuple[str, ...], shapes: dict[str, tuple[int, ...]], seed: int,
-            timeout: float, as_json: bool) -> int:
+            timeout: float, where: Where | None, as_json: bool) -> int:
     """Compare every layer of FILE with the ONNX MODEL that it was converted from.
 
     Give --set, --state and --dim as for the conversion. Without FILE the model is converted in memory. Exit code 1 when
     a layer is outside of its limit.
+
+    With --device the outputs of FILE, computed there, are compared with those of MODEL here, which may be an .lrm file.
     """
     from ..api import convert
     from ..compare import compare_model
 
+    if where:
+        from ..lab.commands import compare
+
+        conversion_ = {"set": set_, "state": state, "dims": dims}
+        return compare(where, model, file, conversion_, lambda session: gather_feeds(session, files, shapes, seed)[0],
+                       bool(files), shapes, seed, timeout, as_json)
     with progress() as tell:
         if file is None:
             tell("converting")

@@ -4,6 +4,7 @@ from __future__ import annotations
 import io
 import time
 import zipfile
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ import numpy as np
 
 from ... import Session, Step
 from ..errors import ConvertError
+from ..lab.options import Where, on_device
 from .options import common, gather_feeds, inputs, say_sizes
 from .output import OutputFile, human_bytes, human_shape, print_json, print_table, say
 
@@ -20,6 +22,7 @@ Examples:
   lite-opt run model.lrm                                  (random inputs)
   lite-opt run model.lrm --input x=image.npy -o result.npz
   lite-opt run model.lrm --shape x=1,3,640,640 --repeat 10 --profile
+  lite-opt run model.lrm --device qemu:cortex-a76         (docs/lab.md)
 """
 
 
@@ -31,39 +34,72 @@ Examples:
 @click.option("--repeat", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="Number of runs.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that a run may take.")
 @click.option("--profile", is_flag=True, help="Show the time of each step (of one more run).")
+@on_device
 @common
 def command(file: str, files: tuple[str, ...], shapes: dict[str, tuple[int, ...]], seed: int, output: str | None,
-            threads: int | None, repeat: int, timeout: float | None, profile: bool, as_json: bool) -> None:
+            threads: int | None, repeat: int, timeout: float | None, profile: bool, where: Where | None,
+            as_json: bool) -> None:
     """Run FILE on inputs from .npy or .npz files, or on random ones, and summarise the outputs."""
     if output is None:
-        _run(file, files, shapes, seed, None, threads, repeat, timeout, profile, as_json)
+        _run(file, files, shapes, seed, None, threads, repeat, timeout, profile, where, as_json)
     else:
         with OutputFile(output) as target:
-            _run(file, files, shapes, seed, target, threads, repeat, timeout, profile, as_json)
+            _run(file, files, shapes, seed, target, threads, repeat, timeout, profile, where, as_json)
 
 
 def _run(file: str, files: tuple[str, ...], shapes: dict[str, tuple[int, ...]], seed: int, target: OutputFile | None,
-         threads: int | None, repeat: int, timeout: float | None, profile: bool, as_json: bool) -> None:
+         threads: int | None, repeat: int, timeout: float | None, profile: bool, where: Where | None,
+         as_json: bool) -> None:
     with Session(file, threads) as session:
         feeds, chosen = gather_feeds(session, files, shapes, seed)
         times = []
         outputs: dict[str, np.ndarray] = {}
+        if where:
+            _run_there(where, file, feeds, chosen, target, threads, repeat, timeout, profile, as_json)
+            return
         for _ in range(repeat):
             start = time.perf_counter()
             outputs = session.run(feeds, timeout=timeout)
             times.append(1e3 * (time.perf_counter() - start))
         steps = session.profile(feeds, timeout) if profile else []
         memory = session.memory
-    if target:
-        target.write(_npz(outputs))
+    facts = _facts(feeds, outputs, min(times), float(np.median(times)), repeat, memory, steps if profile else None)
+    _finish(facts, outputs, chosen, target, steps, as_json)
+
+
+def _run_there(where: Where, file: str, feeds: dict[str, np.ndarray], chosen: dict[str, tuple[int, ...]],
+               target: OutputFile | None, threads: int | None, repeat: int, timeout: float | None, profile: bool,
+               as_json: bool) -> None:
+    from ..lab.commands import run, words
+
+    there, device = run(where, file, feeds, threads, repeat, timeout, profile)
+    times, steps = there.facts["times"], [] if device.emulated else there.steps
+    best, median = (None, None) if device.emulated else (times["best"], times["median"])
+    facts = _facts(feeds, there.outputs, best, median, repeat, there.facts["memory"], steps if profile else None)
+    facts["device"] = asdict(device)
+    if not as_json:
+        say(words(device))
+    _finish(facts, there.outputs, chosen, target, steps, as_json)
+
+
+def _facts(feeds: dict[str, np.ndarray], outputs: dict[str, np.ndarray], best: float | None, median: float | None,
+           repeat: int, memory: int, steps: list[Step] | None) -> dict[str, Any]:
+    """What is printed. best, median: in ms, None where a time would say nothing."""
     facts: dict[str, Any] = {
         "inputs": {n: [str(a.dtype), list(a.shape)] for n, a in feeds.items()},
         "outputs": {n: _summary(a) for n, a in outputs.items()},
-        "runs": repeat, "best_ms": min(times), "median_ms": float(np.median(times)), "memory": memory,
+        "runs": repeat, "best_ms": best, "median_ms": median, "memory": memory,
     }
-    if profile:
+    if steps is not None:
         facts["steps"] = [{"node": s.node, "op": s.op, "device": s.device, "kernel": s.kernel, "ns": s.ns,
                            "reason": s.reason} for s in steps]
+    return facts
+
+
+def _finish(facts: dict[str, Any], outputs: dict[str, np.ndarray], chosen: dict[str, tuple[int, ...]],
+            target: OutputFile | None, steps: list[Step], as_json: bool) -> None:
+    if target:
+        target.write(_npz(outputs))
     if as_json:
         print_json(facts)
         return
@@ -71,9 +107,10 @@ def _run(file: str, files: tuple[str, ...], shapes: dict[str, tuple[int, ...]], 
     print_table("", ["output", "dtype", "shape", ">min", ">mean", ">max"],
                 [[n, s["dtype"], human_shape(s["shape"]), *(_number(s[k]) for k in ("min", "mean", "max"))]
                  for n, s in facts["outputs"].items()])
-    runs = "1 run" if repeat == 1 else f"{repeat} runs"
-    say(f"{runs}, best {min(times):.3f} ms, median {facts['median_ms']:.3f} ms, memory {human_bytes(memory)}")
-    if profile:
+    runs = "1 run" if facts["runs"] == 1 else f"{facts['runs']} runs"
+    times = "" if facts["best_ms"] is None else f", best {facts['best_ms']:.3f} ms, median {facts['median_ms']:.3f} ms"
+    say(f"{runs}{times}, memory {human_bytes(facts['memory'])}")
+    if steps:
         _print_profile(steps)
 
 
