@@ -54,6 +54,8 @@ def words(facts: Facts) -> str:
 def run(where: Where, model: str | bytes, feeds: Arrays, threads: int | None, repeat: int, timeout: float | None,
         profile: bool) -> tuple[There, Facts]:
     """Runs a model there, as `lite-opt run` does."""
+    if profile and where.device.startswith("qemu:"):
+        raise click.UsageError("--profile: qemu's times say nothing; lite-opt bench counts instructions instead")
     with opened(where, read_model(model)) as session:
         return session.run(feeds, threads, repeat, timeout, profile), session.facts
 

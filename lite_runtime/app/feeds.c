@@ -114,8 +114,9 @@ static int random_input(struct feeds *f, lr_session *s, const lr_tensor_info *in
     t.dims[i] = info->dims[i];
     if (t.dims[i] < 0)
       return fail(
-          "input '%s': its size %d is open; give --shape %s=1,3,64,64 with sizes of yours, or --input",
-          info->name, (int)i, info->name);
+          "input '%s': the model leaves size %d of its %d open; give all with --shape NAME=1,3,64,64, or "
+          "--input",
+          info->name, (int)i + 1, (int)info->rank);
     if (t.dims[i] && bytes > (uint64_t)SIZE_MAX / 2 / (uint64_t)t.dims[i])
       return fail("input '%s': is too large", info->name);
     bytes *= (uint64_t)t.dims[i];
