@@ -64,8 +64,9 @@ class Adb(Remote):
             raise ConvertError(f"{self.name}: adb says '{last_line(result.stderr)}'; is the phone still attached?")
         return result
 
-    def send(self, path: Path, to: str, timeout: float) -> None:
+    def send(self, path: Path, to: str, then: str, timeout: float) -> Result:
         self._copy(["push", str(path), to], timeout)
+        return self.shell(then, SHORT)
 
     def fetch(self, path: str, to: Path, timeout: float) -> None:
         self._copy(["pull", path, str(to)], timeout)

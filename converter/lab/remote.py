@@ -32,8 +32,8 @@ class Remote(Device):
         """Runs a command in the device's shell."""
 
     @abstractmethod
-    def send(self, path: Path, to: str, timeout: float) -> None:
-        """Copies a file there, which may arrive incomplete."""
+    def send(self, path: Path, to: str, then: str, timeout: float) -> Result:
+        """Copies a file there, which may arrive incomplete, and then runs a command."""
 
     @abstractmethod
     def fetch(self, path: str, to: Path, timeout: float) -> None:
@@ -54,11 +54,13 @@ class Remote(Device):
     def _path(self, name: str) -> str:
         return shlex.quote(f"{self.folder}/{name}")
 
-    def _identity(self, name: str) -> tuple[int, str]:
-        """Size and MD5 of a file there; MD5, since every shell of a phone, a board or a Mac has it, and it is chance
-        alone that damages files here."""
+    def _identify(self, name: str) -> str:
+        """The command that prints size and MD5 of a file there; MD5, since every shell of a phone, a board or a Mac has
+        it, and it is chance alone that damages files here."""
         p = self._path(name)
-        result = self.shell(f"wc -c < {p} && {{ md5sum {p} 2>/dev/null || md5 -q {p}; }}", SHORT)
+        return f"wc -c < {p} && {{ md5sum {p} 2>/dev/null || md5 -q {p}; }}"
+
+    def _identity(self, name: str, result: Result) -> tuple[int, str]:
         found = re.fullmatch(r"\s*(\d+)\s+\\?([0-9a-f]{32})\b.*", result.stdout, re.DOTALL)
         if result.code or not found:
             raise ConvertError(f"{self.name}: {name} cannot be verified there: "
@@ -72,13 +74,12 @@ class Remote(Device):
                                f"{path.stat().st_size} here); is the device's storage full?")
 
     def push(self, path: Path, name: str, executable: bool = False) -> None:
-        self.send(path, f"{self.folder}/{name}", SHORT + path.stat().st_size / SLOWEST)
-        self._verify(name, path, self._identity(name))
-        if executable:
-            self.shell(f"chmod 700 {self._path(name)}", SHORT)
+        then = f"chmod {700 if executable else 600} {self._path(name)} && {self._identify(name)}"
+        result = self.send(path, f"{self.folder}/{name}", then, SHORT + path.stat().st_size / SLOWEST)
+        self._verify(name, path, self._identity(name, result))
 
     def pull(self, name: str, path: Path) -> None:
-        there = self._identity(name)
+        there = self._identity(name, self.shell(self._identify(name), SHORT))
         self.fetch(f"{self.folder}/{name}", path, SHORT + there[0] / SLOWEST)
         self._verify(name, path, there)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ... import Step
+from ... import Step, TensorInfo
+from ..dtypes import DTYPES
 from ..errors import ConvertError
 from .device import Device, Result, last_line
 from .program import program
@@ -79,8 +80,7 @@ class LabSession:
         text = self._checked(result)
         try:
             facts = json.loads(text)
-            steps = [Step(s["index"], s["node"], s["op"], s["device"], s["kernel"], s["reason"], s["ns"], ())
-                     for s in facts.get("steps", [])]
+            steps = [_step(s) for s in facts.get("steps", [])]
         except (ValueError, KeyError, TypeError) as e:
             raise ConvertError(f"{self.device.name}: {PROGRAM} printed no document that this version reads; is "
                                "--program older?") from e
@@ -100,6 +100,15 @@ class LabSession:
             said = last_line(result.stderr)
             raise ConvertError(f"{self.device.name}: {said.removeprefix(PROGRAM + ': ') or f'exit code {result.code}'}")
         raise ConvertError(f"{self.device.name}: {PROGRAM} was ended by {_signal(-result.code)}")
+
+
+def _step(s: dict[str, Any]) -> Step:
+    def info(t: dict[str, Any]) -> TensorInfo:
+        # as Session.steps says it of types that numpy does not have
+        return TensorInfo(t["name"], np.dtype(DTYPES[t["dtype"]].numpy or "V1"), tuple(t["shape"]))
+
+    return Step(s["index"], s["node"], s["op"], s["device"], s["kernel"], s["reason"], s["ns"],
+                tuple(info(t) for t in s["outputs"]))
 
 
 def _signal(number: int) -> str:

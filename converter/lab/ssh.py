@@ -56,11 +56,12 @@ class Ssh(Remote):
                                f"typing: {by_hand}")
         return result
 
-    def send(self, path: Path, to: str, timeout: float) -> None:
-        with path.open("rb") as f:
-            result = self.shell(f"cat > {shlex.quote(to)}", timeout, stdin=f)
+    def send(self, path: Path, to: str, then: str, timeout: float) -> Result:
+        with path.open("rb") as f:  # in one connection
+            result = self.shell(f"cat > {shlex.quote(to)} && {then}", timeout, stdin=f)
         if result.code:
             raise ConvertError(f"{self.name}: {to} cannot be written: {last_line(result.stderr)}")
+        return result
 
     def fetch(self, path: str, to: Path, timeout: float) -> None:
         with to.open("wb") as f:

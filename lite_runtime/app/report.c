@@ -41,16 +41,21 @@ static void field(const char *before, const char *key, const char *value) {
   print_string(value);
 }
 
+static void print_tensor(const char *before, const char *name, const lr_tensor *t) {
+  printf("%s", before);
+  field("{", "name", name);
+  field(", ", "dtype", dtype_of(t->dtype)->name);
+  printf(", \"shape\": [");
+  for (int32_t d = 0; d < t->rank; d++) printf("%s%lld", d ? ", " : "", (long long)t->dims[d]);
+  printf("]}");
+}
+
 static void print_tensors(lr_session *s, const lr_model *m, lr_role role) {
   for (int32_t i = 0; i < lr_model_count(m, role); i++) {
     lr_tensor_info info;
     lr_tensor t;
     if (lr_model_info(m, role, i, &info, NULL) || lr_session_tensor(s, role, i, &t, NULL)) continue;
-    field(i ? ", {" : "{", "name", info.name);
-    field(", ", "dtype", dtype_of(t.dtype)->name);
-    printf(", \"shape\": [");
-    for (int32_t d = 0; d < t.rank; d++) printf("%s%lld", d ? ", " : "", (long long)t.dims[d]);
-    printf("]}");
+    print_tensor(i ? ", " : "", info.name, &t);
   }
 }
 
@@ -65,7 +70,10 @@ static void print_steps(lr_session *s, struct measured *m) {
     field(", ", "device", step.device);
     field(", ", "kernel", step.kernel);
     field(", ", "reason", step.reason);
-    printf(", \"ns\": %.0f}", 1e6 * percentile(&m->steps[i], 0.5));
+    printf(", \"ns\": %.0f, \"outputs\": [", 1e6 * percentile(&m->steps[i], 0.5));
+    for (int32_t k = 0; k < step.n_outputs; k++)
+      print_tensor(k ? ", " : "", step.output_names[k], &step.outputs[k]);
+    printf("]}");
   }
   printf("]");
 }

@@ -165,7 +165,7 @@ def test_errors_of_the_program(cnn, device, program):
         session.run({"x": X.astype(np.float64)})
     with pytest.raises(ConvertError, match=r"x.*\[1 4 16 20\]"):
         session.run({"x": np.zeros((1, 4, 16, 20), np.float32)})
-    with pytest.raises(ConvertError, match="not a model|damaged|too short|no .lrm"):
+    with pytest.raises(ConvertError, match="not a .lrm model"):
         LabSession(device, b"nothing", program("linux-arm64")).run({"x": X})
 
 
