@@ -114,7 +114,8 @@ def damaged(path: Path) -> None:
 
 @pytest.mark.parametrize("name, says", [
     ("short", "is damaged, its size is not what its header says"), ("long", "is damaged"),
-    ("head", "is not an .npy file"), ("huge", "is not an .npy file"), ("minus", "is not an .npy file"), ("big", "of little-endian numbers in C order"),
+    ("head", "is not an .npy file"), ("huge", "is not an .npy file"), ("minus", "is not an .npy file"),
+    ("big", "of little-endian numbers in C order"),
     ("fortran", "of little-endian numbers in C order"), ("double", "input 'x': is f32, double.npy holds f64"),
     ("missing", "missing.npy: cannot be opened"),
 ])
