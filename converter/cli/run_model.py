@@ -4,7 +4,6 @@ from __future__ import annotations
 import io
 import time
 import zipfile
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -54,63 +53,43 @@ def _run(file: str, files: tuple[str, ...], shapes: dict[str, tuple[int, ...]], 
         feeds, chosen = gather_feeds(session, files, shapes, seed)
         times = []
         outputs: dict[str, np.ndarray] = {}
-        if where:
-            _run_there(where, file, feeds, chosen, target, threads, repeat, timeout, profile, as_json)
-            return
-        for _ in range(repeat):
+        for _ in range(0 if where else repeat):
             start = time.perf_counter()
             outputs = session.run(feeds, timeout=timeout)
             times.append(1e3 * (time.perf_counter() - start))
-        steps = session.profile(feeds, timeout) if profile else []
+        steps = session.profile(feeds, timeout) if profile and not where else []
         memory = session.memory
-    facts = _facts(feeds, outputs, min(times), float(np.median(times)), repeat, memory, steps if profile else None)
-    _finish(facts, outputs, chosen, target, steps, as_json)
+    if where:
+        from ..lab.commands import run
 
-
-def _run_there(where: Where, file: str, feeds: dict[str, np.ndarray], chosen: dict[str, tuple[int, ...]],
-               target: OutputFile | None, threads: int | None, repeat: int, timeout: float | None, profile: bool,
-               as_json: bool) -> None:
-    from ..lab.commands import run, words
-
-    there, device = run(where, file, feeds, threads, repeat, timeout, profile)
-    times, steps = there.facts["times"], [] if device.emulated else there.steps
-    best, median = (None, None) if device.emulated else (times["best"], times["median"])
-    facts = _facts(feeds, there.outputs, best, median, repeat, there.facts["memory"], steps if profile else None)
-    facts["device"] = asdict(device)
-    if not as_json:
-        say(words(device))
-    _finish(facts, there.outputs, chosen, target, steps, as_json)
-
-
-def _facts(feeds: dict[str, np.ndarray], outputs: dict[str, np.ndarray], best: float | None, median: float | None,
-           repeat: int, memory: int, steps: list[Step] | None) -> dict[str, Any]:
-    """What is printed. best, median: in ms, None where a time would say nothing."""
+        there = run(where, file, feeds, threads, repeat, timeout, profile)
+        outputs, times, steps, memory = there.outputs, there.times, there.steps, there.memory
+    if target:
+        target.write(_npz(outputs))
     facts: dict[str, Any] = {
         "inputs": {n: [str(a.dtype), list(a.shape)] for n, a in feeds.items()},
         "outputs": {n: _summary(a) for n, a in outputs.items()},
-        "runs": repeat, "best_ms": best, "median_ms": median, "memory": memory,
+        "runs": repeat, "best_ms": min(times, default=None),
+        "median_ms": float(np.median(times)) if times else None, "memory": memory,
     }
-    if steps is not None:
+    if profile:
         facts["steps"] = [{"node": s.node, "op": s.op, "device": s.device, "kernel": s.kernel, "ns": s.ns,
                            "reason": s.reason} for s in steps]
-    return facts
-
-
-def _finish(facts: dict[str, Any], outputs: dict[str, np.ndarray], chosen: dict[str, tuple[int, ...]],
-            target: OutputFile | None, steps: list[Step], as_json: bool) -> None:
-    if target:
-        target.write(_npz(outputs))
+    if where:
+        facts["device"] = there.device.as_dict()
     if as_json:
         print_json(facts)
         return
+    if where:
+        say(there.device.sentence())
     say_sizes(chosen)
     print_table("", ["output", "dtype", "shape", ">min", ">mean", ">max"],
                 [[n, s["dtype"], human_shape(s["shape"]), *(_number(s[k]) for k in ("min", "mean", "max"))]
                  for n, s in facts["outputs"].items()])
-    runs = "1 run" if facts["runs"] == 1 else f"{facts['runs']} runs"
-    times = "" if facts["best_ms"] is None else f", best {facts['best_ms']:.3f} ms, median {facts['median_ms']:.3f} ms"
-    say(f"{runs}{times}, memory {human_bytes(facts['memory'])}")
-    if steps:
+    runs = "1 run" if repeat == 1 else f"{repeat} runs"
+    speed = f", best {min(times):.3f} ms, median {facts['median_ms']:.3f} ms" if times else ""
+    say(f"{runs}{speed}, memory {human_bytes(memory)}")
+    if profile:
         _print_profile(steps)
 
 

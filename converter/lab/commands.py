@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -14,7 +13,7 @@ from ...timing import Times
 from ..cli.output import human_shape, print_json, print_table, progress, say
 from ..errors import ConvertError
 from ..measure import Result, cosine, judge
-from .device import Facts, open_device
+from .device import open_device
 from .options import Where
 from .session import LabSession, There
 
@@ -45,19 +44,13 @@ def read_model(model: str | bytes) -> bytes:
         raise ConvertError(f"{model}: {(e.strerror or 'cannot be read').lower()}") from e
 
 
-def words(facts: Facts) -> str:
-    """One line about a device."""
-    features = ", ".join(facts.features) or "no instruction sets of its own"
-    return f"{facts.device}: {facts.cpu or facts.target} ({features}), {facts.os or 'unknown system'}"
-
-
 def run(where: Where, model: str | bytes, feeds: Arrays, threads: int | None, repeat: int, timeout: float | None,
-        profile: bool) -> tuple[There, Facts]:
+        profile: bool) -> There:
     """Runs a model there, as `lite-opt run` does."""
     if profile and where.device.startswith("qemu:"):
         raise click.UsageError("--profile: qemu's times say nothing; lite-opt bench counts instructions instead")
     with opened(where, read_model(model)) as session:
-        return session.run(feeds, threads, repeat, timeout, profile), session.facts
+        return session.run(feeds, threads, repeat, timeout, profile)
 
 
 # ---- bench ----
@@ -67,25 +60,26 @@ def bench(where: Where, model: str, data: bytes | None, feeds: Arrays, threads: 
     if data is None:
         data = read_model(model)
     with opened(where, data) as session:
-        there, facts = session.bench(feeds, threads, seconds), session.facts
+        there = session.bench(feeds, threads, seconds)
+    facts = there.device
     inputs = {n: [str(a.dtype), list(a.shape)] for n, a in feeds.items()}
     if facts.emulated:
         per_run, per_step = instructions(there)
         if as_json:
             steps = [{"index": s.index, "node": s.node, "op": s.op, "kernel": s.kernel, "instructions": n}
                      for s, n in zip(there.steps, per_step, strict=True)]
-            print_json({"model": model, "inputs": inputs, "device": asdict(facts), "threads": 1,
+            print_json({"model": model, "inputs": inputs, "device": facts.as_dict(), "threads": 1,
                         "memory": there.facts["memory"], "instructions": per_run, "steps": steps})
         else:
-            say(words(facts))
+            say(facts.sentence())
             _print_counts(there.steps, per_run, per_step, top)
         return
     result = _benchmark(data, there)
     if as_json:
-        print_json({"model": model, "inputs": inputs, "device": asdict(facts), **result.as_dict(),
+        print_json({"model": model, "inputs": inputs, "device": facts.as_dict(), **result.as_dict(),
                     "peak_memory": there.facts["peak_memory"]})
     else:
-        say(words(facts))
+        say(facts.sentence())
         show(result)
 
 
@@ -156,15 +150,16 @@ def compare(where: Where, model: str, file: str | None, conversion: dict[str, An
             feeds, expected, precision, against = _reference(model, session, data, conversion, found if given else None,
                                                              shapes, seed, timeout)
     with opened(where, data) as there:
-        got, facts = there.run(feeds, timeout=timeout).outputs, there.facts
+        got = there.run(feeds, timeout=timeout).outputs
+        facts = there.facts
     rows = [_row(n, expected[n], got[n], precision) for n in got if n in expected]
     if not rows:
         raise ConvertError("compare: no output of the file has the name of one of the model's; is it of that model?")
     wrong = [r for r in rows if not r["ok"]]
     if as_json:
-        print_json({"device": asdict(facts), "against": against, "outputs": rows, "ok": not wrong})
+        print_json({"device": facts.as_dict(), "against": against, "outputs": rows, "ok": not wrong})
         return bool(wrong)
-    say(words(facts))
+    say(facts.sentence())
     print_table(f"against {against}", ["output", "dtype", "shape", ">max difference", ">cosine", "bits", "measure",
                                        ">value", ">limit"],
                 [[r["name"], r["dtype"], human_shape(r["shape"]), _number(r["max_difference"]), f"{r['cosine']:.6f}",

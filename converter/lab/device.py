@@ -8,9 +8,9 @@ import subprocess
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ..errors import ConvertError
 from ..toolchain.targets import Target
@@ -34,6 +34,15 @@ class Facts:
     """Whether times say nothing about any CPU."""
     features: tuple[str, ...] = ()
     """The instruction sets that the runtime finds there."""
+
+    def sentence(self) -> str:
+        """One line for people."""
+        features = ", ".join(self.features) or "no instruction sets of its own"
+        return f"{self.device}: {self.cpu or self.target} ({features}), {self.os or 'unknown system'}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)

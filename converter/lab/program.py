@@ -14,11 +14,11 @@ from pathlib import Path
 
 from ..errors import ConvertError
 from ..toolchain.compilers import cross_file, look, need
-from ..toolchain.targets import Target
+from ..toolchain.targets import TARGETS, Target
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = Path(__file__).with_name("count_marks.c")
-# static programs run with any C library, on Android too
+# static programs run with any C library
 STATIC = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl", "arm": "arm-linux-musleabihf",
           "riscv64": "riscv64-linux-musl"}
 
@@ -46,12 +46,12 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _compiler(target: Target) -> tuple[Target, str]:
-    """What builds a program for this CPU, a static one where it is for Linux or Android."""
-    if target.system not in ("linux", "android"):
+    """What builds a program for this CPU, a static one where it is for Linux."""
+    if target.system != "linux":
         return target, need(target, "zig").name
     if target.gcc and look(target, "gcc").version:
         return target, "gcc"
-    static = replace(target, system="linux", triple=STATIC[target.cpu])
+    static = replace(target, triple=STATIC[target.cpu])
     return static, need(static, "zig").name
 
 
@@ -68,6 +68,8 @@ def app(target: Target, models: list[Path]) -> Path:
     for tool in ("meson", "ninja"):
         if not shutil.which(tool):
             raise ConvertError(f"lite_run: {tool}, which builds it, is not here; run: pip install meson ninja")
+    if target.system == "android":  # whose kernel runs the static programs of Linux
+        target = next(t for t in TARGETS.values() if t.system == "linux" and t.cpu == target.cpu)
     own = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
     folder = cache(f"lite_run-{target.name}-{own}")
     with _locked(folder):
@@ -86,7 +88,9 @@ def _build(target: Target, folder: Path) -> Path:
         def call(*words: str | Path) -> None:
             r = subprocess.run(words, stdout=f, stderr=f, stdin=subprocess.DEVNULL)
             if r.returncode:
-                raise ConvertError(f"lite_run for {target.name} cannot be built; see {log}")
+                lines = log.read_text(errors="replace").splitlines()
+                wrong = next((line for line in lines if "error" in line.lower()), "no error is named")
+                raise ConvertError(f"lite_run for {target.name} cannot be built: {wrong.strip()[:300]}; see {log}")
 
         if not (build / "build.ninja").exists():
             call("meson", "setup", build, ROOT, "--cross-file", cross, "-Dpython=false", "-Dapp=true")

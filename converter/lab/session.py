@@ -14,7 +14,7 @@ import numpy as np
 from ... import Step, TensorInfo
 from ..dtypes import DTYPES
 from ..errors import ConvertError
-from .device import Device, Result, last_line
+from .device import Device, Facts, Result, last_line
 from .program import program
 
 LIMIT = 1800.0  # seconds for all runs of one command, unless --timeout says more
@@ -33,6 +33,18 @@ class There:
     """Its JSON document."""
     counts: list[int]
     """Instructions executed at each marker; empty when they were not counted."""
+    device: Facts
+    """Where that was."""
+
+    @property
+    def times(self) -> list[float]:
+        """Of each run in ms; none under an emulator, whose times say nothing."""
+        return [] if self.device.emulated else self.facts.get("all_ms", [])
+
+    @property
+    def memory(self) -> int:
+        """Of the session there, in bytes."""
+        return self.facts["memory"]
 
 
 class LabSession:
@@ -84,7 +96,7 @@ class LabSession:
         except (ValueError, KeyError, TypeError) as e:
             raise ConvertError(f"{self.device.name}: {PROGRAM} printed no document that this version reads; is "
                                "--program older?") from e
-        return There({}, steps, facts, counts)
+        return There({}, steps, facts, counts, self.facts)
 
     def _output(self, k: int) -> np.ndarray:
         name = f"output.{k}.npy"

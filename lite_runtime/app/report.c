@@ -98,8 +98,14 @@ void report_json(lr_session *s, const lr_model *model, const struct options *o, 
   print_tensors(s, model, LR_INPUT);
   printf("],\n \"outputs\": [");
   print_tensors(s, model, LR_OUTPUT);
+  printf("]");
+  if (!o->bench) { /* few, so that all are told, in their order */
+    printf(",\n \"all_ms\": [");
+    for (int32_t i = 0; i < m->runs.n; i++) printf("%s%.6f", i ? ", " : "", 1e-6 * (double)m->runs.ns[i]);
+    printf("]");
+  }
   sort(&m->runs);
-  printf("],\n \"times\": {\"runs\": %d, \"best\": %.6f, \"p10\": %.6f, \"median\": %.6f, \"p90\": %.6f}",
+  printf(",\n \"times\": {\"runs\": %d, \"best\": %.6f, \"p10\": %.6f, \"median\": %.6f, \"p90\": %.6f}",
          (int)m->runs.n, percentile(&m->runs, 0), percentile(&m->runs, 0.1), percentile(&m->runs, 0.5),
          percentile(&m->runs, 0.9));
   if (m->steps) print_steps(s, m);
