@@ -9,12 +9,12 @@ on inputs that differ by one rounding, is printed beside it, and the model is ev
 right is also what is from that no further than four times as far as onnxruntime is.
 
 usage: check_models.py FOLDER [NAME ...] [--cpu LEVEL ...] [--once]
-                       [--shapes FILE] [--program "qemu-aarch64 -L /usr/aarch64-linux-gnu build/arm64/.../run_model"]
+                       [--shapes FILE] [--program "qemu-aarch64 -L /usr/aarch64-linux-gnu build/arm64/.../lite_run"]
 
 --cpu: only these levels (plain, avx2, avx512, neon, neon32, ...; highest: all that the CPU has).
 --once: at the first size only.
 --shapes: JSON {model: {input: [size, ...]}}, the first sizes of models whose inputs are open; others are looked for.
---program: run the models with this command (the C program tests/models/run_model.c) instead of the Python binding.
+--program: run the models with this command (lite_run, lite_runtime/app) instead of the Python binding.
 """
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def run_here(data: bytes, rounds: list[list[Arrays]], mask: int) -> Iterator[lis
 
 
 def run_program(program: str, data: bytes, rounds: list[list[Arrays]], mask: int) -> Iterator[list[Arrays]]:
-    """The same by run_model, in one process, on inputs and outputs in files. RuntimeError when it fails."""
+    """The same by lite_run, in one process, on inputs and outputs in files. RuntimeError when it fails."""
     with lite_runtime.Session(data) as session:
-        names, dtypes = [i.name for i in session.inputs], [o.dtype for o in session.outputs]
+        names = [i.name for i in session.inputs]
         outputs = [o.name for o in session.outputs]
     with tempfile.TemporaryDirectory() as d:
         model, script, lines = Path(d, "m.lrm"), Path(d, "script"), []
@@ -81,20 +81,17 @@ def run_program(program: str, data: bytes, rounds: list[list[Arrays]], mask: int
             lines.append("reset")
             for c, call in enumerate(calls):
                 for k, name in enumerate(names):
-                    file = Path(d, f"in.{r}.{c}.{k}")
-                    call[name].tofile(file)
-                    lines.append(f"input {k} {file} " + " ".join(map(str, call[name].shape)))
+                    file = Path(d, f"in.{r}.{c}.{k}.npy")
+                    np.save(file, np.ascontiguousarray(call[name]).reshape(call[name].shape))
+                    lines.append(f"input {k} {file}")
                 lines.append(f"run {d}/out.{r}.{c}")
         script.write_text("\n".join(lines) + "\n")
-        p = subprocess.run([*shlex.split(program), model, script, "1", str(mask)], capture_output=True, text=True)
+        words = [*shlex.split(program), model, "--script", script, "--threads", "1", "--cpu-mask", str(mask)]
+        p = subprocess.run(words, capture_output=True, text=True)
         if p.returncode:
             raise RuntimeError(f"{(p.stderr.strip() or 'failed').splitlines()[-1]} (exit code {p.returncode})")
-        got: dict[tuple[str, str], np.ndarray] = {}
-        for line in p.stdout.splitlines():
-            prefix, k, _, *dims = line.split()
-            got[prefix, k] = np.fromfile(f"{prefix}.{k}", dtypes[int(k)]).reshape([int(n) for n in dims])
         for r, calls in enumerate(rounds):
-            yield [{n: got[f"{d}/out.{r}.{c}", str(k)] for k, n in enumerate(outputs)} for c in range(len(calls))]
+            yield [{n: np.load(f"{d}/out.{r}.{c}.{k}.npy") for k, n in enumerate(outputs)} for c in range(len(calls))]
 
 
 def ort_session(path: Path, optimise: bool) -> onnxruntime.InferenceSession:

@@ -427,7 +427,7 @@ def corpus(t: Run) -> str:
 
 def corpus_arm64(t: Run) -> str:
     words = guests.real_models(t, "arm64")
-    program = [*guests.GUESTS["arm64"].runner, str(next((BUILD / "arm64").rglob("run_model")))]
+    program = [*guests.GUESTS["arm64"].runner, str(next((BUILD / "arm64").rglob("lite_run")))]
     t.sh(PY, "-m", "pytest", "-p", "no:cacheprovider", "tests/ops/test_winograd.py", LR_PROGRAM=shlex.join(program))
     return words
 

@@ -67,7 +67,7 @@ def build(t: Run, name: str) -> Path:
 
 def check_cpu(t: Run, command: list[str], folder: Path, expected: str) -> None:
     """Does the library find what the CPU has?"""
-    out = t.sh(*command, next(folder.rglob("run_model")), "--cpu", show=False)
+    out = t.sh(*command, next(folder.rglob("lite_run")), "--cpu", show=False)
     found = " ".join(line.split()[0] for line in out.splitlines())
     if found != expected:
         t.fail(f"on {shlex.join(command)} the library finds '{found}', not '{expected}'")
@@ -100,7 +100,7 @@ def real_models(t: Run, name: str) -> str:
     """Models that were converted here, once: the same files there, against onnxruntime, at most 1e-4 apart. Where an
     emulator takes long, with all that its CPU has and at one size, unless with --full."""
     g, folder = GUESTS[name], build(t, name)
-    program = shlex.join([*g.runner, str(next(folder.rglob("run_model")))])
+    program = shlex.join([*g.runner, str(next(folder.rglob("lite_run")))])
     t.sh(sys.executable, "tools/models.py", "--only", *g.models)
     less = [] if g.all_tests or t.full else ["--cpu", "highest", "--once"]
     words = ["tools/check_models.py", ROOT / "build" / "models", *g.models, "--program", program, *less]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs real models by two builds of tests/models/run_model.c and compares their outputs bit for bit.
+"""Runs real models by two builds of lite_run (lite_runtime/app) and compares their outputs bit for bit.
 
 usage: same_bits.py FOLDER NAME ... --programs PROGRAM PROGRAM     models are FOLDER/NAME.onnx (tools/models.py)
 

@@ -34,6 +34,8 @@ PROGRAMS = {
     "aarch64-linux-gnu-gcc": ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
     "arm-linux-gnueabihf-gcc": ["gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"],
     "riscv64-linux-gnu-gcc": ["gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross"],
+    "ssh": ["openssh-client"],
+    "sshd": ["openssh-server"],
 }
 # apart, because apt installs all or none, and Ubuntu has it as a snap only
 BROWSER = {"chromium": ["chromium"]}
@@ -41,7 +43,8 @@ BROWSER = {"chromium": ["chromium"]}
 
 def is_there(program: str) -> bool:
     if program != "libFuzzer":
-        return shutil.which(program) is not None
+        # sshd is where a user's PATH may not lead
+        return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin") is not None
     return environment.clang_has_fuzzer()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import Benchmark, Session, StepTime, benchmark
 from ..errors import ConvertError
+from ..lab.options import Where, on_device
 from .inputs import gather_feeds, say_sizes
 from .models import convert_in_memory, is_lrm, refuse_conversion
 from .options import Given, ModelFile, common, conversion, inputs
@@ -20,6 +21,7 @@ Examples:
   lite-opt bench model.lrm --threads 1
   lite-opt bench model.onnx --shape x=1,3,640,640 --vs onnxruntime
   lite-opt bench model.lrm --source model.onnx --vs onnxruntime --seconds 10
+  lite-opt bench model.lrm --device ssh:pi@raspberry      (docs/lab.md)
   lite-opt bench model.lrm --json | jq .times.median
 """
 
@@ -52,13 +54,16 @@ JSON = {
 @click.option("--source", type=click.Path(), metavar="FILE.onnx", help="The source of MODEL.lrm, for --vs.")
 @click.option("--top", type=click.IntRange(0), metavar="N", default=20, show_default=True,
               help="List that many steps, the slowest first; 0: all, in their order.")
+@on_device
 @common
 def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str], given: Given,
-            threads: int | None, seconds: float, vs: str | None, source: str | None, top: int, as_json: bool) -> None:
+            threads: int | None, seconds: float, vs: str | None, source: str | None, top: int, where: Where | None,
+            as_json: bool) -> None:
     """Measure how long a run of MODEL (an .lrm file, or an ONNX model that is converted in memory) takes, and where.
 
     A step's % of peak says how many f32 multiply-adds it does of those that the machine can do, measured in the same
-    process. Ratios are those of alternate runs, so that other work on the machine disturbs both sides alike.
+    process. Ratios are those of alternate runs, so that other work on the machine disturbs both sides alike. With
+    --device it is measured there, without the peak; under qemu instructions are counted instead of times.
     """
     lrm = is_lrm(model)
     onnx_file = source or (None if lrm else model)
@@ -68,14 +73,24 @@ def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[
         raise click.UsageError("--vs needs the ONNX model; give it instead of the .lrm file, or with --source")
     if not onnx_file:
         refuse_conversion(f"{model} is", set_, state, dims)
+    if where and (vs or source):
+        raise click.UsageError("--vs is not for --device: onnxruntime is not there")
     with progress() as tell:
         data = None if lrm else convert_in_memory(model, set_, state, dims, tell)
         with Session(data if data is not None else model, threads) as session:
             found = gather_feeds(session, given)
             feeds = found.arrays
             against = _peer(onnx_file, session, set_, state, dims, feeds, threads) if vs and onnx_file else None
-        tell.still(f"measuring for about {seconds * (2 if vs else 1) * 1.4:.3g} s")
-        result = benchmark(data if data is not None else model, feeds, threads, seconds=seconds, against=against)
+        if not where:
+            tell.still(f"measuring for about {seconds * (2 if vs else 1) * 1.4:.3g} s")
+            result = benchmark(data if data is not None else model, feeds, threads, seconds=seconds, against=against)
+    if where:
+        from ..lab.commands import bench
+
+        if not as_json:
+            say_sizes(found.chosen)
+        bench(where, model, data, feeds, threads, seconds, top, as_json, lambda r: _print(r, None, top))
+        return
     if as_json:
         shown = {n: [str(a.dtype), list(a.shape)] for n, a in feeds.items()}
         print_json({"model": model, "inputs": shown, **result.as_dict(), "vs": vs})

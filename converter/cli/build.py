@@ -55,7 +55,7 @@ def command(models: tuple[str, ...], name: str, out: Path | None, toolchain: str
 
     with progress() as show:
         built = build([Path(m) for m in models], find(name), out or Path(f"lite_runtime-{name}"), toolchain=toolchain,
-                      image=image, embed=embed, app=app, say=show)
+                      image=image, embed=embed, with_app=app, say=show)
     if as_json:
         print_json(built.as_dict() | {"folder": str(built.folder)})
         return

@@ -7,6 +7,7 @@ import click
 
 from ... import Session
 from ..errors import ConvertError
+from ..lab.options import Where, on_device
 from .inputs import gather_feeds
 from .options import Given, ModelFile, common, conversion, inputs
 from .output import human_shape, print_json, print_table, progress, say
@@ -16,6 +17,7 @@ EXAMPLES = """
 Examples:
   lite-opt compare model.onnx                      (converts in memory)
   lite-opt compare model.onnx model.lrm --input x=image.npy
+  lite-opt compare model.lrm --device qemu:cortex-a53      (outputs there and here; docs/lab.md)
   lite-opt compare silero.onnx --set sr=16000 --state stateN=state
 """
 JSON = {
@@ -32,17 +34,26 @@ JSON = {
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=600.0,
               show_default=True,
               help="Time that it may take.")
+@on_device
 @common
 def command(model: str, file: str | None, set_: dict[str, Any], state: dict[str, str],
-            dims: dict[str, int | str], given: Given, timeout: float, as_json: bool) -> int:
+            dims: dict[str, int | str], given: Given, timeout: float, where: Where | None, as_json: bool) -> int:
     """Compare every layer of FILE with the ONNX MODEL that it was converted from.
 
     Give --set, --state and --dim as for the conversion. Without FILE the model is converted in memory. Exit code 1 when
     a layer is outside of its limit.
+
+    With --device the outputs of FILE, computed there, are compared with those of MODEL here, which may be an .lrm file.
     """
     from ..api import convert
     from ..compare import compare_model
 
+    if where:
+        from ..lab.commands import compare
+
+        conversion_ = {"set": set_, "state": state, "dims": dims}
+        return compare(where, model, file, conversion_, lambda session: gather_feeds(session, given).arrays,
+                       bool(given.values), given.shapes, given.seed, timeout, as_json)
     with progress() as tell:
         if file is None:
             tell("converting")

@@ -4,17 +4,21 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
 from ... import Session, Step
+from ..lab.options import Where, on_device
 from .inputs import Feeds, gather_feeds, say_sizes
 from .models import convert_in_memory, is_lrm, refuse_conversion
 from .options import Given, ModelFile, common, conversion, inputs
 from .output import human_bytes, human_shape, print_json, print_table, progress, say
 from .outputs import ROWS, Saved, read_labels, summary, top_classes
+
+if TYPE_CHECKING:
+    from ..lab.device import Facts
 
 EXAMPLES = """
 \b
@@ -27,6 +31,7 @@ Examples:
   lite-opt run model.onnx --shape x=1,3,640,640 --repeat 10 --profile
   lite-opt run add.onnx --input a=1,2,3 --input b=[[4,5,6]]
   lite-opt run counter.onnx --state y=s --input x=ones --repeat 3
+  lite-opt run model.lrm --device qemu:cortex-a76           (docs/lab.md)
   lite-opt run model.lrm --json | jq .outputs.y.mean
 """
 JSON = {
@@ -40,8 +45,9 @@ JSON = {
            "value",
     "saved": "what --save wrote, or null",
     "runs": "their number",
-    "best_ms": "the fastest run",
-    "median_ms": "the median of all",
+    "best_ms": "the fastest run; null under qemu",
+    "median_ms": "the median of all; null under qemu",
+    "device": "with --device, what it is; else null",
     "memory": "bytes of the session for activations, scratch and state",
     "steps": "with --profile, of each step: node, op, device, kernel, ns, and the reason why a device did not take it",
 }
@@ -60,6 +66,10 @@ class Done:
     """With --profile."""
     memory: int
     """Of the session, in bytes."""
+    runs: int = 0
+    """Their number, where there are no times of them."""
+    device: Facts | None = None
+    """Where that was; None: here."""
 
 
 @click.command("run", epilog=EXAMPLES)
@@ -79,15 +89,17 @@ class Done:
               help="Time that a run may take; default: any.")
 @click.option("--profile", is_flag=True, help="Show the time of each step (of one more run).")
 @conversion
+@on_device
 @common
 def command(model: str, given: Given, top: int | None, labels: str | None, softmax: bool, output: str | None,
             threads: int | None, repeat: int, timeout: float | None, profile: bool, set_: dict[str, Any],
-            state: dict[str, str], dims: dict[str, int | str], as_json: bool) -> None:
+            state: dict[str, str], dims: dict[str, int | str], where: Where | None, as_json: bool) -> None:
     """Run MODEL (an .lrm file, or an ONNX model that is converted in memory, without the proof), and summarise the
     outputs.
 
     Inputs that are not given are random. A picture is resized to the input's size, which the model says or --shape;
-    without --scale, --mean and --std its values are 0 to 255. An input of type uint8 gets the picture's bytes.
+    without --scale, --mean and --std its values are 0 to 255. An input of type uint8 gets the picture's bytes. With
+    --device it runs there.
     """
     lrm = is_lrm(model)
     if lrm:
@@ -100,7 +112,9 @@ def command(model: str, given: Given, top: int | None, labels: str | None, softm
         with progress() as tell:
             data = model if lrm else convert_in_memory(model, set_, state, dims, tell)
             tell.still("running")
-            done = _run(data, given, threads, repeat, timeout, profile)
+            done = None if where else _run(data, given, threads, repeat, timeout, profile)
+        if done is None:
+            done = _run_there(where, data, given, threads, repeat, timeout, profile)
         best = top_classes(done.outputs, top or 5, softmax, names) if top or names else None
         if saved:
             saved.write(done.outputs)
@@ -124,12 +138,24 @@ def _run(model: str | bytes, given: Given, threads: int | None, repeat: int, tim
         return Done(feeds, outputs, times, steps, session.memory)
 
 
+def _run_there(where: Where, model: str | bytes, given: Given, threads: int | None, repeat: int,
+               timeout: float | None, profile: bool) -> Done:
+    from ..lab.commands import run
+
+    with Session(model, 1) as session:
+        feeds = gather_feeds(session, given)
+    there = run(where, model, feeds.arrays, threads, repeat, timeout, profile)
+    return Done(feeds, there.outputs, there.times, there.steps, there.memory, repeat, there.device)
+
+
 def _facts(model: str, given: Given, done: Done, best: dict[str, Any] | None, saved: str | None) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "model": model, "inputs": {n: [str(a.dtype), list(a.shape)] for n, a in done.feeds.arrays.items()},
         "random": done.feeds.random, "seed": given.seed,
-        "outputs": {n: summary(a) for n, a in done.outputs.items()}, "saved": saved, "runs": len(done.times),
-        "best_ms": min(done.times), "median_ms": float(np.median(done.times)), "memory": done.memory,
+        "outputs": {n: summary(a) for n, a in done.outputs.items()}, "saved": saved,
+        "runs": done.runs or len(done.times), "best_ms": min(done.times, default=None),
+        "median_ms": float(np.median(done.times)) if done.times else None, "memory": done.memory,
+        "device": done.device.as_dict() if done.device else None,
     }
     if best is not None:
         facts["top"] = best
@@ -152,9 +178,11 @@ def _print(given: Given, done: Done, best: dict[str, Any] | None, saved: str | N
         _print_top(name, lists, len(done.outputs))
     if saved is not None:
         say(f"saved {len(done.outputs)} output{'s' * (len(done.outputs) != 1)} to {saved}")
-    runs = "1 run" if len(done.times) == 1 else f"{len(done.times)} runs"
-    say(f"{runs}, best {min(done.times):.3f} ms, median {np.median(done.times):.3f} ms, memory "
-        f"{human_bytes(done.memory)}")
+    if done.device:
+        say(done.device.sentence())
+    n = done.runs or len(done.times)
+    speed = f", best {min(done.times):.3f} ms, median {np.median(done.times):.3f} ms" if done.times else ""
+    say(f"{'1 run' if n == 1 else f'{n} runs'}{speed}, memory {human_bytes(done.memory)}")
     if done.steps:
         _print_profile(done.steps)
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from ..errors import ConvertError
 from . import cache, elf, example, sizes, sources
 from .compilers import BUILD_EXTRA, cross_file, need, words
 from .needs import Needs, needs
-from .targets import Target
+from .targets import TARGETS, Target
 
-KEPT_BUILDS = 12
+STATIC = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl", "arm": "arm-linux-musleabihf",
+          "riscv64": "riscv64-linux-musl"}  # programs that run with any C library
+KEPT_BUILDS = 24
 MARK = "size.json"  # a folder that holds it is ours and may be replaced
 RELEASE = ["-Dpython=false", "-Dsmall=true", "-Dbuildtype=release", "-Db_ndebug=true", "-Dwerror=false",
            "-Dlibdir=lib", "--prefix=/"]
@@ -137,12 +139,12 @@ def _libraries(folder: Path) -> tuple[Path, Path]:
 
 
 def build(models: Sequence[Path], target: Target, out: Path, *, toolchain: str = "zig", image: bool = False,
-          embed: bool = False, app: bool = False, say: Callable[[str], None] = lambda text: None) -> Built:
+          embed: bool = False, with_app: bool = False, say: Callable[[str], None] = lambda text: None) -> Built:
     """Builds into the folder `out`, which is replaced whole when all is well, and stays as it is when not.
 
     models: .lrm files whose operators and kernels the library shall hold; none: all of them. image: a tailored
     library has lite_image.h, too. embed: the models are
-    linked in, too. app: a program that runs and measures models is built beside the library. The same call gives the
+    linked in, too. with_app: a program that runs and measures models is built beside the library. The same call gives the
     same bytes. Raises ConvertError.
     """
     if embed and not models:
@@ -154,8 +156,6 @@ def build(models: Sequence[Path], target: Target, out: Path, *, toolchain: str =
     if embed:
         _different_names(models)
         options.append(f"-Dembed={words([str(m.resolve()) for m in models])}")
-    if app:
-        options.append("-Dapp=true")
     folder, compiler = compile_library(target, toolchain, options, say)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
@@ -163,11 +163,17 @@ def build(models: Sequence[Path], target: Target, out: Path, *, toolchain: str =
         say(f"{target.name}: installing")
         _meson(folder.parent / "log.txt", "install", "-C", folder, "--no-rebuild", "--destdir", new,
                env=_tools() | {"MESON_INSTALL_QUIET": "1"})
-        built = _describe(new, folder, target, compiler, wanted, app)
+        program = ""
+        if with_app:
+            made = app(target, models, toolchain, embed=embed, say=say)
+            (new / "bin").mkdir()
+            shutil.copy2(made, new / "bin" / made.name)
+            program = f"bin/{made.name}"
+        built = _describe(new, folder, target, compiler, wanted, program)
         example.write(new, built, target, toolchain, [m.stem for m in models] if embed else [])
         (new / MARK).write_text(json.dumps(built.as_dict(), indent=2, sort_keys=True) + "\n")
         _replace(new, out, Path(temporary) / "old")
-    return Built(**{**built.__dict__, "folder": out})
+    return replace(built, folder=out)
 
 
 def _different_names(models: Sequence[Path]) -> None:
@@ -189,14 +195,14 @@ def _replace(new: Path, out: Path, old: Path) -> None:
         raise
 
 
-def _describe(new: Path, folder: Path, target: Target, compiler: str, wanted: Needs | None, app: bool) -> Built:
+def _describe(new: Path, folder: Path, target: Target, compiler: str, wanted: Needs | None,
+              program: str) -> Built:
     shared, static = _libraries(new)
     parts: list[sizes.Part] = []
     if target.elf:
         _checked(shared, target, compiler.partition(" ")[0])
         with_symbols = next(p for p in sorted((folder / "lite_runtime").glob("*lite_runtime_symbols*")) if p.is_file())
         parts = sizes.measure(with_symbols, folder, shared.stat().st_size)
-    program = next((p.relative_to(new).as_posix() for p in sorted((new / "bin").glob("lite_run*"))), "") if app else ""
     return Built(new, target.name, compiler, shared.relative_to(new).as_posix(), shared.stat().st_size,
                  static.relative_to(new).as_posix(), static.stat().st_size, wanted, parts, program)
 
@@ -212,10 +218,20 @@ def _checked(library: Path, target: Target, toolchain: str) -> None:
         raise ConvertError(f"{library.name} is not as it must be: {'; '.join(problems)}; report this")
 
 
-def app(target: Target, models: Sequence[Path], toolchain: str = "zig",
+def app(target: Target, models: Sequence[Path] = (), toolchain: str = "zig", *, embed: bool = False,
         say: Callable[[str], None] = lambda text: None) -> Path:
-    """The program lite_run for a target, tailored to models or whole, in the folder of kept builds."""
+    """The program lite_run for a target, tailored to models or whole, in the folder of kept builds.
+
+    Static where it is for Linux, and for Android, whose kernel runs the same file."""
+    cpu = target.cpu
+    if target.system == "android":
+        target = next(t for t in TARGETS.values() if t.system == "linux" and t.cpu == cpu)
+        toolchain = "zig" if toolchain == "ndk" else toolchain
+    if target.system == "linux" and toolchain == "zig":  # zig links glibc dynamically only
+        target = replace(target, triple=STATIC[cpu])
     options = [*(needs(models).meson_options() if models else []), f"-Dtarget={target.name}", "-Dapp=true"]
+    if embed:
+        options.append(f"-Dembed={words([str(m.resolve()) for m in models])}")
     folder, _ = compile_library(target, toolchain, options, say)
     found = sorted((folder / "lite_runtime" / "app").glob("lite_run*"))
     return next(p for p in found if p.is_file() and p.suffix in ("", ".exe"))

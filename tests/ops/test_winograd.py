@@ -1,6 +1,6 @@
 """Winograd convolutions of random shapes against double precision: borders, tails, epilogues, threads.
 
-LR_PROGRAM: the command that runs tests/models/run_model.c, maybe for another CPU; it is tested in place of the binding.
+LR_PROGRAM: the command that runs lite_run, maybe for another CPU; it is tested in place of the binding.
 """
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def built(models, cache, tmp_path_factory) -> building.Built:
     if not HERE:
         pytest.skip(f"no target for {platform.machine()}")
     out = tmp_path_factory.mktemp("out") / "lib rary"
-    return building.build([models / "cnn.lrm"], find(HERE), out, embed=True, app=True)
+    return building.build([models / "cnn.lrm"], find(HERE), out, embed=True, with_app=True)
 
 
 def test_what_comes_out(built):
@@ -111,14 +111,14 @@ def test_refuses_what_it_was_not_built_for(built, models):
 
 def test_the_same_bytes_again(built, models, tmp_path, monkeypatch):
     monkeypatch.setenv("LITE_OPT_CACHE", str(tmp_path / "another cache"))
-    again = building.build([models / "cnn.lrm"], find(HERE), tmp_path / "again", embed=True, app=True)
+    again = building.build([models / "cnn.lrm"], find(HERE), tmp_path / "again", embed=True, with_app=True)
     for path in (p for p in built.folder.rglob("*") if p.is_file() and p.name != "example"):
         assert (again.folder / path.relative_to(built.folder)).read_bytes() == path.read_bytes(), path
 
 
 def test_a_kept_build_is_taken(built, models, tmp_path):
     said = []
-    building.build([models / "cnn.lrm"], find(HERE), tmp_path / "again", embed=True, app=True, say=said.append)
+    building.build([models / "cnn.lrm"], find(HERE), tmp_path / "again", embed=True, with_app=True, say=said.append)
     assert [s.partition(": ")[2] for s in said] == ["installing"]
 
 
@@ -126,11 +126,11 @@ def test_an_earlier_result_is_replaced_and_nothing_else(built, models, tmp_path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(ConvertError, match="not the result of an earlier build; give another folder with --out"):
-        building.build([models / "cnn.lrm"], find(HERE), tmp_path / "mine", embed=True, app=True)
+        building.build([models / "cnn.lrm"], find(HERE), tmp_path / "mine", embed=True, with_app=True)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
     (built.folder / "example").unlink(missing_ok=True)
     before = sorted(p.name for p in built.folder.rglob("*"))
-    building.build([models / "cnn.lrm"], find(HERE), built.folder, embed=True, app=True)
+    building.build([models / "cnn.lrm"], find(HERE), built.folder, embed=True, with_app=True)
     assert sorted(p.name for p in built.folder.rglob("*")) == before
     assert [p.name for p in built.folder.parent.iterdir()] == [built.folder.name]
 

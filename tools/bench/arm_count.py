@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Instructions that one inference takes on ARM, counted under qemu-user.
 
-usage: arm_count.py MODEL.lrm ... [--program build/arm64/tests/models/run_model] [--cpu cortex-a76]
+usage: arm_count.py MODEL.lrm ... [--program build/arm64/lite_runtime/app/lite_run] [--cpu cortex-a76]
                     [--shape x=1,3,64,64] [--isa MASK] [--top 12] [--cycles]
 
 Runs each model with one thread on random inputs, once with one inference and once with three; half of the difference is
@@ -11,8 +11,8 @@ what llvm-mca makes of them, see arm_cycles.py (of 64-bit programs). --isa: the 
 as in lr_model_options (0x80000000: plain C). A program for 32-bit ARM runs on a cortex-a15.
 
 Needs a qemu-aarch64 (qemu-arm) that takes plugins (Debian 12's qemu-user 7.2 does), a C compiler, and
-tests/models/run_model built for ARM:
-meson setup build/arm64 --cross-file tools/cross/aarch64-linux-gnu.ini -Dpython=false -Dtests=true
+lite_run built for ARM:
+meson setup build/arm64 --cross-file tools/cross/aarch64-linux-gnu.ini -Dpython=false -Dapp=true
 (clang-aarch64-linux-gnu.ini for the compiler that phones' toolchains have).
 """
 from __future__ import annotations
@@ -26,13 +26,14 @@ import tempfile
 from pathlib import Path
 
 import arm_cycles
+import numpy as np
 from arm_cycles import Block
 
 import lite_runtime
 from lite_runtime.converter.feeds import Port, make, sizes
 
 HERE = Path(__file__).resolve().parent
-PROGRAM = HERE.parent.parent / "build" / "arm64" / "tests" / "models" / "run_model"
+PROGRAM = HERE.parent.parent / "build" / "arm64" / "lite_runtime" / "app" / "lite_run"
 
 
 def build_plugin(folder: Path) -> Path:
@@ -46,13 +47,13 @@ def build_plugin(folder: Path) -> Path:
 
 
 def write_inputs(model: Path, folder: Path, shapes: dict[str, tuple[int, ...]]) -> list[str]:
-    """Writes random inputs; the lines of run_model's script that read them."""
+    """Writes random inputs; the lines of lite_run's script that read them."""
     ports = [Port(t.name, t.dtype, shapes.get(t.name, t.shape)) for t in lite_runtime.Model(model).inputs]
     lines = []
     for i, (name, a) in enumerate(make(ports, next(sizes(ports, {})), 0, "normal").items()):
-        path = folder / f"input{i}"
-        a.tofile(path)
-        lines.append(" ".join(["input", str(i), str(path), *map(str, a.shape)]))
+        path = folder / f"input{i}.npy"
+        np.save(path, a)
+        lines.append(f"input {i} {path}")
         print(f"{model.name}: {name} {list(a.shape)}", file=sys.stderr)
     return lines
 
@@ -71,7 +72,8 @@ def run(qemu: list[str], plugin: Path, program: list[Path | str], model: Path, s
     result, text = folder / "count.txt", folder / "script"
     text.write_text("\n".join([*script, *[f"run {folder / 'out'}"] * runs, ""]))
     result.unlink(missing_ok=True)
-    command = [*qemu, "-plugin", f"{plugin},out={result}", program[0], model, text, *program[1:]]
+    command = [*qemu, "-plugin", f"{plugin},out={result}", program[0], model, "--script", text,
+               "--threads", "1", *program[1:]]
     p = subprocess.run(command, capture_output=True, text=True)
     if p.returncode or not result.exists():
         sys.exit(f"arm_count.py: {model}: {p.stderr.strip() or 'the program failed'}")
@@ -120,7 +122,7 @@ def main() -> int:
         parser.error(f"{emulator} is not installed; run: apt install qemu-user")
     if a.cycles and emulator != "qemu-aarch64":
         parser.error("--cycles models 64-bit programs only; leave it out")
-    program = [a.program, "1", a.isa] if a.isa else [a.program]
+    program = [a.program, "--cpu-mask", a.isa] if a.isa else [a.program]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         plugin = build_plugin(folder)

@@ -1,0 +1,1 @@
+"""Running models on another machine: under qemu, over ssh, on an Android phone by adb."""

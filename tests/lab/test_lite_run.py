@@ -1,0 +1,138 @@
+"""lite_run by hand, on this machine: files in and out, its document, its sentences, its random inputs."""
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lite_runtime
+
+
+@pytest.fixture(scope="module")
+def here(program) -> Path:
+    machine = {"x86_64": "linux-x64", "aarch64": "linux-arm64"}.get(os.uname().machine)
+    if not machine:
+        pytest.skip(f"no program for {os.uname().machine}")
+    return program(machine)
+
+
+@pytest.fixture
+def run(here, tmp_path):
+    def call(*words: object, code: int = 0) -> str:
+        p = subprocess.run([here, *map(str, words)], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert p.returncode == code, p.stderr
+        assert (p.stderr == "") == (code == 0) and (not code or p.stderr.count("\n") == 1)
+        return p.stderr or p.stdout
+
+    return call
+
+
+def splitmix(seed: int, n: int) -> np.ndarray:
+    """Python's integers, from the paper's text."""
+    out, mask = [], 2**64 - 1
+    for _ in range(n):
+        seed = (seed + 0x9E3779B97F4A7C15) & mask
+        z = ((seed ^ seed >> 30) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ z >> 27) * 0x94D049BB133111EB) & mask
+        out.append(z ^ z >> 31)
+    return np.array(out, np.uint64)
+
+
+def test_files(run, odd, tmp_path):
+    """Fortran order of one dim, versions 1 to 3 of the format, no elements."""
+    a = np.arange(14, dtype=np.float32)[::-1].reshape(2, 7).copy()
+    for version in ((1, 0), (2, 0), (3, 0)):
+        with open(tmp_path / "a.npy", "wb") as f:
+            np.lib.format.write_array(f, a, version=version)
+        np.save(tmp_path / "m.npy", np.zeros(0, bool))
+        out = run(odd, "--input", "a=b $x'=a.npy", "--input", "mask=m.npy", "--output", "o")
+        assert "v/0 f32 [2 3] min 4 mean 8.5 max 13" in out
+        assert np.load(tmp_path / "o.0.npy").tolist() == [[13, 12, 11], [6, 5, 4]]
+        assert np.load(tmp_path / "o.1.npy").tolist() == [[0, 1, 2]] * 2
+        assert np.load(tmp_path / "o.2.npy").shape == (0,)
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_random_inputs(run, cnn, tmp_path):
+    """As the usage says: SplitMix64, the seed plus the input's number."""
+    run(cnn, "--shape", "x=1,3,8,8", "--seed", 5, "--output", "o")
+    x = (splitmix(5, 192) >> np.uint64(40)).astype(np.float64) / 2**23 - 1
+    with lite_runtime.Session(cnn) as session:
+        want = session.run({"x": x.astype(np.float32).reshape(1, 3, 8, 8)})["y"]
+    assert np.abs(np.load(tmp_path / "o.0.npy") - want).max() < 1e-5 * np.abs(want).max()
+
+
+def test_script(run, counter, tmp_path):
+    np.save(tmp_path / "one two.npy", np.array([1, 2], np.float32))
+    (tmp_path / "script").write_text("input 0 one two.npy\nrun a\nrun b\nreset\nrun c\n")
+    run(counter, "--script", "script")
+    assert [np.load(tmp_path / f"{n}.0.npy").tolist() for n in "abc"] == [[-1, -2], [-2, -4], [-1, -2]]
+    for text, says in (("go", "go: is none of input, run and reset"), ("run a", "input 0 has no value"),
+                       ("input 1 x.npy", "needs the number of an input, below 1"),
+                       ("input 0 no.npy", "no.npy: cannot be opened")):
+        (tmp_path / "script").write_text(text + "\n")
+        assert says in run(counter, "--script", "script", code=1)
+
+
+def test_document(run, cnn):
+    r = json.loads(run(cnn, "--shape", "x=1,3,8,8", "--bench", "--runs", 7, "--profile", "--threads", 1))
+    assert r["times"]["runs"] == 7 and r["version"] == lite_runtime.__version__ and r["threads"] == 1
+    assert r["inputs"] == [{"name": "x", "dtype": "f32", "shape": [1, 3, 8, 8]}]
+    assert set(r["features"]) <= set(lite_runtime.cpu_features()) or os.uname().machine != "x86_64"
+    with lite_runtime.Session(cnn) as session:
+        session.run({"x": np.zeros((1, 3, 8, 8), np.float32)})
+        assert [(s.node, s.op) for s in session.steps()] == [(s["node"], s["op"]) for s in r["steps"]]
+    assert all(s["ns"] > 0 for s in r["steps"] if s["kernel"] != "view")
+    assert "marks" not in r and "steps" not in json.loads(run(cnn, "--shape", "x=1,3,8,8", "--json"))
+
+
+def test_other_words(run, cnn):
+    assert run("--version").strip() == lite_runtime.__version__
+    assert {line.split()[0]: int(line.split()[1]) for line in run("--cpu").splitlines()} == lite_runtime.cpu_features()
+    assert "--bench" in run("--help")
+    plain = json.loads(run(cnn, "--shape", "x=1,3,8,8", "--json", "--profile", "--cpu-mask", 2**31))
+    assert not any("__a" in s["kernel"] or "__n" in s["kernel"] for s in plain["steps"])
+
+
+def damaged(path: Path) -> None:
+    good = path / "good.npy"
+    np.save(good, np.zeros((1, 3, 8, 8), np.float32))
+    data = good.read_bytes()
+    (path / "short.npy").write_bytes(data[:-1])
+    (path / "long.npy").write_bytes(data + b"\0")
+    (path / "head.npy").write_bytes(data[:50])
+    (path / "huge.npy").write_bytes(data.replace(b"(1, 3, 8, 8)", b"(99999999999, 99999999999)"))
+    (path / "minus.npy").write_bytes(data.replace(b"(1, 3, 8, 8)", b"(-1, 3, 8,8)"))
+    np.save(path / "big.npy", np.zeros((1, 3, 8, 8), ">f4"))
+    np.save(path / "fortran.npy", np.asfortranarray(np.zeros((1, 3, 8, 8), np.float32)))
+    np.save(path / "double.npy", np.zeros((1, 3, 8, 8)))
+
+
+@pytest.mark.parametrize("name, says", [
+    ("short", "is damaged, its size is not what its header says"), ("long", "is damaged"),
+    ("head", "is not an .npy file"), ("huge", "is not an .npy file"), ("minus", "is not an .npy file"),
+    ("big", "of little-endian numbers in C order"),
+    ("fortran", "of little-endian numbers in C order"), ("double", "input 'x': is f32, double.npy holds f64"),
+    ("missing", "missing.npy: cannot be opened"),
+])
+def test_damaged_files(name, says, run, cnn, tmp_path):
+    damaged(tmp_path)
+    assert says in run(cnn, "--input", f"x={name}.npy", code=1)
+
+
+@pytest.mark.parametrize("words, code, says", [
+    (["--input", "z=a.npy"], 1, "--input z=a.npy: is not NAME=VALUE of an input; the model has x"),
+    (["--shape", "x=1,a"], 1, "--shape 1,a: is not a shape like 1,3,64,64"),
+    ([], 1, "input 'x': the model leaves size 3 of its 4 open; give all with --shape"),
+    (["--shape", "x=1,5,8,8"], 1, "does not fit the model's"),
+    (["--shape", "x=1,3,8,8", "--output", "no/o"], 1, "no/o.0.npy.tmp: cannot be written"),
+    (["--frob", "3"], 2, "--frob: unknown option"), (["--frob"], 2, "--frob: is unknown, or needs a value"),
+    (["--threads", "x"], 2, "--threads x: is not a number from 0 to 256"), (["b.lrm"], 2, "more than one model"),
+    (["--threads", "2", "--instructions"], 2, "--instructions: is for one thread"),
+])
+def test_sentences(words, code, says, run, cnn):
+    assert says in run(cnn, *words, code=code)
