@@ -20,6 +20,8 @@ MASKS = ("0x80000000", "1", "0")
 # kernels of every signature; the rest takes too long in an emulated process
 KERNELS = ("gemm", "dwconv", "pool", "softmax", "winograd", "cast", "image")
 APP, INCLUDE = ROOT / "examples" / "pkg-config" / "app.c", f"-I{ROOT / 'lite_runtime' / 'include'}"
+# names by which an image knows itself; zig's linker leaves them in the table of symbols
+OWN_HEADER = {"__mh_dylib_header", "___dso_handle"}
 MAC_CPUS = {"aarch64": 0x0100000C, "x86_64": 0x01000007}
 
 
@@ -112,7 +114,7 @@ def dylib_facts(library: Path, cpu: str) -> dict[str, bool]:
     def names(kind: str) -> list[bytes]:
         return [data.rstrip(b"\0") for _, data in commands.get(kind, [])]
 
-    exported = [name.decode() for _, name in SymbolTable(macho).extdefsyms]
+    exported = {name.decode() for _, name in SymbolTable(macho).extdefsyms} - OWN_HEADER
     built = commands["LC_BUILD_VERSION"][0][0]
     return {f"for {cpu}": header.header.cputype == MAC_CPUS[cpu] and header.header.filetype == 6,
             "macOS 11.0": built.platform == 1 and built.minos == 11 << 16,

@@ -26,7 +26,7 @@
 extern "C" {
 #endif
 #ifndef LR_API
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !defined(_WIN32) /* there a list names what the DLL exports */
 #define LR_API __attribute__((visibility("default")))
 #else
 #define LR_API
