@@ -165,7 +165,7 @@ def tidy(t: Run) -> str:
     """clang-tidy over the code between a file and a kernel, with asserts on."""
     t.need("clang", "clang-tidy")
     folder = t.build("clang", "-Dtests=true", CC="clang")
-    files = [f for part in ("core", "ops", "image") for f in sorted((ROOT / "lite_runtime" / part).glob("*.c"))]
+    files = [f for part in ("app", "core", "image", "ops") for f in sorted((ROOT / "lite_runtime" / part).glob("*.c"))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         command = ("clang-tidy", "-p", folder, "--quiet", "--extra-arg=-UNDEBUG")
         list(pool.map(lambda f: t.sh(*command, f, show=False), files))

@@ -5,7 +5,7 @@ import contextlib
 import difflib
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import ConvertError
@@ -67,7 +67,7 @@ class Qemu(Device):
 
 
 @contextlib.contextmanager
-def _sentence(device: str, name: str):
+def _sentence(device: str, name: str) -> Iterator[None]:
     try:
         yield
     except OSError as e:

@@ -113,6 +113,38 @@ def test_instructions(cnn, program, lite_opt):
     assert p.returncode == 0 and "instructions an inference" in p.stdout and " ms" not in p.stdout
 
 
+@pytest.fixture
+def poor(tmp_path, monkeypatch):
+    """A PATH with a shell and a qemu that runs programs, and takes plugins or not."""
+
+    def make(plugins: bool) -> None:
+        real = shutil.which("qemu-aarch64")
+        answer = "exec {real} -help" if plugins else "echo usage; exit"
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/sh").symlink_to(shutil.which("sh"))
+        script = tmp_path / "bin/qemu-aarch64"
+        script.write_text(f'#!/bin/sh\nif [ "$1" = -help ]; then {answer.format(real=real)}; fi\nexec {real} "$@"\n')
+        script.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    return make
+
+
+@pytest.mark.parametrize("plugins, says", [
+    (False, "this qemu-aarch64 takes no plugins, so instructions cannot be counted"),
+    (True, "there is no C compiler for the plugin that counts; run: apt install"),
+])
+def test_nothing_to_count_with(plugins, says, poor, cnn, program):
+    executable = program("linux-arm64")
+    poor(plugins)
+    with open_device("qemu:cortex-a53") as d:
+        session = LabSession(d, cnn.read_bytes(), executable)
+        assert session.run({"x": X}).outputs["y"].shape == (1, 5)
+        with pytest.raises(ConvertError, match=says):
+            session.bench({"x": X}, 1, 1.0)
+
+
 @pytest.mark.parametrize("spec, says", [
     ("qemu:cortex-a75", "no CPU 'cortex-a75' (is it cortex-a7"),
     ("qemu:nothing", "arm64: "),
