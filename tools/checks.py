@@ -302,8 +302,8 @@ def hardening(t: Run) -> str:
     return ", ".join(facts)
 
 
-# As apps ship a library. zig's compiler, because its linker (LLVM's, like the NDK's) does not fill the file with zeros up to
-# a page.
+# As apps ship a library. zig's compiler, because its linker (LLVM's, like the NDK's) does not fill the file with zeros
+# up to a page.
 SHIPPED = ["-Dbuildtype=release", "-Db_ndebug=true", "-Db_lto=true", "-Dsmall=true"]
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Write the C view of spec/: operator codes, attribute structs, post-op codes, schema slots, dispatch tables; and of the
-signatures of kernels.inc.
+"""Write the C view of spec/: operator codes, attribute structs, post-op codes, schema slots, dispatch tables; and of
+the signatures of kernels.inc.
 
 usage: gen.py OUT_H OUT_C OPS KERNELS POSTS TARGET
-OPS, KERNELS, POSTS: "all", "none" or a comma-separated list of the operators, kernel signatures and post-ops to build in;
-TARGET: the name of this build in `lite-opt build`, for messages
+OPS, KERNELS, POSTS: "all", "none" or a comma-separated list of the operators, kernel signatures and post-ops to build
+in; TARGET: the name of this build in `lite-opt build`, for messages
 """
 import importlib.util
 import re
@@ -75,14 +75,17 @@ def signatures():
 
 def tailoring(sigs, built, posts, postops, target):
     """What a build was cut down to, as code that is nothing in a full one."""
-    masks = [sum(1 << p.code % 64 for n, p in postops.items() if n in posts and p.code // 64 == half) for half in (0, 1)]
+    codes = [p.code for n, p in postops.items() if n in posts]
+    masks = [sum(1 << c % 64 for c in codes if c // 64 == half) for half in (0, 1)]
+    kernels = sum(1 << i for i, s in enumerate(sigs, 1) if s in built)
+    cut = int(set(sigs) != built or set(postops) != posts)
     out = [f'#define LR_TARGET "{target}"', "/* X(signature): all of kernels.inc */", "#define LR_SIGNATURES(X) \\"]
     out += [" \\\n".join(f"  X({s})" for s in sigs)]
     out += ["/* LR_IF_KERNEL_<signature>(code): the code when its kernels are in this build */"]
     out += [f"#define LR_IF_KERNEL_{s}(...){' __VA_ARGS__' if s in built else ''}" for s in sigs]
     out += ["enum {"] + [f"  LR_HAS_KERNEL_{s} = {int(s in built)}," for s in sigs]
-    out += [f"  LR_TAILORED = {int(set(sigs) != built or set(postops) != posts)} /* kernels or post-ops are left out */", "};"]
-    out += [f"#define LR_KERNELS_BUILT 0x{sum(1 << i for i, s in enumerate(sigs, 1) if s in built):x}ull /* bits by LR_SIG_* */"]
+    out += [f"  LR_TAILORED = {cut} /* kernels or post-ops are left out */", "};"]
+    out += [f"#define LR_KERNELS_BUILT 0x{kernels:x}ull /* bits by LR_SIG_* */"]
     out += [f"#define LR_POSTS_BUILT_{i} 0x{m:x}ull /* bits by code, from {64 * i} on */" for i, m in enumerate(masks)]
     return [*out, "#define LR_POST_BUILT(code) \\",
             "  ((code) < 0 || (((code) & 64 ? LR_POSTS_BUILT_1 : LR_POSTS_BUILT_0) >> ((code) & 63) & 1))"]
