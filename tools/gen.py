@@ -97,6 +97,8 @@ def header(ops, built, postops, schema, more):
     out += ["};", f"#define LR_OP_LIMIT {max(o.code for o in ops.values()) + 1}"]
     out += ["/* what is in this build: code that serves other operators only is left out by the compiler */", "enum {"]
     out += [f"  LR_HAS_{o.name.upper()} = {int(o.name in built)}," for o in ops.values()]
+    bodies = int(any(n in built for n in ("if", "loop", "delegate")))
+    out += [f"  LR_HAS_ANY = {int(bool(built))},", f"  LR_HAS_BODIES = {bodies}, /* an operator with subgraphs */"]
     out += [f"  LR_HAS_POST = {int(any(ops[n].post for n in built))} /* an operator with post-op programs */", "};"]
     for o in ops.values():
         for a in o.attrs:
@@ -131,8 +133,9 @@ def table(ops, built):
     for o in ops.values():
         if len(o.name) >= 20 or len(o.inputs) >= 48 or any(len(a.name) >= 22 for a in o.attrs):
             sys.exit(f"gen.py: operator {o.name}: a name is too long; enlarge the arrays in lite_runtime/core/op.h")
-    out = ["/* Generated from spec/. */", '#include "op.h"', "const char lr_op_names[LR_OP_LIMIT][LR_OP_NAME] = {"]
-    out += [f'  [{o.code}] = "{o.name}",' for o in ops.values()] + ["};"]
+    out = ["/* Generated from spec/. */", '#include "op.h"', "const char lr_op_names[] ="]
+    names = {o.code: o.name for o in ops.values()}
+    out += [f'  "{names.get(code, "")}\\0"' for code in range(max(names) + 1)] + ["  ;"]
     ops = [o for o in ops.values() if o.name in built]
     for o in ops:
         out += [f"lr_status lr_infer_{o.name}(struct lr_infer *c);", f"extern const struct lr_impl lr_cpu_{o.name};"]

@@ -283,7 +283,7 @@ static lr_status start_workers(lr_pool *p, lr_error *error) {
   return LR_OK;
 }
 
-static void destroy(lr_pool *p) {
+static void stop_workers(lr_pool *p) {
   pthread_mutex_lock(&p->lock);
   atomic_store(&p->stop, true);
   pthread_cond_broadcast(&p->wake);
@@ -292,9 +292,26 @@ static void destroy(lr_pool *p) {
   pthread_cond_destroy(&p->wake);
   pthread_cond_destroy(&p->done);
   pthread_mutex_destroy(&p->lock);
+}
+
+static void destroy(lr_pool *p) {
+  if (LR_HAS_ANY) stop_workers(p); /* without operators there is no work, and there are no workers */
   const lr_allocator alloc = p->alloc;
   lr_free(&alloc, p->worker);
   lr_free(&alloc, p);
+}
+
+/* Locks and threads; when that fails the pool is gone. */
+static lr_status open_workers(lr_pool *p, lr_error *error) {
+  if (pthread_mutex_init(&p->lock, NULL) || pthread_cond_init(&p->wake, NULL) ||
+      pthread_cond_init(&p->done, NULL)) {
+    const lr_allocator alloc = p->alloc;
+    lr_free(&alloc, p);
+    return lr_fail(error, LR_ERR_MEMORY, "pool: the system has no more locks");
+  }
+  lr_status status = p->parallel_for ? LR_OK : start_workers(p, error);
+  if (status) destroy(p);
+  return status;
 }
 
 lr_status lr_pool_open(const lr_pool_options *options, lr_pool **pool, lr_error *error) {
@@ -313,17 +330,9 @@ lr_status lr_pool_open(const lr_pool_options *options, lr_pool **pool, lr_error 
   p->threads = o.threads ? o.threads : cores();
   p->parallel_for = o.parallel_for;
   p->user = o.user;
-  if (pthread_mutex_init(&p->lock, NULL) || pthread_cond_init(&p->wake, NULL) ||
-      pthread_cond_init(&p->done, NULL)) {
-    lr_free(&alloc, p);
-    return lr_fail(error, LR_ERR_MEMORY, "pool: the system has no more locks");
-  }
-  lr_status status = p->parallel_for ? LR_OK : start_workers(p, error);
-  if (status)
-    destroy(p);
-  else
-    *pool = p;
-  return status;
+  if (LR_HAS_ANY) LR_TRY(open_workers(p, error));
+  *pool = p;
+  return LR_OK;
 }
 
 int32_t lr_pool_threads(const lr_pool *p) { return p ? p->threads : 1; }

@@ -54,18 +54,20 @@ static bool make_tables(lr_model *m, struct lr_weights *w) {
   return w->slot && w->bucket;
 }
 
+static bool make_lock(pthread_mutex_t *lock) {
+  pthread_mutexattr_t recursive;
+  if (pthread_mutexattr_init(&recursive)) return false;
+  bool made = !pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE) &&
+              !pthread_mutex_init(lock, &recursive);
+  pthread_mutexattr_destroy(&recursive);
+  return made;
+}
+
 lr_status lr_weights_open(lr_model *m, lr_error *error) {
   struct lr_weights *w = lr_alloc(&m->alloc, sizeof *w, LR_ALIGN);
   if (!w) return no_memory(error, "the weight cache");
   w->arena.alloc = m->alloc;
-  pthread_mutexattr_t recursive;
-  int failed = pthread_mutexattr_init(&recursive);
-  if (!failed) {
-    failed = pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE) ||
-             pthread_mutex_init(&w->lock, &recursive);
-    pthread_mutexattr_destroy(&recursive);
-  }
-  if (failed) {
+  if (LR_HAS_ANY && !make_lock(&w->lock)) { /* without operators nobody takes it */
     lr_free(&m->alloc, w);
     return no_memory(error, "a lock");
   }
@@ -76,7 +78,7 @@ lr_status lr_weights_open(lr_model *m, lr_error *error) {
 void lr_weights_close(lr_model *m) {
   struct lr_weights *w = m->weights;
   if (!w) return;
-  pthread_mutex_destroy(&w->lock);
+  if (LR_HAS_ANY) pthread_mutex_destroy(&w->lock);
   lr_arena_clear(&w->arena);
   lr_free(&m->alloc, w);
   m->weights = NULL;
