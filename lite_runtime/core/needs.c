@@ -18,13 +18,26 @@ const char *lr_signature_name(enum lr_signature s) {
   return name;
 }
 
+const char *lr_case_name(int32_t i) {
+  switch (i) {
+#define X(code, name) \
+  case code:          \
+    return #name;
+    LR_CASES(X)
+#undef X
+    default:
+      return lr_postop_info(i).name;
+  }
+}
+
 /* Names, until the sentence is full. */
 struct list {
   char text[380];
   size_t used;
 };
 
-static void add(struct list *l, const char *name) {
+static void add(struct list *l, const char *name) { /* NULL: a damaged model has types that nothing casts */
+  if (!name) return;
   enum { ROOM = 26 }; /* of a name, a comma and what says that there are more */
   if (l->used + ROOM < sizeof l->text)
     l->used +=
@@ -64,7 +77,7 @@ lr_status lr_needs_check(const lr_model *m, bool ops, lr_error *error) {
   if (ops && !l.used) return LR_OK;
   for (int32_t i = 1; LR_TAILORED && i < LR_SIG_LIMIT; i++)
     if (needs.kernels >> i & 1 & ~(LR_KERNELS_BUILT >> i)) add(&l, lr_signature_name((enum lr_signature)i));
-  for (int32_t i = 0; LR_TAILORED && LR_HAS_POST && i < LR_POST_LIMIT; i++)
-    if (needs.posts[i / 64] >> (i & 63) & 1 && !LR_POST_BUILT(i)) add(&l, lr_postop_info(i).name);
+  for (int32_t i = 0; LR_TAILORED && i < LR_CASE_LIMIT; i++)
+    if (needs.posts[i / 64] >> (i & 63) & 1 && !LR_POST_BUILT(i)) add(&l, lr_case_name(i));
   return l.used ? fail(error, l.text) : LR_OK;
 }
