@@ -27,7 +27,7 @@ LOGS = BUILD / "logs"
 PY = sys.executable
 CROSS = ["--cross-file", str(ROOT / "tools" / "cross" / "aarch64-linux-gnu.ini")]
 ARM_RUNNER = "qemu-aarch64 -L /usr/aarch64-linux-gnu"
-MAX_EMPTY_RUNTIME = 60 * 1024  # bytes, stripped, arm64
+MAX_EMPTY_RUNTIME = 40 * 1024  # bytes, stripped, arm64
 MAX_RUNTIME = 1_200_000  # bytes, stripped, x86-64, with all operators, built for speed
 # the closing lines that pytest and meson print themselves
 CLOSING = re.compile(r"^(=+ .*(passed|failed|error|no tests ran).* =+|"
