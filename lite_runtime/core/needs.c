@@ -58,6 +58,10 @@ lr_status lr_find_kernel(const struct lr_bind *b, enum lr_signature s, const str
   return k && k->fn ? LR_OK : fail(b->error, lr_signature_name(s));
 }
 
+lr_status lr_find_case(const struct lr_bind *b, int32_t code) {
+  return !LR_TAILORED || LR_POST_BUILT(code) ? LR_OK : fail(b->error, lr_case_name(code));
+}
+
 void lr_model_needs(const lr_model *m, bool *op, struct lr_needs *needs) {
   for (int32_t g = 0; g < m->n_subgraphs; g++)
     for (int32_t i = 0; i < m->subgraphs[g].n_nodes; i++) {

@@ -29,6 +29,9 @@ const char *lr_case_name(int32_t i); /* of bit i of posts, NULL for none */
  * lr_node_needs is wrong, as lr_needs_check lets no such model come so far. */
 lr_status lr_find_kernel(const struct lr_bind *b, enum lr_signature s, const struct lr_kernel **kernel);
 
+/* The same for a case within kernels: a post-op or LR_CASE_*. A kernel without it would compute nothing. */
+lr_status lr_find_case(const struct lr_bind *b, int32_t code);
+
 /* UNSUPPORTED, with one sentence that names all operators, kernels and post-ops which the model needs and this build lacks.
  * ops: only when an operator is among them. */
 lr_status lr_needs_check(const lr_model *m, bool ops, lr_error *error);

@@ -192,6 +192,10 @@ static lr_status prepare(struct lr_prepare *p) {
   const struct lr_kernel *k[LR_REDUCE_KERNELS];
   lr_reduce_signatures(p->in[0].dtype, a->kind, s);
   for (int32_t i = 0; i < LR_REDUCE_KERNELS; i++) LR_TRY(lr_find_kernel(&p->bind, s[i], &k[i]));
+  for (int32_t i = 0; i < LR_REDUCE_KIND_LIMIT; i++)
+    if (lr_reduce_runs(a->kind, i)) LR_TRY(lr_find_case(&p->bind, LR_CASE_REDUCE + i));
+  const int32_t cast[] = {p->in[0].dtype, p->out[0].dtype, q->dtype, q->dtype == LR_F32 ? LR_F64 : q->dtype};
+  for (int32_t i = 0; i < 4; i++) LR_TRY(lr_find_case(&p->bind, LR_CASE_CAST + cast[i]));
   q->vreduce = k[0]->fn;
   q->hreduce = k[1]->fn;
   q->flush = (lr_f64_vreduce_fn *)k[2]->fn;
