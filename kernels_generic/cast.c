@@ -30,6 +30,7 @@ static void widen(size_t n, const uint16_t *x, float *y)
     HALVES(f16, f32) static void narrow(size_t n, const float *x, uint16_t *y) HALVES(f32, f16)
 
         static int halves(int32_t from, int32_t to, size_t n, const void *a, void *y) {
+  if (!LR_POST_BUILT(LR_CASE_CAST + LR_CODE_F16)) return 0;
   if (from == LR_CODE_F16 && to == LR_CODE_F32)
     widen(n, a, y);
   else if (from == LR_CODE_F32 && to == LR_CODE_F16)
@@ -44,12 +45,13 @@ static int halves(int32_t from, int32_t to, size_t n, const void *a, void *y) { 
 
 /* ---- straight pairs ---- */
 #define PAIR(from, to) ((from) << 8 | (to))
-#define STRAIGHT(A, a_type, B, b_type, expr)        \
-  case PAIR(A, B):                                  \
-    LR_INDEPENDENT for (size_t i = 0; i < n; i++) { \
-      a_type x = ((const a_type *)a)[i];            \
-      ((b_type *)y)[i] = expr;                      \
-    }                                               \
+#define STRAIGHT(A, a_type, B, b_type, expr)                                            \
+  case PAIR(A, B):                                                                      \
+    if (!LR_POST_BUILT(LR_CASE_CAST + A) || !LR_POST_BUILT(LR_CASE_CAST + B)) return 0; \
+    LR_INDEPENDENT for (size_t i = 0; i < n; i++) {                                     \
+      a_type x = ((const a_type *)a)[i];                                                \
+      ((b_type *)y)[i] = expr;                                                          \
+    }                                                                                   \
     return 1;
 
 static int straight(int32_t from, int32_t to, size_t n, const void *a, void *y) {

@@ -8,50 +8,54 @@
 
 enum { BLOCK = 128 };
 
-#define EACH(type, expr)                    \
-  for (size_t i = 0; i < n; i++) {          \
-    type x;                                 \
-    memcpy(&x, a + i * sizeof x, sizeof x); \
-    to[i] = expr;                           \
-  }                                         \
+/* types that casts are from or to: others are no code (-Dposts) */
+#define BUILT(dtype) LR_POST_BUILT(LR_CASE_CAST + (dtype))
+#define EACH(dtype, type, expr)               \
+  if (BUILT(dtype))                           \
+    for (size_t i = 0; i < n; i++) {          \
+      type x;                                 \
+      memcpy(&x, a + i * sizeof x, sizeof x); \
+      to[i] = expr;                           \
+    }                                         \
   return;
 
 static void load_double(int32_t from, size_t n, const char *a, double *to) {
   switch (from) {
     case LR_CODE_F32:
-      EACH(float, x)
+      EACH(LR_CODE_F32, float, x)
     case LR_CODE_F16:
-      EACH(uint16_t, lr_f16_to_f32(x))
+      EACH(LR_CODE_F16, uint16_t, lr_f16_to_f32(x))
     default:
-      EACH(double, x)
+      EACH(LR_CODE_F64, double, x)
   }
 }
 
 static void load_int(int32_t from, size_t n, const char *a, int64_t *to) { /* u64 keeps its bits */
   switch (from) {
     case LR_CODE_I8:
-      EACH(int8_t, x)
+      EACH(LR_CODE_I8, int8_t, x)
     case LR_CODE_U8:
-      EACH(uint8_t, x)
+      EACH(LR_CODE_U8, uint8_t, x)
     case LR_CODE_BOOL:
-      EACH(uint8_t, x != 0)
+      EACH(LR_CODE_BOOL, uint8_t, x != 0)
     case LR_CODE_I16:
-      EACH(int16_t, x)
+      EACH(LR_CODE_I16, int16_t, x)
     case LR_CODE_U16:
-      EACH(uint16_t, x)
+      EACH(LR_CODE_U16, uint16_t, x)
     case LR_CODE_I32:
-      EACH(int32_t, x)
+      EACH(LR_CODE_I32, int32_t, x)
     case LR_CODE_U32:
-      EACH(uint32_t, x)
+      EACH(LR_CODE_U32, uint32_t, x)
     default:
-      EACH(int64_t, x)
+      EACH(BUILT(LR_CODE_I64) ? LR_CODE_I64 : LR_CODE_U64, int64_t, x)
   }
 }
 #undef EACH
 
-#define STORE(dtype, type, expr)                          \
-  case dtype:                                             \
-    for (size_t i = 0; i < n; i++) ((type *)y)[i] = expr; \
+#define STORE(dtype, type, expr)                            \
+  case dtype:                                               \
+    if (BUILT(dtype))                                       \
+      for (size_t i = 0; i < n; i++) ((type *)y)[i] = expr; \
     return;
 
 static void store_double(int32_t to, size_t n, const double *x, void *y) {

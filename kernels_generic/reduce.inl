@@ -54,6 +54,7 @@ void CAT(CAT(lr_, TYPE), _vreduce__c)(int32_t op, size_t n, size_t rows, const T
   switch (op) {
 #define CALL(kind, start, combine, f)                   \
   case kind:                                            \
+    if (!LR_POST_BUILT(LR_CASE_REDUCE + kind)) break;   \
     CAT(N(kind), _columns)(n, rows, x, stride, m, acc); \
     break;
     CASES(CALL)
@@ -87,6 +88,7 @@ void CAT(CAT(lr_, TYPE), _hreduce__c)(int32_t op, size_t n, const T *x, const T 
   switch (op) {
 #define CALL(kind, start, combine, f)                           \
   case kind:                                                    \
+    if (!LR_POST_BUILT(LR_CASE_REDUCE + kind)) break;           \
     *acc = combine(*acc, CAT(N(kind), _row)(n, x, m ? *m : 0)); \
     break;
     CASES(CALL)

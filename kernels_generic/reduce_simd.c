@@ -78,6 +78,7 @@ void NAME(lr_f32_vreduce__)(int32_t op, size_t n, size_t rows, const float *x, s
   switch (op) {
 #define CALL(kind, start, combine, f)                                         \
   case kind:                                                                  \
+    if (!LR_POST_BUILT(LR_CASE_REDUCE + kind)) break;                         \
     if (n < VF_LANES) {                                                       \
       vf_store_part_f32(acc, n, part_##kind(n, rows, x, stride, m, acc));     \
     } else if (n % VF_LANES == 0) {                                           \
@@ -124,9 +125,10 @@ CASES(ROW)
 
 void NAME(lr_f32_hreduce__)(int32_t op, size_t n, const float *x, const float *m, float *acc) {
   switch (op) {
-#define CALL(kind, start, combine, f) \
-  case kind:                          \
-    row_##kind(n, x, m, acc);         \
+#define CALL(kind, start, combine, f)                 \
+  case kind:                                          \
+    if (!LR_POST_BUILT(LR_CASE_REDUCE + kind)) break; \
+    row_##kind(n, x, m, acc);                         \
     break;
     CASES(CALL)
 #undef CALL

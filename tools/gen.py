@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Write the C view of spec/: operator codes, attribute structs, post-op codes, schema slots, dispatch tables; and of the
-signatures of kernels.inc.
+"""Write the C view of spec/: operator codes, attribute structs, post-op codes, schema slots, dispatch tables; and of
+the signatures of kernels.inc.
 
 usage: gen.py OUT_H OUT_C OPS KERNELS POSTS TARGET
-OPS, KERNELS, POSTS: "all", "none" or a comma-separated list of the operators, kernel signatures and post-ops to build in;
-TARGET: the name of this build in `lite-opt build`, for messages
+OPS, KERNELS, POSTS: "all", "none" or a comma-separated list of the operators, kernel signatures and post-ops to build
+in; TARGET: the name of this build in `lite-opt build`, for messages
 """
 import importlib.util
 import re
@@ -73,19 +73,34 @@ def signatures():
     return found, pictures
 
 
-def tailoring(sigs, built, posts, postops, target):
+def cases_of(ops, postops, dtypes):
+    """What -Dposts chooses: cases of kernels by name, with their bits. Post-ops have their codes; reduce_<kind> is what
+    the reductions' kernels do, cast_<dtype> a type that casts are from or to."""
+    kinds = next(a.values for a in ops["reduce"].attrs if a.name == "kind")
+    cases = {p.name: p.code for p in postops.values()}
+    cases |= {f"reduce_{k}": 128 + i for i, k in enumerate(kinds) if k not in ("mean", "l2", "log_sum")}
+    return cases | {f"cast_{d.name}": 144 + d.code for d in dtypes.values() if d.name not in ("bf16", "i4", "u4")}
+
+
+def tailoring(sigs, built, posts, cases, target):
     """What a build was cut down to, as code that is nothing in a full one."""
-    masks = [sum(1 << p.code % 64 for n, p in postops.items() if n in posts and p.code // 64 == half) for half in (0, 1)]
+    masks = [sum(1 << cases[n] % 64 for n in posts if cases[n] // 64 == word) for word in range(3)]
+    kernels = sum(1 << i for i, s in enumerate(sigs, 1) if s in built)
+    cut = int(set(sigs) != built or set(cases) != posts)
     out = [f'#define LR_TARGET "{target}"', "/* X(signature): all of kernels.inc */", "#define LR_SIGNATURES(X) \\"]
     out += [" \\\n".join(f"  X({s})" for s in sigs)]
     out += ["/* LR_IF_KERNEL_<signature>(code): the code when its kernels are in this build */"]
     out += [f"#define LR_IF_KERNEL_{s}(...){' __VA_ARGS__' if s in built else ''}" for s in sigs]
     out += ["enum {"] + [f"  LR_HAS_KERNEL_{s} = {int(s in built)}," for s in sigs]
-    out += [f"  LR_TAILORED = {int(set(sigs) != built or set(postops) != posts)} /* kernels or post-ops are left out */", "};"]
-    out += [f"#define LR_KERNELS_BUILT 0x{sum(1 << i for i, s in enumerate(sigs, 1) if s in built):x}ull /* bits by LR_SIG_* */"]
+    out += [f"  LR_TAILORED = {cut} /* kernels or post-ops are left out */", "};"]
+    out += [f"#define LR_KERNELS_BUILT 0x{kernels:x}ull /* bits by LR_SIG_* */"]
     out += [f"#define LR_POSTS_BUILT_{i} 0x{m:x}ull /* bits by code, from {64 * i} on */" for i, m in enumerate(masks)]
-    return [*out, "#define LR_POST_BUILT(code) \\",
-            "  ((code) < 0 || (((code) & 64 ? LR_POSTS_BUILT_1 : LR_POSTS_BUILT_0) >> ((code) & 63) & 1))"]
+    out += ["enum { LR_CASE_REDUCE = 128, LR_CASE_CAST = 144, LR_CASE_LIMIT = 192 }; /* + kind, + dtype */",
+            "/* X(case, name) of those that are no post-ops */", "#define LR_CASES(X) \\"]
+    out += [" \\\n".join(f"  X({c}, {n})" for n, c in cases.items() if c >= 128)]
+    return [*out, "/* post-ops and LR_CASE_* */", "#define LR_POST_BUILT(code) \\",
+            "  ((code) < 0 || (((code) < 64    ? LR_POSTS_BUILT_0 \\",
+            "                   : (code) < 128 ? LR_POSTS_BUILT_1 : LR_POSTS_BUILT_2) >> ((code) & 63) & 1))"]
 
 
 def header(ops, built, postops, schema, more):
@@ -94,6 +109,8 @@ def header(ops, built, postops, schema, more):
     out += ["};", f"#define LR_OP_LIMIT {max(o.code for o in ops.values()) + 1}"]
     out += ["/* what is in this build: code that serves other operators only is left out by the compiler */", "enum {"]
     out += [f"  LR_HAS_{o.name.upper()} = {int(o.name in built)}," for o in ops.values()]
+    bodies = int(any(n in built for n in ("if", "loop", "delegate")))
+    out += [f"  LR_HAS_ANY = {int(bool(built))},", f"  LR_HAS_BODIES = {bodies}, /* an operator with subgraphs */"]
     out += [f"  LR_HAS_POST = {int(any(ops[n].post for n in built))} /* an operator with post-op programs */", "};"]
     for o in ops.values():
         for a in o.attrs:
@@ -128,8 +145,9 @@ def table(ops, built):
     for o in ops.values():
         if len(o.name) >= 20 or len(o.inputs) >= 48 or any(len(a.name) >= 22 for a in o.attrs):
             sys.exit(f"gen.py: operator {o.name}: a name is too long; enlarge the arrays in lite_runtime/core/op.h")
-    out = ["/* Generated from spec/. */", '#include "op.h"', "const char lr_op_names[LR_OP_LIMIT][LR_OP_NAME] = {"]
-    out += [f'  [{o.code}] = "{o.name}",' for o in ops.values()] + ["};"]
+    out = ["/* Generated from spec/. */", '#include "op.h"', "const char lr_op_names[] ="]
+    names = {o.code: o.name for o in ops.values()}
+    out += [f'  "{names.get(code, "")}\\0"' for code in range(max(names) + 1)] + ["  ;"]
     ops = [o for o in ops.values() if o.name in built]
     for o in ops:
         out += [f"lr_status lr_infer_{o.name}(struct lr_infer *c);", f"extern const struct lr_impl lr_cpu_{o.name};"]
@@ -151,7 +169,8 @@ def main():
     sigs, pictures = signatures()
     if len(sigs) > 63:
         sys.exit("gen.py: more than 63 signatures; widen struct lr_needs in lite_runtime/core/needs.h")
-    cut = tailoring(sigs, chosen("kernels", kernels, sigs) | pictures, chosen("posts", posts, postops), postops, target)
+    cases = cases_of(ops, postops, load("dtypes").DTYPES)
+    cut = tailoring(sigs, chosen("kernels", kernels, sigs) | pictures, chosen("posts", posts, cases), cases, target)
     Path(out_h).write_text(header(ops, built, postops, load("fbs").load(), cut))
     Path(out_c).write_text(table(ops, built))
 

@@ -144,7 +144,7 @@ def build(models: Sequence[Path], target: Target, out: Path, *, toolchain: str =
 
     models: .lrm files whose operators and kernels the library shall hold; none: all of them. image: a tailored
     library has lite_image.h, too. embed: the models are
-    linked in, too. with_app: a program that runs and measures models is built beside the library. The same call gives the
+    linked in, too. with_app: a program that runs and measures models is built beside the library. The same call gives
     same bytes. Raises ConvertError.
     """
     if embed and not models:

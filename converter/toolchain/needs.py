@@ -1,5 +1,5 @@
-"""What a runtime must have for models: operators, kernels, post-ops. It follows from the graph and the declared types
-alone, so it is the same for every target, CPU and shape (`lite_runtime/ops/needs.c`)."""
+"""What a runtime must have for models: operators, kernels and cases within these. It follows from the graph and the
+declared types alone, so it is the same for every target, CPU and shape (`lite_runtime/ops/needs.c`)."""
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -18,7 +18,8 @@ class Needs:
     kernels: tuple[str, ...] = ()
     """Signatures of `kernels.inc`, but for those of pictures, which `image` brings."""
     posts: tuple[str, ...] = ()
-    """Post-ops of `spec/postops.py` that kernels compute (casts and quantisation are kernels of their own)."""
+    """Cases within kernels: post-ops of `spec/postops.py`, `reduce_<kind>` of reductions, `cast_<dtype>` for each type
+    that casts are from or to."""
     image: bool = False
     """`lite_image.h`: that is for the app to say, a model does not know."""
 

@@ -15,16 +15,16 @@ struct readers { /* steps that read tensor t: list[start[t] .. start[t + 1] - 1]
 static lr_status find_readers(lr_session *s, struct readers *r, lr_error *error) {
   struct lr_plan *p = &s->plan;
   size_t uses = 0;
-  for (int32_t i = 0; i < p->n_steps; i++) uses += (size_t)p->step[i].n_in;
+  for (int32_t i = 0; i < lr_steps(p); i++) uses += (size_t)p->step[i].n_in;
   r->start = lr_arena_alloc(&p->arena, ((size_t)p->n_tensors + 2) * sizeof *r->start);
   r->list = lr_arena_alloc(&p->arena, (uses + 1) * sizeof *r->list);
   if (!r->start || !r->list || uses > INT32_MAX) return lr_fail(error, LR_ERR_MEMORY, "plan: out of memory");
   int32_t *count = r->start + 1; /* filled one place to the right, so that it ends as start */
-  for (int32_t i = 0; i < p->n_steps; i++)
+  for (int32_t i = 0; i < lr_steps(p); i++)
     for (int32_t k = 0; k < p->step[i].n_in; k++)
       if (p->step[i].in[k] >= 0) count[p->step[i].in[k] + 1]++;
   for (int32_t t = 0; t < p->n_tensors; t++) count[t + 1] += count[t];
-  for (int32_t i = 0; i < p->n_steps; i++)
+  for (int32_t i = 0; i < lr_steps(p); i++)
     for (int32_t k = 0; k < p->step[i].n_in; k++)
       if (p->step[i].in[k] >= 0) r->list[count[p->step[i].in[k]]++] = i;
   return LR_OK;
@@ -32,7 +32,7 @@ static lr_status find_readers(lr_session *s, struct readers *r, lr_error *error)
 
 static void find_lives(lr_session *s) {
   struct lr_plan *p = &s->plan;
-  for (int32_t i = 0; i < p->n_steps; i++) {
+  for (int32_t i = 0; i < lr_steps(p); i++) {
     struct lr_plan_step *st = &p->step[i];
     for (int32_t k = 0; k < st->n_in + st->n_out; k++) {
       if (st->in[k] < 0) continue;
@@ -183,11 +183,11 @@ lr_status lr_memory_plan(lr_session *s, lr_error *error) {
   struct lr_plan *p = &s->plan;
   struct readers r;
   find_lives(s);
-  if (s->keep_all) return LR_OK; /* each tensor dense and in its own memory */
+  if (!LR_HAS_ANY || s->keep_all) return LR_OK; /* each tensor dense and in its own memory */
   LR_TRY(find_readers(s, &r, error));
-  for (int32_t i = 0; i < p->n_steps; i++) try_views(p, &r, i);
-  for (int32_t i = p->n_steps - 1; LR_HAS_CONCAT && i >= 0; i--) try_concat(p, &r, i);
-  for (int32_t i = 0; i < p->n_steps; i++) try_in_place(p, i);
+  for (int32_t i = 0; i < lr_steps(p); i++) try_views(p, &r, i);
+  for (int32_t i = lr_steps(p) - 1; LR_HAS_CONCAT && i >= 0; i--) try_concat(p, &r, i);
+  for (int32_t i = 0; i < lr_steps(p); i++) try_in_place(p, i);
   return LR_OK;
 }
 
@@ -262,6 +262,7 @@ static size_t root_bytes(const struct lr_plan_tensor *t) {
 
 lr_status lr_memory_assign(lr_session *s, lr_error *error) {
   struct lr_plan *p = &s->plan;
+  if (!LR_HAS_ANY) return LR_OK; /* nothing makes a tensor */
   size_t max = (size_t)p->n_tensors + (size_t)p->n_steps + 1, sum = 0;
   struct buffer *b = lr_alloc(&s->alloc, max * sizeof *b, LR_ALIGN);
   if (!b) return lr_fail(error, LR_ERR_MEMORY, "plan: out of memory");
@@ -272,7 +273,7 @@ lr_status lr_memory_assign(lr_session *s, lr_error *error) {
     if (s->keep_all) t->first = 0, t->last = p->n_steps;
     b[n++] = (struct buffer){root_bytes(t), &t->arena_offset, t->first, t->last};
   }
-  for (int32_t i = 0; i < p->n_steps; i++)
+  for (int32_t i = 0; i < lr_steps(p); i++)
     if (!p->step[i].dynamic && p->step[i].scratch_bytes)
       b[n++] = (struct buffer){p->step[i].scratch_bytes, &p->step[i].scratch_offset, i, i};
   for (int32_t i = 0; i < n; i++) /* one tensor is at most LR_MAX_BYTES, but there are many */

@@ -17,12 +17,21 @@ lr_status lr_node_fail(lr_error *error, lr_status s, int32_t op, const char *nam
   return s;
 }
 
-static bool known(int32_t op) { return op >= 0 && op < LR_OP_LIMIT && lr_op_names[op][0]; }
+/* The name, "" where there is none. */
+static const char *name_of(int32_t op) {
+  const char *s = lr_op_names;
+  if (op < 0 || op >= LR_OP_LIMIT) return "";
+  for (; op; op--) s += strlen(s) + 1;
+  return s;
+}
 
-const char *lr_op_name(int32_t op) { return known(op) ? lr_op_names[op] : "operator"; }
+const char *lr_op_name(int32_t op) {
+  const char *name = name_of(op);
+  return *name ? name : "operator";
+}
 
 lr_status lr_node_op(int32_t op, const char *name, lr_error *error) {
-  if (known(op)) return LR_OK;
+  if (*name_of(op)) return LR_OK;
   return lr_node_fail(error, LR_ERR_VERSION, op, name, "its code %d is not known; use a newer lite_runtime",
                       op);
 }

@@ -40,10 +40,9 @@ struct lr_op {
   const struct lr_attr *attrs;
   lr_status (*infer)(struct lr_infer *c);
 };
-enum { LR_OP_NAME = 20 };
-/* Generated, by code. Names are there for all operators of spec/, "" where there is none; the facts only for those that are
- * in this build (LR_HAS_<OP>), else NULL. */
-extern const char lr_op_names[][LR_OP_NAME];
+/* Generated. Names of all operators of spec/, one behind the other by code, "" where there is none; the facts by code, of
+ * those that are in this build (LR_HAS_<OP>), else NULL. */
+extern const char lr_op_names[];
 extern const struct lr_op *const lr_ops[];
 const char *lr_op_name(int32_t op); /* for messages; "operator" for an unknown code */
 

@@ -264,7 +264,7 @@ static lr_status plan_node(lr_session *s, const struct scope *sc, const struct l
 
 static lr_status flatten(lr_session *s, const struct scope *sc, const char *reason, int depth,
                          lr_error *error) {
-  for (int32_t i = 0; i < sc->graph->n_nodes; i++) {
+  for (int32_t i = 0; LR_HAS_ANY && i < sc->graph->n_nodes; i++) {
     const struct lr_node *n = &sc->graph->nodes[i];
     if (LR_HAS_DELEGATE && n->op == LR_OP_DELEGATE)
       LR_TRY(delegate(s, sc, n, depth, error));
@@ -297,7 +297,7 @@ static lr_status place_outputs(lr_session *s, lr_error *error) {
     if (t->made && t->place == LR_AT_NOWHERE)
       t->place = lr_type_known(&t->type) ? LR_AT_ARENA : LR_AT_DYNAMIC;
   }
-  for (int32_t i = 0; i < p->n_steps; i++) /* outputs of a dynamic step all have their own memory */
+  for (int32_t i = 0; i < lr_steps(p); i++) /* outputs of a dynamic step all have their own memory */
     for (int32_t k = 0; k < p->step[i].n_out && p->step[i].dynamic; k++)
       p->tensor[p->step[i].out[k]].place = LR_AT_DYNAMIC;
   for (int32_t i = 0; i < s->n_io[LR_OUTPUT]; i++) {
@@ -317,7 +317,7 @@ static lr_status place_outputs(lr_session *s, lr_error *error) {
 
 static lr_status prepare_all(lr_session *s, lr_error *error) {
   struct lr_plan *p = &s->plan;
-  for (int32_t i = 0; i < p->n_steps; i++) {
+  for (int32_t i = 0; i < lr_steps(p); i++) {
     struct lr_plan_step *st = &p->step[i];
     for (int32_t k = 0; k < st->n_in + st->n_out; k++) {
       if (st->in[k] < 0) continue;
@@ -364,7 +364,7 @@ lr_status lr_plan_make(lr_session *s, lr_error *error) {
 }
 
 void lr_plan_free_memory(lr_session *s, struct lr_plan *p) {
-  for (int32_t i = 0; i < p->n_steps; i++) {
+  for (int32_t i = 0; i < lr_steps(p); i++) {
     struct lr_plan_step *st = &p->step[i];
     if (lr_is_control(st)) lr_control_clear(s, st);
     if (!st->dynamic) continue; /* the scratch of a static step is in `memory` */
@@ -383,7 +383,7 @@ void lr_plan_free_memory(lr_session *s, struct lr_plan *p) {
 
 void lr_plan_clear(lr_session *s, struct lr_plan *p) {
   lr_plan_free_memory(s, p);
-  for (int32_t i = 0; i < p->n_steps; i++) {
+  for (int32_t i = 0; i < lr_steps(p); i++) {
     struct lr_plan_step *st = &p->step[i];
     if (lr_on_device(st)) lr_device_clear(st);
     lr_arena_clear(&st->arena);

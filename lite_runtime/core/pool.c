@@ -249,7 +249,7 @@ static lr_status start_workers(lr_pool *p, lr_error *error) {
   return LR_OK;
 }
 
-static void destroy(lr_pool *p) {
+static void stop_workers(lr_pool *p) {
   lr_lock_take(&p->lock);
   atomic_store(&p->stop, true);
   lr_wakeup_all(&p->wake);
@@ -258,9 +258,25 @@ static void destroy(lr_pool *p) {
   lr_wakeup_close(&p->wake);
   lr_wakeup_close(&p->done);
   lr_lock_close(&p->lock);
+}
+
+static void destroy(lr_pool *p) {
+  if (LR_HAS_ANY) stop_workers(p); /* without operators there is no work, and there are no workers */
   const lr_allocator alloc = p->alloc;
   lr_free(&alloc, p->worker);
   lr_free(&alloc, p);
+}
+
+/* Locks and threads; when that fails the pool is gone. */
+static lr_status open_workers(lr_pool *p, lr_error *error) {
+  if (!lr_lock_open(&p->lock) || !lr_wakeup_open(&p->wake) || !lr_wakeup_open(&p->done)) {
+    const lr_allocator alloc = p->alloc;
+    lr_free(&alloc, p);
+    return lr_fail(error, LR_ERR_MEMORY, "pool: the system has no more locks");
+  }
+  lr_status status = p->parallel_for ? LR_OK : start_workers(p, error);
+  if (status) destroy(p);
+  return status;
 }
 
 lr_status lr_pool_open(const lr_pool_options *options, lr_pool **pool, lr_error *error) {
@@ -279,16 +295,9 @@ lr_status lr_pool_open(const lr_pool_options *options, lr_pool **pool, lr_error 
   p->threads = o.threads ? o.threads : cores();
   p->parallel_for = o.parallel_for;
   p->user = o.user;
-  if (!lr_lock_open(&p->lock) || !lr_wakeup_open(&p->wake) || !lr_wakeup_open(&p->done)) {
-    lr_free(&alloc, p);
-    return lr_fail(error, LR_ERR_MEMORY, "pool: the system has no more locks");
-  }
-  lr_status status = p->parallel_for ? LR_OK : start_workers(p, error);
-  if (status)
-    destroy(p);
-  else
-    *pool = p;
-  return status;
+  if (LR_HAS_ANY) LR_TRY(open_workers(p, error));
+  *pool = p;
+  return LR_OK;
 }
 
 int32_t lr_pool_threads(const lr_pool *p) { return p ? p->threads : 1; }

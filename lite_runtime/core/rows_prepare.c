@@ -56,6 +56,12 @@ static lr_status bind_instr(const struct lr_prepare *p, const struct lr_instr *i
   enum lr_signature s = in->op == LR_POST_CAST       ? LR_SIG_vcast
                         : in->op == LR_POST_QUANTIZE ? LR_SIG_vquantize
                                                      : lr_vop_signature(in->dtype);
+  if (in->op == LR_POST_CAST) {
+    LR_TRY(lr_find_case(&p->bind, LR_CASE_CAST + r->from));
+    LR_TRY(lr_find_case(&p->bind, LR_CASE_CAST + in->dtype));
+  } else if (in->op != LR_POST_QUANTIZE) {
+    LR_TRY(lr_find_case(&p->bind, in->op));
+  }
   const struct lr_kernel *kn;
   LR_TRY(lr_find_kernel(&p->bind, s, &kn));
   r->fn = kn->fn;

@@ -62,7 +62,7 @@ static lr_status resolve_view(lr_session *s, int32_t tensor, struct lr_view *v, 
 /* Constants that a CPU step packed are not read again; asking for their dense form would check hashes for nothing. */
 static lr_status resolve(lr_session *s, lr_error *error) {
   struct lr_plan *p = &s->plan;
-  for (int32_t i = 0; i < p->n_steps; i++) {
+  for (int32_t i = 0; i < lr_steps(p); i++) {
     struct lr_plan_step *st = &p->step[i];
     for (int32_t k = 0; k < st->n_in + st->n_out; k++)
       if (st->in[k] >= 0) LR_TRY(resolve_view(s, st->in[k], &st->view[k], error));
@@ -222,7 +222,7 @@ static void describe(const lr_session *s, const struct lr_plan_step *st, int32_t
 }
 
 int32_t lr_session_step(const lr_session *s, int32_t i, lr_step *step) {
-  if (!s || !step || !s->plan.ready || i < 0 || i >= s->plan.n_steps) return 0;
+  if (!s || !step || !s->plan.ready || i < 0 || i >= lr_steps(&s->plan)) return 0;
   describe(s, &s->plan.step[i], i, step);
   return 1;
 }
@@ -254,7 +254,7 @@ static lr_status run_and_watch(lr_session *s, const lr_run_options *o, int32_t i
 }
 
 static lr_status run_steps(lr_session *s, const lr_run_options *o, lr_error *error) {
-  for (int32_t i = 0; i < s->plan.n_steps; i++) {
+  for (int32_t i = 0; i < lr_steps(&s->plan); i++) {
     LR_TRY(lr_session_go_on(s, "run", i, error));
     LR_TRY(run_and_watch(s, o, i, error));
   }

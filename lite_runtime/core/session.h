@@ -83,6 +83,9 @@ struct lr_plan {
   bool resolved; /* views have their addresses */
 };
 
+/* How many steps there are: none in a build without operators, of which the compiler then drops all that serves steps. */
+static inline int32_t lr_steps(const struct lr_plan *p) { return LR_HAS_ANY ? p->n_steps : 0; }
+
 /* An input, output or state of the session. */
 struct lr_io {
   const struct lr_graph_tensor *def;

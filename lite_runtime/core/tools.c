@@ -125,9 +125,9 @@ int32_t lr_tool_need(const lr_model *m, int32_t i, lr_tool_need_info *need) {
       *need = (lr_tool_need_info){LR_TOOL_NEEDS_KERNEL, lr_signature_name((enum lr_signature)k)};
       return 1;
     }
-  for (int32_t k = 0; k < LR_POST_LIMIT; k++)
+  for (int32_t k = 0; k < LR_CASE_LIMIT; k++)
     if (all.posts[k / 64] >> (k & 63) & 1 && !i--) {
-      *need = (lr_tool_need_info){LR_TOOL_NEEDS_POST, lr_postop_info(k).name};
+      *need = (lr_tool_need_info){LR_TOOL_NEEDS_POST, lr_case_name(k)};
       return 1;
     }
   return 0;

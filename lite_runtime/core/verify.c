@@ -269,7 +269,7 @@ static lr_status check_states(struct verifier *v, const struct lr_subgraph *g) {
 static lr_status check_graph(struct verifier *v, int32_t index) {
   const struct lr_subgraph *g = &v->l->model->subgraphs[v->graph = index];
   LR_TRY(check_inputs(v, g));
-  for (int32_t i = 0; i < g->n_nodes; i++) LR_TRY(check_node(v, g, &g->nodes[i]));
+  for (int32_t i = 0; LR_HAS_ANY && i < g->n_nodes; i++) LR_TRY(check_node(v, g, &g->nodes[i]));
   LR_TRY(check_states(v, g));
   return check_outputs(v, g);
 }
@@ -280,7 +280,7 @@ static lr_status check_graph(struct verifier *v, int32_t index) {
 static lr_status check_tree(const struct lr_loader *l, int32_t *parent) {
   const lr_model *m = l->model;
   for (int32_t g = 0; g < m->n_subgraphs; g++) parent[g] = -1;
-  for (int32_t g = 0; g < m->n_subgraphs; g++)
+  for (int32_t g = 0; LR_HAS_BODIES && g < m->n_subgraphs; g++)
     for (int32_t i = 0; i < m->subgraphs[g].n_nodes; i++) {
       const struct lr_node *n = &m->subgraphs[g].nodes[i];
       for (int32_t k = 0; k < n->n_subgraphs; k++) {

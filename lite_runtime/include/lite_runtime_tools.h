@@ -24,7 +24,7 @@ LR_API int32_t lr_tool_has_op(int32_t op);
  * architecture is not known. */
 LR_API double lr_tool_fma_peak(double seconds, uint32_t cpu_mask);
 
-/* What a build must have for a model, for any shapes and any CPU: operator, kernel signature or post-op i of all that its
+/* What a build must have for a model, for any shapes and any CPU: operator, kernel signature or case of a kernel i of all that its
  * nodes, those of subgraphs too, may ask for. Returns 0 past the end. */
 typedef enum lr_tool_need_kind {
   LR_TOOL_NEEDS_OP = 0,

@@ -124,6 +124,7 @@ static lr_status prepare(struct lr_prepare *p) {
   LR_TRY(lr_find_kernel(&p->bind, LR_SIG_f32_softmax_piece, &k));
   c->piece = (lr_f32_softmax_piece_fn *)k->fn;
   LR_TRY(lr_find_kernel(&p->bind, LR_SIG_f32_vop, &k));
+  LR_TRY(lr_find_case(&p->bind, LR_POST_MUL));
   c->vop = (lr_f32_vop_fn *)k->fn;
   LR_TRY(lr_find_kernel(&p->bind, LR_SIG_f32_wsum, &k));
   c->wsum = (lr_f32_wsum_fn *)k->fn;

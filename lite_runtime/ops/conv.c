@@ -3,6 +3,9 @@
 #include "needs.h"
 #include "conv_winograd.h"
 
+/* Without its kernels in the build there is no such way; models that may take it are refused (needs.c). */
+enum { WINOGRAD = LR_HAS_KERNEL_f32_winograd_in };
+
 bool lr_conv_depthwise(int64_t groups, int64_t group_channels) { return groups > 1 && group_channels == 1; }
 
 struct lr_pack lr_conv_pack(const int64_t *w_dim, int32_t rank, int32_t w_dtype, int64_t groups,
@@ -85,7 +88,7 @@ lr_status lr_conv_bind(struct lr_bind *b, const struct lr_conv_attrs *a, int32_t
   if (!s) return no_memory(b);
   LR_TRY(lr_find_kernel(b, lr_gemm_signature(x->dtype, depthwise), &s->kernel));
   struct pack_user u = pack_user(&w->type, a->groups, s->kernel);
-  if (!s->kernel->isa || !lr_conv_winograd_may(x->dtype, &w->type, a))
+  if (!WINOGRAD || !s->kernel->isa || !lr_conv_winograd_may(x->dtype, &w->type, a))
     LR_TRY(get_weights(b, input, &u, &s->packed));
   LR_TRY(bind_bias(b, input + 1, &u, a, s));
   *weights = s;
@@ -136,7 +139,7 @@ static void set_shapes(struct lr_conv *c, const struct lr_prepare *p, const stru
 static lr_status prepare_products(struct lr_conv *c, struct lr_prepare *p, const struct lr_conv_weights *s) {
   const struct lr_conv_attrs *a = p->bind.node->attrs;
   const struct lr_type *w = &p->bind.graph->tensors[p->bind.node->in[1]].type;
-  if (s && !s->packed) {
+  if (WINOGRAD && s && !s->packed) {
     LR_TRY(lr_conv_winograd_prepare(c, p));
     if (c->winograd) return LR_OK;
     struct pack_user u = pack_user(w, a->groups, c->gemm.kernel);
@@ -172,7 +175,7 @@ lr_status lr_conv_prepare(struct lr_prepare *p) {
   at += c->bias ? 0 : lr_align_up((uint64_t)(c->groups * c->bias_bytes), LR_ALIGN);
   c->threads_at = at;
   c->shared_at = at + (uint64_t)p->threads * c->gemm.thread_bytes;
-  p->scratch = c->shared_at + lr_conv_winograd_shared(c);
+  p->scratch = c->shared_at + (WINOGRAD ? lr_conv_winograd_shared(c) : 0);
   return LR_OK;
 }
 
@@ -207,7 +210,7 @@ lr_status lr_conv_run(struct lr_run *r) {
   lr_conv_weights_now(c, r, &packed, &bias);
   if (lr_conv_depthwise(a->groups, w->dim[w->rank - 1]))
     lr_conv_dw_run(c, r, packed, bias);
-  else if (c->winograd)
+  else if (WINOGRAD && c->winograd)
     lr_conv_winograd_run(c, r, packed, bias);
   else
     lr_conv_gemm_run(c, r, packed, bias);

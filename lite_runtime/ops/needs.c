@@ -17,36 +17,48 @@ static const struct lr_graph_tensor *input(const struct lr_subgraph *g, const st
 }
 
 static void kernel(struct lr_needs *needs, enum lr_signature s) { needs->kernels |= (uint64_t)(s != 0) << s; }
-static void post(struct lr_needs *needs, int32_t op) { needs->posts[op / 64] |= (uint64_t)1 << (op & 63); }
+static void post(struct lr_needs *needs, int32_t bit) { needs->posts[bit / 64] |= (uint64_t)1 << (bit & 63); }
 static void vop(struct lr_needs *needs, int32_t dtype, int32_t op) {
   kernel(needs, lr_vop_signature(dtype));
   post(needs, op);
 }
 
-/* As bind_program in rows_prepare.c; where a kernel clamps by itself, the program is not run, but may be. */
-static void program(struct lr_needs *needs, const struct lr_program *p, int32_t acc, int32_t y) {
-  int32_t reg0 = acc;
+static void cast(struct lr_needs *needs, int32_t from, int32_t to) {
+  kernel(needs, LR_SIG_vcast);
+  post(needs, LR_CASE_CAST + from);
+  post(needs, LR_CASE_CAST + to);
+}
+
+/* As bind_program in rows_prepare.c; where a kernel clamps by itself, the program is not run, but may be. acc: dtype that
+ * register 0 starts with; first: the input that is operand 0. */
+static void program(struct lr_needs *needs, const struct lr_subgraph *g, const struct lr_node *n, int32_t acc,
+                    int32_t first) {
+  int32_t reg[LR_REGISTERS] = {acc}, y = g->tensors[n->out[0]].type.dtype;
+  const struct lr_program *p = &n->program;
   for (int32_t i = 0; i < p->n; i++) {
     const struct lr_instr *in = &p->instr[i];
+    int32_t ref = in->src[0];
     if (in->op == LR_POST_CAST)
-      kernel(needs, LR_SIG_vcast);
+      cast(needs,
+           ref < LR_SRC_OPERAND0 ? reg[ref - LR_SRC_REG0]
+                                 : input(g, n, first + ref - LR_SRC_OPERAND0)->type.dtype,
+           in->dtype);
     else if (in->op == LR_POST_QUANTIZE)
       kernel(needs, LR_SIG_vquantize);
     else
       vop(needs, in->dtype, in->op);
-    if (in->dst == 0) reg0 = lr_instr_dst_dtype(in);
+    reg[in->dst] = lr_instr_dst_dtype(in);
   }
   if (p->n && p->instr[p->n - 1].dst == 0) return;
-  if (reg0 == y)
+  if (reg[0] == y)
     vop(needs, y, LR_POST_COPY);
   else
-    kernel(needs, LR_SIG_vcast);
+    cast(needs, reg[0], y);
 }
 
 /* What a product leaves, and its epilogue: lr_gemm_epilogue. */
 static void product(struct lr_needs *needs, const struct lr_subgraph *g, const struct lr_node *n, int32_t x) {
-  int32_t acc = x == LR_F16 && !n->program.n ? LR_F32 : lr_gemm_acc_dtype(x);
-  program(needs, &n->program, acc, g->tensors[n->out[0]].type.dtype);
+  program(needs, g, n, x == LR_F16 && !n->program.n ? LR_F32 : lr_gemm_acc_dtype(x), n->n_own);
 }
 
 static void conv(struct lr_needs *needs, const struct lr_subgraph *g, const struct lr_node *n) {
@@ -73,7 +85,7 @@ static void inverted_residual(struct lr_needs *needs, const struct lr_subgraph *
   for (int32_t k = 0; k < 2; k++) {
     struct lr_instr instr;
     struct lr_program p = lr_inverted_residual_act(act[k], 0, 0, &instr);
-    program(needs, &p, LR_F32, LR_F32);
+    vop(needs, LR_F32, p.n ? instr.op : LR_POST_COPY);
   }
   product(needs, g, n, LR_F32);
 }
@@ -93,8 +105,12 @@ static void recurrent(struct lr_needs *needs, const struct lr_subgraph *g, const
 static void reduce(struct lr_needs *needs, const struct lr_subgraph *g, const struct lr_node *n) {
   const struct lr_reduce_attrs *a = n->attrs;
   enum lr_signature s[LR_REDUCE_KERNELS];
-  lr_reduce_signatures(input(g, n, 0)->type.dtype, a->kind, s);
+  int32_t x = input(g, n, 0)->type.dtype, acc = lr_reduce_signatures(x, a->kind, s);
   for (int32_t i = 0; i < LR_REDUCE_KERNELS; i++) kernel(needs, s[i]);
+  for (int32_t k = 0; k < LR_REDUCE_KIND_LIMIT; k++)
+    if (lr_reduce_runs(a->kind, k)) post(needs, LR_CASE_REDUCE + k);
+  cast(needs, x, acc);
+  if (acc == LR_F32) cast(needs, LR_F64, x); /* its totals */
 }
 
 static void softmax(struct lr_needs *needs, const struct lr_subgraph *g, const struct lr_node *n) {
@@ -107,7 +123,9 @@ static void softmax(struct lr_needs *needs, const struct lr_subgraph *g, const s
   vop(needs, acc, LR_POST_SUB);
   vop(needs, acc, LR_POST_EXP);
   vop(needs, acc, LR_POST_DIV);
-  if (x->dtype != acc) kernel(needs, LR_SIG_vcast);
+  post(needs, LR_CASE_REDUCE + LR_REDUCE_KIND_MAX);
+  post(needs, LR_CASE_REDUCE + LR_REDUCE_KIND_SUM);
+  if (x->dtype != acc) cast(needs, x->dtype, acc);
 }
 
 static void attention(struct lr_needs *needs) {
@@ -125,15 +143,14 @@ static void resize(struct lr_needs *needs, const struct lr_node *n) {
 /* An `if` and not a switch: what is not in this build goes. */
 void lr_node_needs(const struct lr_subgraph *g, const struct lr_node *n, struct lr_needs *needs) {
   int32_t x = input(g, n, 0)->type.dtype, op = n->op;
-  if (LR_HAS_ELEMENTWISE && op == LR_OP_ELEMENTWISE)
-    program(needs, &n->program, 0, g->tensors[n->out[0]].type.dtype);
+  if (LR_HAS_ELEMENTWISE && op == LR_OP_ELEMENTWISE) program(needs, g, n, 0, 0);
   if (LR_HAS_CONV && op == LR_OP_CONV) conv(needs, g, n);
   if (LR_HAS_CONV_TRANSPOSE && op == LR_OP_CONV_TRANSPOSE) {
     kernel(needs, lr_gemm_signature(x, false));
     product(needs, g, n, x);
   }
   if (LR_HAS_MATMUL && op == LR_OP_MATMUL && lr_matmul_is_plain(x))
-    program(needs, &n->program, x, g->tensors[n->out[0]].type.dtype);
+    program(needs, g, n, x, n->n_own);
   else if (LR_HAS_MATMUL && op == LR_OP_MATMUL) {
     kernel(needs, lr_gemm_signature(x, false));
     product(needs, g, n, x);

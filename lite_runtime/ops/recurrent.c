@@ -91,6 +91,14 @@ static lr_status prepare(struct lr_prepare *p) {
     c->gemm = (lr_f32_gemm_fn *)w->kernel->fn;
   }
   LR_TRY(lr_find_kernel(&p->bind, LR_SIG_f32_vop, &k));
+  const int32_t posts[] = {LR_POST_ADD,
+                           LR_POST_SUB,
+                           LR_POST_MUL,
+                           LR_POST_CLIP,
+                           lr_recurrent_post(a->f),
+                           lr_recurrent_post(a->g),
+                           lr_recurrent_post(a->h)};
+  for (size_t i = 0; i < sizeof posts / sizeof posts[0]; i++) LR_TRY(lr_find_case(&p->bind, posts[i]));
   c->vop = (lr_f32_vop_fn *)k->fn;
   p->kernel = w->kernel->name;
   c->mr = w->kernel->mr;

@@ -104,16 +104,18 @@ static int32_t accumulator(int32_t dtype, uint32_t kind) {
   }
 }
 
-void lr_reduce_signatures(int32_t x_dtype, uint32_t kind, enum lr_signature *s) {
+int32_t lr_reduce_signatures(int32_t x_dtype, uint32_t kind, enum lr_signature *s) {
   static const uint8_t by_dtype[][2] = {[LR_F32] = {LR_SIG_f32_vreduce, LR_SIG_f32_hreduce},
                                         [LR_F64] = {LR_SIG_f64_vreduce, LR_SIG_f64_hreduce},
                                         [LR_I64] = {LR_SIG_i64_vreduce, LR_SIG_i64_hreduce},
                                         [LR_U64] = {LR_SIG_u64_vreduce, LR_SIG_u64_hreduce}};
-  const uint8_t *own = by_dtype[accumulator(x_dtype, kind)];
+  int32_t acc = accumulator(x_dtype, kind);
+  const uint8_t *own = by_dtype[acc];
   s[0] = (enum lr_signature)own[0];
   s[1] = (enum lr_signature)own[1];
   s[2] = LR_SIG_f64_vreduce;
   s[3] = LR_SIG_vcast;
+  return acc;
 }
 
 static int32_t kernel_op(uint32_t kind) {
@@ -126,6 +128,17 @@ static int32_t kernel_op(uint32_t kind) {
     default:
       return (int32_t)kind;
   }
+}
+
+/* What kernels do with the partial results of an operation. */
+static int32_t later_op(int32_t op) {
+  bool sum = op == LR_REDUCE_KIND_SUM_SQUARE || op == LR_REDUCE_KIND_L1 || op == LR_REDUCE_KIND_LOG_SUM_EXP;
+  return sum ? LR_REDUCE_KIND_SUM : op;
+}
+
+bool lr_reduce_runs(uint32_t kind, int32_t one) {
+  int32_t op = kernel_op(kind);
+  return one == op || one == later_op(op) || (op == LR_REDUCE_KIND_LOG_SUM_EXP && one == LR_REDUCE_KIND_MAX);
 }
 
 static void set_geometry(struct params *q, const struct lr_view *x, uint32_t axes) {
@@ -179,6 +192,10 @@ static lr_status prepare(struct lr_prepare *p) {
   const struct lr_kernel *k[LR_REDUCE_KERNELS];
   lr_reduce_signatures(p->in[0].dtype, a->kind, s);
   for (int32_t i = 0; i < LR_REDUCE_KERNELS; i++) LR_TRY(lr_find_kernel(&p->bind, s[i], &k[i]));
+  for (int32_t i = 0; i < LR_REDUCE_KIND_LIMIT; i++)
+    if (lr_reduce_runs(a->kind, i)) LR_TRY(lr_find_case(&p->bind, LR_CASE_REDUCE + i));
+  const int32_t cast[] = {p->in[0].dtype, p->out[0].dtype, q->dtype, q->dtype == LR_F32 ? LR_F64 : q->dtype};
+  for (int32_t i = 0; i < 4; i++) LR_TRY(lr_find_case(&p->bind, LR_CASE_CAST + cast[i]));
   q->vreduce = k[0]->fn;
   q->hreduce = k[1]->fn;
   q->flush = (lr_f64_vreduce_fn *)k[2]->fn;
@@ -251,8 +268,7 @@ static void flush(struct sums *s, const struct params *q, int32_t op, int64_t n)
   s->pending = 0;
   if (++s->flushes % 64 == 0) s->stopped = lr_stopped();
   if (q->dtype != LR_F32 || !any) return;
-  if (op == LR_REDUCE_KIND_SUM_SQUARE || op == LR_REDUCE_KIND_L1 || op == LR_REDUCE_KIND_LOG_SUM_EXP)
-    op = LR_REDUCE_KIND_SUM;
+  op = later_op(op);
   double part[COLUMNS];
   float id = (float)identity(op, LR_F64, LR_F32).d;
   for (int64_t i = 0; i < n; i++) {

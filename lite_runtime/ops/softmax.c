@@ -52,7 +52,12 @@ static lr_status find_kernels(struct lr_prepare *p, struct params *q) {
   LR_TRY(lr_find_kernel(&p->bind, lr_vop_signature(q->acc), &k));
   q->vop = (lr_vop_fn *)k->fn;
   if (q->inner > 1) p->kernel = sum->name;
+  static const uint8_t cases[] = {LR_POST_SUB, LR_POST_EXP, LR_POST_DIV, LR_CASE_REDUCE + LR_REDUCE_KIND_MAX,
+                                  LR_CASE_REDUCE + LR_REDUCE_KIND_SUM};
+  for (size_t i = 0; i < sizeof cases; i++) LR_TRY(lr_find_case(&p->bind, cases[i]));
   if (x == q->acc) return LR_OK;
+  LR_TRY(lr_find_case(&p->bind, LR_CASE_CAST + x));
+  LR_TRY(lr_find_case(&p->bind, LR_CASE_CAST + q->acc));
   LR_TRY(lr_find_kernel(&p->bind, LR_SIG_vcast, &k));
   q->cast = (lr_vcast_fn *)k->fn;
   return LR_OK;

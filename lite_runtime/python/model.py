@@ -114,8 +114,8 @@ class Model:
         return result
 
     def needs(self) -> tuple[list[str], list[str], list[str]]:
-        """The operators, kernel signatures and post-ops that a runtime must have for this model, whatever the shapes and
-        the CPU: what `-Dops`, `-Dkernels` and `-Dposts` name."""
+        """The operators, kernel signatures and cases of kernels that a runtime must have for this model, whatever the
+        shapes and the CPU: what `-Dops`, `-Dkernels` and `-Dposts` name."""
         found: tuple[list[str], list[str], list[str]] = ([], [], [])
         c = ffi.new("lr_tool_need_info *")
         while lib.lr_tool_need(self._ptr, sum(map(len, found)), c):

@@ -1,5 +1,5 @@
-"""A runtime built for some models by this machine's compiler, and what it computes: by ctypes, so that it stands beside the
-full one in a process."""
+"""A runtime built for some models by this machine's compiler, and what it computes: by ctypes, so that it stands beside
+the full one in a process."""
 from __future__ import annotations
 
 import ctypes as c
@@ -13,16 +13,16 @@ import numpy as np
 
 import lite_runtime
 from lite_runtime.converter.toolchain.needs import Needs
+from lite_runtime.model import DTYPES as DTYPES_OF_C
 
 ROOT = Path(__file__).parents[2]
-DTYPES = {np.dtype(d): i for i, d in ((1, "f4"), (2, "f2"), (4, "f8"), (5, "i1"), (6, "u1"), (7, "i2"), (8, "u2"), (9, "i4"),
-                                      (10, "u4"), (11, "i8"), (12, "u8"), (13, "?"))}
+DTYPES = {d: i for i, d in DTYPES_OF_C.items()}
 
 
 def build(folder: Path, options: list[str]) -> Path:
     """The shared library. -O1 takes a third of the time of -O3 and computes the same."""
     env = dict(os.environ, CC=os.environ.get("CC") or next(n for n in ("gcc", "cc", "clang") if shutil.which(n)))
-    setup = ["meson", "setup", folder, ROOT, "-Dpython=false", "-Dbuildtype=plain", "-Doptimization=1", "-Db_ndebug=true"]
+    setup = ["meson", "setup", folder, ROOT, "-Dpython=false", "-Dbuildtype=plain", "-Doptimization=1"]
     for command in ([*setup, *options], ["meson", "compile", "-C", folder, "-j", str(min(os.cpu_count() or 1, 8))]):
         command[0:1] = [sys.executable, "-m", "mesonbuild.mesonmain"]
         p = subprocess.run(command, capture_output=True, text=True, env=env)

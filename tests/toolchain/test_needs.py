@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import helper
 from op_frame import model, rows
 from tailored import ROOT, Library, Refused, library
 
@@ -20,10 +20,10 @@ from lite_runtime.spec.ops import BY_CODE
 from lite_runtime.spec.postops import POSTOPS
 
 ROWS = rows()
-SIGNATURES = dict((f, s) for s, f in re.findall(r"^LR_KERNEL\((\w+), (\w+),",
-                                                 (ROOT / "kernels_generic/kernels.inc").read_text(), re.M))
-WAYS = {"winograd_2x2": {"f32_winograd_in", "f32_winograd_out"}, "winograd_4x4": {"f32_winograd_in", "f32_winograd_out"},
-        "rolling_rows": {"f32_gemm", "f32_dwconv"}, "three_steps": {"f32_gemm", "f32_dwconv"}}
+SIGNATURES = {f: s for s, f in re.findall(r"^LR_KERNEL\((\w+), (\w+),",
+                                                 (ROOT / "kernels_generic/kernels.inc").read_text(), re.M)}
+WINOGRAD, RESIDUAL = {"f32_winograd_in", "f32_winograd_out"}, {"f32_gemm", "f32_dwconv"}
+WAYS = {"winograd_2x2": WINOGRAD, "winograd_4x4": WINOGRAD, "rolling_rows": RESIDUAL, "three_steps": RESIDUAL}
 POST_NAMES = {p.code: p.name for p in POSTOPS.values()}
 
 
@@ -66,3 +66,94 @@ def test_all_rows() -> None:
         assert kernels <= set(found.kernels), r.title()
         seen |= kernels
     assert len(seen) > 30, f"few kernels ran: {sorted(seen)}"
+
+
+# operators whose rows make one small runtime each
+FAMILIES = {
+    "conv": {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "Resize"},
+    "rows": {"Softmax", "LogSoftmax", "LayerNormalization", "ReduceMean", "ReduceProd", "ReduceMax", "LSTM", "GRU",
+             "DFT"},
+    "numbers": {"Add", "Gelu", "Pow", "Where", "Cast", "QLinearConv", "ConvInteger", "MatMulInteger", "QuantizeLinear",
+                "BitShift", "Loop", "If"},
+}
+
+
+def some(names: set[str]) -> list[int]:
+    return [i for i, r in enumerate(ROWS) if r.op in names and converted(i)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not any(shutil.which(n) for n in ("gcc", "cc", "clang")):
+        pytest.skip("missing: a C compiler")
+    pytest.importorskip("mesonbuild", reason="missing: meson")
+    return tmp_path_factory.mktemp("runtimes")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_tailored(family: str, folder: Path) -> None:
+    """A runtime for some models computes what the full one does, bit for bit, and says in a sentence what it lacks for
+    others, before anything runs."""
+    inside = some(FAMILIES[family])
+    assert len(inside) > 20
+    what = needs([converted(i) for i in inside])
+    small = library(folder / family, what)
+    for i in inside:
+        data, r = converted(i), ROWS[i]
+        feeds = {t.name: r.feeds()[t.name] for t in lite_runtime.Model(data).inputs}
+        with lite_runtime.Session(data, threads=1) as session:
+            want = session.run(feeds)
+            names = [t.name for t in session.outputs]
+        got = small.run(data, feeds)
+        assert [want[n].tobytes() for n in names] == got, r.title()
+    refuses_others(small, what, [i for i in range(0, len(ROWS), 7) if converted(i) and i not in inside])
+
+
+def refuses_others(small: Library, what: Needs, others: list[int]) -> None:
+    refused = {"lr_model_open_memory": 0, "lr_session_open": 0}
+    for i in others:
+        data, r = converted(i), ROWS[i]
+        lacks = needs([data])
+        missing = [n for a, b in ((lacks.ops, what.ops), (lacks.kernels, what.kernels), (lacks.posts, what.posts))
+                   for n in a if n not in b]
+        feeds = {t.name: r.feeds()[t.name] for t in lite_runtime.Model(data).inputs}
+        if not missing:
+            small.run(data, feeds)
+            continue
+        with pytest.raises(Refused) as e:
+            small.run(data, feeds)
+        where, status, sentence = e.value.args
+        ops = set(lacks.ops) - set(what.ops)
+        assert (where, status) == ("lr_model_open_memory" if ops else "lr_session_open", 5), r.title()
+        refused[where] += 1
+        assert sentence.startswith("this runtime was built without "), sentence
+        assert sentence.endswith("; build one that has them: lite-opt build MODEL.lrm --target here"), sentence
+        named = sentence.removeprefix("this runtime was built without ").partition(";")[0].split(", ")
+        # kernels of an operator that is not there are not looked for
+        assert ops <= set(named) <= set(missing), sentence
+        assert ops or set(named) == set(missing), sentence
+    assert all(refused.values()), refused
+
+
+def test_union_and_options() -> None:
+    a = Needs(("conv",), ("f32_gemm",), ("add",))
+    both = a.union(Needs(("conv", "concat"), ("f16_gemm",), (), image=True))
+    assert both == Needs(("concat", "conv"), ("f16_gemm", "f32_gemm"), ("add",), True)
+    assert both.meson_options() == ["-Dops=concat,conv", "-Dkernels=f16_gemm,f32_gemm", "-Dposts=add", "-Dimage=true"]
+    assert Needs().meson_options() == ["-Dops=none", "-Dkernels=none", "-Dposts=none", "-Dimage=false"]
+
+
+@pytest.mark.parametrize(("pads", "groups", "dtype", "kernels"), [
+    ([1] * 4, 1, np.float32, {"f32_gemm", "f32_vop", "f32_winograd_in", "f32_winograd_out"}),
+    ([1] * 4, 8, np.float32, {"f32_dwconv", "f32_vop"}),
+    ([1] * 4, 1, np.float16, {"f16_gemm", "vcast"}),
+])
+def test_convolutions(pads: list[int], groups: int, dtype: type, kernels: set[str]) -> None:
+    """Of unknown size, so that ways are named which these shapes may take on any CPU."""
+    w = helper.make_tensor("w", helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), [8, 8 // groups, 3, 3],
+                           np.ones(576 // groups, dtype))
+    x, y = (helper.make_tensor_value_info(n, w.data_type, [1, 8, "h", "w"]) for n in ("x", "y"))
+    node = helper.make_node("Conv", ["x", "w"], ["y"], pads=pads, group=groups)
+    m = helper.make_model(helper.make_graph([node], "g", [x], [y], [w]), opset_imports=[helper.make_opsetid("", 17)],
+                          ir_version=8)
+    assert set(needs([lite_runtime.convert(m, verify=False)]).kernels) == kernels
