@@ -160,12 +160,12 @@ LR_INLINE void store_8(int32_t dtype, void *y, size_t at, eight x) {
 
 LR_INLINE void store_24(int32_t dtype, void *y, size_t at, eight a, eight b, eight c) {
   if (dtype == LR_CODE_F32) {
-    vst3q_f32((float *)y + at, (float32x4x3_t){{a.low, b.low, c.low}});
-    vst3q_f32((float *)y + at + 12, (float32x4x3_t){{a.high, b.high, c.high}});
+    vst3q_f32((float *)y + at, ((float32x4x3_t){{a.low, b.low, c.low}}));
+    vst3q_f32((float *)y + at + 12, ((float32x4x3_t){{a.high, b.high, c.high}}));
   } else if (dtype == LR_CODE_F16) {
-    vst3q_u16((uint16_t *)y + at, (uint16x8x3_t){{to_f16(a), to_f16(b), to_f16(c)}});
+    vst3q_u16((uint16_t *)y + at, ((uint16x8x3_t){{to_f16(a), to_f16(b), to_f16(c)}}));
   } else {
-    vst3_u8((uint8_t *)y + at, (uint8x8x3_t){{to_u8(a), to_u8(b), to_u8(c)}});
+    vst3_u8((uint8_t *)y + at, ((uint8x8x3_t){{to_u8(a), to_u8(b), to_u8(c)}}));
   }
 }
 
