@@ -35,17 +35,23 @@ struct job {
     if (panels > 1) { what(1, __VA_ARGS__); } \
   }
 /* clang-format on */
-/* sum_rp += lane k of e_r times the next row of panel p */
+/* sum_rp += lane k of e_r times the next row of panel p. The order of ORDERED is kept, so that clang does not read w far ahead and
+ * then spill. */
+#define ORDERED(kind, v) __asm__ volatile("" : kind(v))
 #define STEP(k) PANELS(STEP_PANEL, k)
 #define STEP_PANEL(p, k)           \
   bl = vld1q_f32(w##p), w##p += 4; \
-  LR_OPAQUE(w##p);                 \
+  ORDERED("+r", w##p);             \
+  ROWS(STEP_LOW, p, k)             \
   bh = vld1q_f32(w##p), w##p += 4; \
-  LR_OPAQUE(w##p);                 \
-  ROWS(STEP_ROW, p, k)
-#define STEP_ROW(r, p, k)                                \
+  ORDERED("+r", w##p);             \
+  ROWS(STEP_HIGH, p, k)
+#define STEP_LOW(r, p, k)                                \
   sum##r##p##l = v4_fma_lane(sum##r##p##l, bl, e##r, k); \
-  sum##r##p##h = v4_fma_lane(sum##r##p##h, bh, e##r, k)
+  ORDERED("+w", sum##r##p##l)
+#define STEP_HIGH(r, p, k)                               \
+  sum##r##p##h = v4_fma_lane(sum##r##p##h, bh, e##r, k); \
+  ORDERED("+w", sum##r##p##h)
 /* the next n of the depth: XV(how) reads them */
 #define NEXT(r, how, n)            \
   e##r = XV(how)(x##r), x##r += n; \
@@ -154,7 +160,9 @@ void GEMM(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a, 
 #undef PANELS
 #undef STEP
 #undef STEP_PANEL
-#undef STEP_ROW
+#undef STEP_LOW
+#undef STEP_HIGH
+#undef ORDERED
 #undef NEXT
 #undef START
 #undef START_ROW

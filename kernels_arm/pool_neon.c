@@ -7,11 +7,13 @@
 #if LR_NEON_F16 /* rounded to once, from the f32 result */
 LR_INLINE void v4_store_f16(uint16_t *p, v4 v) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(v))); }
 #endif
+#if LR_NEON_F32
 LR_INLINE void v4_store_f32(float *p, v4 v) { vst1q_f32(p, v); }
-LR_INLINE v4 v4_add(v4 a, v4 b) { return vaddq_f32(a, b); }
-LR_INLINE v4 v4_max(v4 a, v4 b) { return vmaxq_f32(a, b); } /* NaN when one operand is */
 LR_INLINE uint8x16_t load_u8(const uint8_t *p) { return vld1q_u8(p); }
 LR_INLINE int8x16_t load_s8(const int8_t *p) { return vld1q_s8(p); }
+#endif
+LR_INLINE v4 v4_add(v4 a, v4 b) { return vaddq_f32(a, b); }
+LR_INLINE v4 v4_max(v4 a, v4 b) { return vmaxq_f32(a, b); } /* NaN when one operand is */
 
 /* y[j] = finish(join of all a[s][j]) for the j that are left, from `at` on, as long as there are 4 * LANES, then LANES of them;
  * what is left after that is padded. V: vector of LANES elements of type T. */
