@@ -68,7 +68,7 @@ void measured_free(struct measured *m);
 int script_run(lr_session *s, const lr_model *m, const char *path, uint64_t timeout_ns);
 int write_outputs(lr_session *s, const lr_model *m, const char *prefix);
 
-/* report.c: percentile is that of times that report_json sorts, in milliseconds */
+/* report.c: sorts the times that it is given */
 void report_json(lr_session *s, const lr_model *model, const struct options *o, struct measured *m);
 void report_text(lr_session *s, const lr_model *model, struct measured *m);
 void report_cpu(void);

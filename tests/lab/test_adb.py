@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lite_runtime.converter.errors import ConvertError
+from lite_runtime.converter.lab.adb import find_adb
 from lite_runtime.converter.lab.device import open_device
 from lite_runtime.converter.lab.session import LabSession
 
@@ -19,7 +20,7 @@ PROPERTIES = {"ro.product.manufacturer": "Fake", "ro.product.model": "Phone 1", 
 
 @pytest.fixture
 def phone(tmp_path, monkeypatch, qemu) -> Path:
-    """Its storage; an adb that is found in the SDK's folder, and no other."""
+    """Its storage; an adb in an SDK's folder, which is first on PATH."""
     folder, sdk = tmp_path / "phone", tmp_path / "the sdk"
     (folder / "props").mkdir(parents=True)
     (folder / "data/local/tmp").mkdir(parents=True)
@@ -30,10 +31,9 @@ def phone(tmp_path, monkeypatch, qemu) -> Path:
     adb.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).with_name("fake_adb.py")}" "$@"\n')
     adb.chmod(0o755)
     monkeypatch.setenv("ANDROID_HOME", str(sdk))
+    monkeypatch.setenv("PATH", f"{adb.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_PHONE", str(folder))
     monkeypatch.setenv("FAKE_RUNNER", "qemu-aarch64 -cpu cortex-a76")
-    path = [p for p in os.environ["PATH"].split(":") if not (Path(p) / "adb").exists()]
-    monkeypatch.setenv("PATH", ":".join(path))
     return folder
 
 
@@ -99,7 +99,10 @@ def test_an_illegal_instruction(phone, cnn, illegal):
         LabSession(d, cnn.read_bytes(), made)
 
 
-def test_no_adb(phone, monkeypatch):
+def test_where_adb_is(phone, monkeypatch):
+    """On PATH, or else in the SDK; a sentence where it is in neither."""
+    monkeypatch.setenv("PATH", str(phone))
+    assert find_adb("adb") == f"{os.environ['ANDROID_HOME']}/platform-tools/adb"
     monkeypatch.delenv("ANDROID_HOME")
     monkeypatch.delenv("ANDROID_SDK_ROOT", raising=False)
     with pytest.raises(ConvertError, match="adb is not installed; run: apt install adb, or set ANDROID_HOME"):
