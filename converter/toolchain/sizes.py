@@ -3,13 +3,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from elftools.elf.elffile import ELFFile
+
 from ...spec.ops import OPS
 
-KERNEL = re.compile(r"^lr_(\w+)__([a-z0-9]+)$")
+KERNEL = re.compile(r"^lr_(\w+?)__([a-z0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -22,16 +25,15 @@ class Part:
     bytes: int
 
 
-def _object(path: Path) -> list[tuple[str, int]]:
-    """The functions and data of an object file: (name, bytes)."""
-    from elftools.elf.elffile import ELFFile
-
-    with path.open("rb") as f:
-        table = ELFFile(f).get_section_by_name(".symtab")
-        if table is None:
-            return []
-        return [(s.name, s["st_size"]) for s in table.iter_symbols()
-                if s["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT") and s["st_shndx"] != "SHN_UNDEF"]
+def _symbols(elf: Any) -> Iterator[tuple[str, Any]]:
+    """The functions and data of an ELF file, each with the source file that the symbols before it name."""
+    table, source = elf.get_section_by_name(".symtab"), ""
+    for s in table.iter_symbols() if table else ():
+        kind = s["st_info"]["type"]
+        if kind == "STT_FILE":
+            source = s.name
+        elif kind in ("STT_FUNC", "STT_OBJECT") and isinstance(s["st_shndx"], int):
+            yield source if s["st_info"]["bind"] == "STB_LOCAL" else "", s
 
 
 def _purpose(library: str, stem: str, names: set[str]) -> tuple[str, str]:
@@ -47,16 +49,20 @@ def _purpose(library: str, stem: str, names: set[str]) -> tuple[str, str]:
     return "core", "tables of operators" if "meson-generated" in stem else re.sub(r"^core_", "", stem)
 
 
-def _owners(build: Path) -> dict[str, tuple[str, str]]:
-    """What each function and table serves, by its name."""
-    owners: dict[str, tuple[str, str]] = {}
+def _owners(build: Path) -> dict[tuple[str, str], tuple[str, str]]:
+    """What each function and table serves, by its source file and its name, and by its name alone."""
+    owners: dict[tuple[str, str], tuple[str, str]] = {}
     for path in sorted(build.rglob("*.o")):
-        names = _object(path)
-        stem = path.name.removesuffix(".o").removesuffix(".c")
-        kind, purpose = _purpose(path.parent.name, stem, {n for n, _ in names})
-        for name, _ in names:
+        with path.open("rb") as f:
+            table = ELFFile(f).get_section_by_name(".symtab")
+            source = next((s.name for s in table.iter_symbols() if s["st_info"]["type"] == "STT_FILE"), "")
+            names = [s.name for s in table.iter_symbols() if s["st_shndx"] != "SHN_UNDEF" and s.name]
+        kind, purpose = _purpose(path.parent.name, path.name.removesuffix(".o").removesuffix(".c"), set(names))
+        for name in names:
             kernel = KERNEL.match(name)
-            owners.setdefault(name, ("kernel", f"{kernel[1]} ({kernel[2]})") if kernel else (kind, purpose))
+            what = ("kernel", f"{kernel[1]} ({kernel[2]})") if kernel else (kind, purpose)
+            for key in ((source, name), ("", name)):
+                owners.setdefault(key, what)
     return owners
 
 
@@ -76,23 +82,20 @@ def measure(library: Path, build: Path, total: int) -> list[Part]:
     owners = _owners(build)
     sums: Counter[tuple[str, str]] = Counter()
     left: Counter[str] = Counter()  # bytes of sections that no symbol covers
-    from elftools.elf.elffile import ELFFile
-
     with library.open("rb") as f:
         elf = ELFFile(f)
         sections = list(elf.iter_sections())
         for section in sections:
             if section["sh_flags"] & 2 and section["sh_type"] != "SHT_NOBITS":  # in memory and in the file
                 left[section.name] += section["sh_size"]
-        table, seen = elf.get_section_by_name(".symtab"), set()
-        for s in table.iter_symbols() if table else ():
-            where, index = (s["st_value"], s["st_size"]), s["st_shndx"]
-            if s["st_info"]["type"] not in ("STT_FUNC", "STT_OBJECT") or not isinstance(index, int) or where in seen:
-                continue
-            seen.add(where)
-            if sections[index].name in left:
-                left[sections[index].name] -= s["st_size"]
-                sums[owners.get(s.name.partition(".")[0], ("core", "helpers of the compiler"))] += s["st_size"]
+        seen = set()
+        for source, s in _symbols(elf):
+            name, where, section = s.name.partition(".")[0], (s["st_value"], s["st_size"]), sections[s["st_shndx"]].name
+            if where not in seen and section in left:
+                seen.add(where)
+                left[section] -= s["st_size"]
+                what = owners.get((source, name)) or owners.get(("", name)) or ("core", "helpers of the compiler")
+                sums[what] += s["st_size"]
     for name, n in left.items():
         if name in SECTIONS:
             sums["file", SECTIONS[name]] += n
