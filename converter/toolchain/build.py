@@ -98,14 +98,16 @@ def _meson(log: Path, *args: str | Path, env: dict[str, str]) -> None:
         raise ConvertError(f"meson {args[0]}: {' '.join(lines[:3])}; the whole output is in {log}")
 
 
-def compile_library(target: Target, toolchain: str, options: Sequence[str], say: Callable[[str], None]) -> tuple[Path, str]:
+def compile_library(target: Target, toolchain: str, options: Sequence[str], say: Callable[[str], None],
+                    goals: Sequence[str] = ()) -> tuple[Path, str]:
     """A build folder with the library for a target, and the compiler's name and version.
 
-    options: meson's, beside RELEASE. A folder of earlier builds is taken when sources, compiler and options are the same.
+    options: meson's, beside RELEASE, over which they win; goals: names of meson's targets, none for all that are built by
+    default. A folder of earlier builds is taken when sources, compiler, options and goals are the same.
     """
     compiler, env, source = need(target, toolchain), _tools(), sources.root()
     text = cross_file(target, compiler.name)
-    key = "\0".join([sources.digest(source), str(source), compiler.version, text, *options])
+    key = "\0".join([sources.digest(source), str(source), compiler.version, text, *options, *goals])
     folder = cache() / f"{target.name}-{compiler.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     with _alone(folder):
         log = folder / "log.txt"
@@ -119,7 +121,7 @@ def compile_library(target: Target, toolchain: str, options: Sequence[str], say:
             _meson(log, "setup", folder / "build", source, "--cross-file", folder / "cross.ini", "--native-file",
                    folder / "native.ini", *RELEASE, *options, env=env)
             say(f"{target.name}: compiling")
-            _meson(log, "compile", "-C", folder / "build", env=env)
+            _meson(log, "compile", "-C", folder / "build", *goals, env=env)
             (folder / "done").touch()
         os.utime(folder / "done")
     _prune()
