@@ -17,8 +17,8 @@ from pathlib import Path
 import environment
 
 PACKAGES = ["meson", "ninja", "meson-python", "cffi", "numpy", "onnx", "onnxruntime", "flatbuffers", "flatc", "click",
-            "rich", "jinja2", "pytest", "pillow", "opencv-python-headless", "hypothesis", "pyelftools", "ruff",
-            "gcovr", "clang-format", "mypy", "pdoc"]
+            "rich", "jinja2", "pytest", "pillow", "opencv-python-headless", "hypothesis", "pyelftools", "macholib",
+            "pefile", "wheel", "ruff", "gcovr", "clang-format", "mypy", "pdoc"]
 # program: packages of Debian and Ubuntu that bring it
 PROGRAMS = {
     "gcc": ["gcc", "libc6-dev"],

@@ -9,11 +9,14 @@ import re
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
-import lief
+import pefile
 import pytest
 from elftools.elf.elffile import ELFFile
+from macholib.MachO import MachO
+from macholib.SymbolTable import SymbolTable
 from packaging.utils import parse_wheel_filename
 
 from lite_runtime.converter.toolchain import sources
@@ -99,29 +102,68 @@ def test_elf(wheel):
 @pytest.mark.of("windows")
 def test_pe(wheel):
     """Python of the limited API's DLL, the rest from Windows 10 itself."""
-    pe = lief.PE.parse(list(wheel.extension))
-    assert pe.header.machine == lief.PE.Header.MACHINE_TYPES.AMD64
-    imports = {i.name.lower(): {e.name for e in i.entries} for i in pe.imports}
+    pe = pefile.PE(data=wheel.extension)
+    assert pe.FILE_HEADER.Machine == pefile.MACHINE_TYPE["IMAGE_FILE_MACHINE_AMD64"]
+    imports = {e.dll.decode().lower(): {i.name.decode() for i in e.imports} for e in pe.DIRECTORY_ENTRY_IMPORT}
     python = imports.pop("python3.dll")
     assert "PyImport_ImportModule" in python and all(INTERPRETER.fullmatch(n) for n in python)
-    system = re.compile(r"(kernel32|advapi32|ntdll|bcrypt|synchronization|ucrtbase|api-ms-win-[\w-]+)\.dll")
-    assert imports and [n for n in imports if not system.fullmatch(n)] == []
-    assert "PyInit__lr" in {e.name for e in pe.get_export().entries}
+    assert imports and [n for n in imports if not re.fullmatch(r"(kernel32|api-ms-win-crt-[\w-]+)\.dll", n)] == []
+    assert {s.name.decode() for s in pe.DIRECTORY_ENTRY_EXPORT.symbols} == {"PyInit__lr"}
+    assert pe.OPTIONAL_HEADER.DllCharacteristics & 0x160 == 0x160  # ASLR of 64 bits, no executable data
+
+
+def bindings(code: bytes) -> Iterator[tuple[int, str]]:
+    """What the opcodes of LC_DYLD_INFO (mach-o/loader.h) bind: the ordinal of the library, below 0 a special one, and
+    the symbol."""
+    at, ordinal, name = 0, 0, ""
+
+    def number() -> int:
+        nonlocal at
+        value = shift = 0
+        while True:
+            value, shift, at = value | (code[at] & 127) << shift, shift + 7, at + 1
+            if code[at - 1] < 128:
+                return value
+
+    while at < len(code):
+        kind, small, at = code[at] & 0xF0, code[at] & 15, at + 1
+        if kind in (0x10, 0x30):
+            ordinal = small if kind == 0x10 or small == 0 else small - 16
+        elif kind == 0x20:
+            ordinal = number()
+        elif kind == 0x40:
+            end = code.index(0, at)
+            name, at = code[at:end].decode(), end + 1
+        elif kind in (0x60, 0x70, 0x80):
+            number()
+        elif kind >= 0x90:
+            for _ in range({0xA0: 1, 0xC0: 2}.get(kind, 0)):
+                number()
+            yield ordinal, name
 
 
 @pytest.mark.of("macos")
-def test_macho(wheel):
+def test_macho(wheel, tmp_path):
     """For macOS 11 on ARM, signed (the system loads nothing else), with nothing needed but the system's library."""
-    macho = lief.MachO.parse(list(wheel.extension)).at(0)
-    assert macho.header.cpu_type == lief.MachO.Header.CPU_TYPE.ARM64
-    assert macho.build_version.platform == lief.MachO.BuildVersion.PLATFORMS.MACOS
-    assert macho.build_version.minos[:2] == [11, 0] and macho.has_code_signature
-    assert [lib.name for lib in macho.libraries if lib.command == lief.MachO.LoadCommand.TYPE.LOAD_DYLIB] \
-        == ["/usr/lib/libSystem.B.dylib"]
-    # -2 is the ordinal of `dynamic_lookup`: found among what the process has, not in a library of a fixed name
-    free = {s.name for s in macho.imported_symbols if s.binding_info and s.binding_info.library_ordinal == -2}
-    assert "_PyImport_ImportModule" in free and [n for n in free if not INTERPRETER.fullmatch(n[1:])] == []
-    assert "_PyInit__lr" in {s.name for s in macho.exported_symbols}
+    (tmp_path / "_lr").write_bytes(wheel.extension)
+    macho = MachO(str(tmp_path / "_lr"))
+    header, = macho.headers
+    commands = [(load.get_cmd_name(), command, data.rstrip(b"\0") if isinstance(data, bytes) else data)
+                for load, command, data in header.commands]
+    assert header.header.cputype == 0x0100000C
+    (platform, oldest), = ((c.platform, c.minos) for name, c, _ in commands if name == "LC_BUILD_VERSION")
+    assert (platform, oldest) == (1, 11 << 16) and "LC_CODE_SIGNATURE" in {name for name, _, _ in commands}
+    assert [data for name, _, data in commands if name == "LC_LOAD_DYLIB"] == [b"/usr/lib/libSystem.B.dylib"]
+    assert [data for name, _, data in commands if name == "LC_ID_DYLIB"] == [b"@rpath/_lr.abi3.so"]
+    info, = (c for name, c, _ in commands if name == "LC_DYLD_INFO_ONLY")
+    bound = {pair for at, size in ((info.bind_off, info.bind_size), (info.lazy_bind_off, info.lazy_bind_size))
+             for pair in bindings(wheel.extension[at:at + size])}
+    # what is found in any image of the process (`dynamic_lookup`, -2) is Python's; the rest is in the one library
+    anywhere = {name for ordinal, name in bound if ordinal == -2}
+    assert "_PyImport_ImportModule" in anywhere and [n for n in anywhere if not INTERPRETER.fullmatch(n[1:])] == []
+    assert {ordinal for ordinal, _ in bound} == {-2, 1}
+    table = SymbolTable(macho)
+    assert b"_PyInit__lr" in {name for _, name in table.extdefsyms}
 
 
 def test_our_pyconfig_says_what_pythons_own_says(tmp_path):
@@ -137,5 +179,5 @@ def test_our_pyconfig_says_what_pythons_own_says(tmp_path):
     for folder in (tmp_path / "ours", sysconfig.get_paths()["include"]):
         words = [sys.executable, "-m", "ziglang", "cc", "-E", "-P", *cross_extension.COMPILE, f"-I{folder}",
                  f"-I{ROOT / 'lite_runtime' / 'include'}", str(tmp_path / "_lr.c")]
-        texts.append(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+        texts.append(subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path).stdout)
     assert "PyObject_Malloc" in texts[0] and texts[0] == texts[1]
