@@ -141,8 +141,8 @@ def wheels(t: Run) -> str:
     targets = WHEELS if t.full else WHEELS[:1]
     made: list[dict[str, bytes]] = []
     for name in ("wheels", "wheels-again"):
-        out, kept = BUILD / name, BUILD / ("lite-opt-again" if t.full and made else "lite-opt")
-        for old in (out, *((kept,) if t.full and made else ())):
+        out, kept = BUILD / name, BUILD / (f"{name}-kept" if t.full else "lite-opt")
+        for old in (out, *((kept,) if t.full else ())):
             shutil.rmtree(old, ignore_errors=True)
         env = {"LITE_OPT_CACHE": str(kept)}
         if t.full:  # zig keeps objects, too
