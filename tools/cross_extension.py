@@ -30,7 +30,8 @@ LINK = {
     "linux": ["-Wl,--gc-sections", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack", "-pthread", "-lm"],
     # the interpreter that loads the module has Python's names; the name is else the path of this build
     "darwin": ["-Wl,-undefined,dynamic_lookup", "-Wl,-dead_strip", "-Wl,-install_name,@rpath/_lr.abi3.so"],
-    "windows": ["-Wl,--gc-sections", "-L.", "-lpython3"],
+    # a hash in the place of the time: two builds are the same bytes
+    "windows": ["-Wl,--gc-sections", "-Wl,/Brepro", "-L.", "-lpython3"],
 }
 
 
