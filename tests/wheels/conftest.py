@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))  # foreign_python
+sys.path.insert(0, str(ROOT / "tools"))  # wheels, cross_extension, foreign_python
 # what PyPI and pip call the machine of each target: the words of PEP 600 and of the packaging guide, not our own code
 TAGS = {
     "linux-x64": {"manylinux_2_17_x86_64", "manylinux2014_x86_64"},

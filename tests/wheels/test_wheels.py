@@ -12,14 +12,17 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
+import cross_extension
+import environment
 import pefile
 import pytest
+import wheels as make_wheels
 from elftools.elf.elffile import ELFFile
 from macholib.MachO import MachO
 from macholib.SymbolTable import SymbolTable
 from packaging.utils import parse_wheel_filename
 
-from lite_runtime.converter.toolchain import sources
+from lite_runtime.converter.toolchain import sources, targets
 
 pytestmark = pytest.mark.wheels
 ROOT = Path(__file__).parents[2]
@@ -168,9 +171,6 @@ def test_macho(wheel, tmp_path):
 
 def test_our_pyconfig_says_what_pythons_own_says(tmp_path):
     """For this machine both are there: the binding, preprocessed with either, is the same text."""
-    sys.path.insert(0, str(ROOT / "tools"))
-    import cross_extension
-
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         pytest.skip("this Python has no limited API")
     cross_extension.python_headers(tmp_path / "ours")
@@ -181,3 +181,11 @@ def test_our_pyconfig_says_what_pythons_own_says(tmp_path):
                  f"-I{ROOT / 'lite_runtime' / 'include'}", str(tmp_path / "_lr.c")]
         texts.append(subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path).stdout)
     assert "PyObject_Malloc" in texts[0] and texts[0] == texts[1]
+
+
+def test_a_target_without_wheels():
+    """Says what to use in the place of a wheel; a target that has none yet gets its tags from its triple."""
+    with pytest.raises(environment.ToolError, match="'android-arm64': there are no wheels for it; use lite-opt build"):
+        make_wheels.platforms(targets.find("android-arm64"))
+    assert make_wheels.platforms(targets.find("linux-riscv64")) == ["manylinux_2_27_riscv64"]
+    assert make_wheels.platforms(targets.find("macos-x64")) == ["macosx_11_0_x86_64"]
