@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import email.parser
+import fcntl
 import importlib.util
 import os
 import re
@@ -108,7 +109,9 @@ def make(names: list[str], out: Path, native_given: Path | None) -> None:
     """Writes the wheels of the targets into `out`. Raises ToolError."""
     need_packages()
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="lite-wheels.") as temporary:
+    BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="lite-wheels.") as temporary, (BUILD / "wheels.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs would unpack into one folder
         native = unpack(native_given or native_wheel(Path(temporary)))
         sys.path.insert(0, str(native))  # targets, compilers and sources are those of the wheel itself
         from lite_runtime.converter.errors import ConvertError
