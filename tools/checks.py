@@ -347,7 +347,8 @@ def installed(t: Run) -> str:
 def python_tests(t: Run) -> str:
     need_zig()
     t.sh(PY, "tools/models.py")
-    t.sh(PY, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not browser", "tests", LR_MODELS=str(BUILD / "models"))
+    words = ["-m", "pytest", "-p", "no:cacheprovider", "-m", "not browser and not wheels", "tests"]
+    t.sh(PY, *words, LR_MODELS=str(BUILD / "models"))
     return ""
 
 
@@ -461,7 +462,8 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "targets": (targets, "lite-opt build for a target of each system (--full: all), tailored to a model"),
     "android": (android_libraries, "the library for three ABIs of Android by ziglang alone, and its ELF files"),
     "install": (installed, "apps built from what meson install gives, by pkg-config and CMake, shared and static"),
-    "pytest": (python_tests, "all Python tests, but for those in a browser"),
+    "wheels": (installing.wheels, "Python wheels for other machines, by zig; arm64's runs under qemu (--full all)"),
+    "pytest": (python_tests, "all Python tests, but for those in a browser and of wheels"),
     "browser": (browser_tests, "the pages of lite-opt report in a headless Chromium"),
     "types": (types, "mypy --strict on a user's script, mypy on the runtime's Python side"),
     "api-docs": (api_docs, "the Python API's documentation, made by pdoc"),

@@ -1,6 +1,7 @@
-"""The steps of checks.py about what users get: what `meson install` gives, and the source distribution."""
+"""The steps of checks.py about what users get: what `meson install` gives, the source distribution, the wheels."""
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -21,6 +22,9 @@ WANTED = {"include/lite_image.h", "include/lite_runtime.h", "include/lite_runtim
           "lib/cmake/lite_runtime/lite_runtime-config.cmake",
           "lib/cmake/lite_runtime/lite_runtime-config-version.cmake", "lib/liblite_runtime.a",
           "lib/pkgconfig/lite_runtime.pc"}
+# the targets of the released wheels, that of the landing set first
+WHEELS = ("linux-arm64", "linux-armv7", "linux-x64", "macos-arm64", "windows-x64")
+packaged: Path | None = None  # the wheel that clean_package made in this run
 # which versions an installed 0.1.0 answers to, and what it says to a component that it has not
 QUESTIONS = """cmake_minimum_required(VERSION 3.19)
 project(questions C)
@@ -107,6 +111,7 @@ def library(t: Run, folder: Path) -> str:
 def clean_package(t: Run) -> str:
     """What a user's machine does: in an environment with nothing but the tool `build`, an sdist, from which alone a
     wheel; that one is installed for the other steps."""
+    global packaged
     clean, dist = BUILD / "clean-venv", BUILD / "dist"
     shutil.rmtree(clean, ignore_errors=True)
     shutil.rmtree(dist, ignore_errors=True)
@@ -122,6 +127,30 @@ def clean_package(t: Run) -> str:
     missing = [n for n in tracked if n and n not in names]
     if missing:
         raise environment.ToolError(f"the sdist lacks {', '.join(missing)}")
-    wheel = next(dist.glob("*.whl"))
-    environment.pip(Path(sys.executable), "--no-deps", "--force-reinstall", str(wheel))
-    return f"an sdist of {len(names)} files, from it {wheel.name}"
+    packaged = next(dist.glob("*.whl"))
+    environment.pip(Path(sys.executable), "--no-deps", "--force-reinstall", str(packaged))
+    return f"an sdist of {len(names)} files, from it {packaged.name}"
+
+
+def wheels(t: Run) -> str:
+    """Wheels for other machines, made twice, looked at and run: arm64's; with --full all, from nothing each time."""
+    t.need("qemu-aarch64", *(["qemu-arm"] if t.full else []))
+    t.need_package()
+    if importlib.util.find_spec("ziglang") is None:
+        environment.pip(Path(sys.executable), environment.ZIG)
+    targets = WHEELS if t.full else WHEELS[:1]
+    made: list[dict[str, bytes]] = []
+    for name in ("wheels", "wheels-again"):
+        out, kept = BUILD / name, BUILD / (f"{name}-kept" if t.full else "lite-opt")
+        for old in (out, *((kept,) if t.full else ())):
+            shutil.rmtree(old, ignore_errors=True)
+        env = {"LITE_OPT_CACHE": str(kept)}
+        if t.full:  # zig keeps objects, too
+            env["ZIG_LOCAL_CACHE_DIR"] = env["ZIG_GLOBAL_CACHE_DIR"] = str(kept / "zig")
+        t.sh(sys.executable, "tools/wheels.py", *targets, "--out", out,
+             *(("--native", packaged) if packaged else ()), show=False, **env)
+        made.append({p.name: p.read_bytes() for p in out.iterdir()})
+    if made[0] != made[1] or len(made[0]) != len(targets):
+        raise environment.ToolError("two runs of tools/wheels.py made different wheels: see build/wheels*")
+    t.sh(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/wheels", LR_WHEELS=str(BUILD / "wheels"))
+    return f"{', '.join(targets)}; the same bytes twice"

@@ -18,7 +18,7 @@ import environment
 
 PACKAGES = ["meson", "ninja", "meson-python", "cffi", "numpy", "onnx", "onnxruntime", "flatbuffers", "flatc", "click",
             "rich", "jinja2", "pytest", "pillow", "opencv-python-headless", "hypothesis", "pyelftools", "macholib",
-            "pefile", "ruff", "gcovr", "clang-format", "mypy", "pdoc", "mkdocs"]
+            "pefile", "wheel", "ruff", "gcovr", "clang-format", "mypy", "pdoc", "mkdocs"]
 # program: packages of Debian and Ubuntu that bring it
 PROGRAMS = {
     "gcc": ["gcc", "libc6-dev"],

@@ -83,10 +83,10 @@ def _tools() -> dict[str, str]:
     return env | {"NINJA": str(Path(ninja.BIN_DIR) / name)}
 
 
-def _meson(log: Path, *args: str | Path, env: dict[str, str]) -> None:
+def _meson(log: Path, *args: str | Path, env: dict[str, str], cwd: Path | None = None) -> None:
     command = [sys.executable, "-m", "mesonbuild.mesonmain", *map(str, args)]
     r = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
-                       errors="replace", env=env)
+                       errors="replace", env=env, cwd=cwd)
     with log.open("a") as f:
         f.write(r.stdout)
     if r.returncode:
@@ -94,15 +94,16 @@ def _meson(log: Path, *args: str | Path, env: dict[str, str]) -> None:
         raise ConvertError(f"meson {args[0]}: {' '.join(lines[:3])}; the whole output is in {log}")
 
 
-def compile_library(target: Target, toolchain: str, options: Sequence[str],
-                    say: Callable[[str], None]) -> tuple[Path, str]:
+def compile_library(target: Target, toolchain: str, options: Sequence[str], say: Callable[[str], None],
+                    goals: Sequence[str] = ()) -> tuple[Path, str]:
     """A build folder with the library for a target, and the compiler's name and version.
 
-    options: meson's, beside RELEASE. An earlier build is taken when sources, compiler and options are the same.
+    options: meson's, beside RELEASE, over which they win; goals: names of meson's targets, none for all that are built
+    by default. A folder of earlier builds is taken when sources, compiler, options and goals are the same.
     """
     compiler, env, source = need(target, toolchain), _tools(), sources.root()
     text = cross_file(target, compiler.name)
-    key = "\0".join([sources.digest(source), str(source), compiler.version, text, *RELEASE, *options])
+    key = "\0".join([sources.digest(source), str(source), compiler.version, text, *RELEASE, *options, *goals])
     folder = cache.folder() / f"{target.name}-{compiler.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     with _alone(folder):
         log = folder / "log.txt"
@@ -114,9 +115,9 @@ def compile_library(target: Target, toolchain: str, options: Sequence[str],
             (folder / "native.ini").write_text(f"[binaries]\npython3 = {words([sys.executable])}\n")
             say(f"{target.name}: configuring")
             _meson(log, "setup", folder / "build", source, "--cross-file", folder / "cross.ini", "--native-file",
-                   folder / "native.ini", *RELEASE, *options, env=env)
+                   folder / "native.ini", *RELEASE, *options, env=env, cwd=folder)  # where zig may leave an a.o
             say(f"{target.name}: compiling")
-            _meson(log, "compile", "-C", folder / "build", env=env)
+            _meson(log, "compile", "-C", folder / "build", *goals, env=env)
             (folder / "done").touch()
         os.utime(folder / "done")
     _prune()
