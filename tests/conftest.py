@@ -3,9 +3,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
+# libraries and programs that lite-opt builds are built once for all tests
+os.environ.setdefault("LITE_OPT_CACHE", str(Path(__file__).resolve().parents[1] / "build" / "cache"))
 CI = os.environ.get("CI", "").lower() in ("true", "1")
 
 

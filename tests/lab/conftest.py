@@ -17,16 +17,16 @@ from onnx import TensorProto, helper, numpy_helper
 
 import lite_runtime
 from lite_runtime.converter.errors import ConvertError
-from lite_runtime.converter.lab.program import app
+from lite_runtime.converter.toolchain.build import app
 from lite_runtime.converter.toolchain.targets import find
 
 
 @cache
 def built(target: str) -> Path:
     try:
-        return app(find(target), [])
+        return app(find(target))
     except ConvertError as e:
-        if "has no compiler" in str(e) or "is not here" in str(e):
+        if "has no compiler" in str(e) or "is missing" in str(e):
             pytest.skip(f"missing: {e}")
         raise
 

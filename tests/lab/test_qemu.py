@@ -126,7 +126,7 @@ def poor(tmp_path, monkeypatch):
         script.write_text(f'#!/bin/sh\nif [ "$1" = -help ]; then {answer.format(real=real)}; fi\nexec {real} "$@"\n')
         script.chmod(0o755)
         monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        monkeypatch.setenv("LITE_OPT_CACHE", str(tmp_path / "cache"))
 
     return make
 

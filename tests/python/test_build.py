@@ -35,16 +35,7 @@ def models(cnn_model, model_of, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """A folder of kept builds of this module's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("cache")
-        patch.setenv("LITE_OPT_CACHE", str(folder))
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def built(models, cache, tmp_path_factory) -> building.Built:
+def built(models, tmp_path_factory) -> building.Built:
     """A library for this machine with cnn.lrm, which is linked in."""
     if not HERE:
         pytest.skip(f"no target for {platform.machine()}")
@@ -151,7 +142,7 @@ def test_a_failed_compilation_leaves_nothing(models, tmp_path, monkeypatch):
     ({"target": "android-arm64", "toolchain": "ndk"}, "unpack Android's NDK and set ANDROID_NDK_HOME"),
     ({"models": [], "embed": True}, "--embed: which models"),
 ])
-def test_what_cannot_be_built(change, words, models, cache, tmp_path, monkeypatch):
+def test_what_cannot_be_built(change, words, models, tmp_path, monkeypatch):
     monkeypatch.delenv("ANDROID_NDK_HOME", raising=False)
     wanted = {"models": [models / "cnn.lrm"], "target": "linux-arm64", "toolchain": "zig", "embed": False} | change
     with pytest.raises(ConvertError, match=words):

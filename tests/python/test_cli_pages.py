@@ -5,6 +5,7 @@ import fcntl
 import importlib
 import json
 import os
+import platform
 import pty
 import re
 import shutil
@@ -78,6 +79,13 @@ def photo(folder):
 @pytest.mark.parametrize(("name", "line"), examples(), ids=[line for _, line in examples()])
 def test_examples(folder, name, line, tmp_path):
     """Each example runs, in a shell, as it is written (measuring for a shorter time)."""
+    if name == "build":  # which takes minutes; what it does is in test_build.py
+        assert command_of(name).make_context(name, line.split()[2:]).params["name"].startswith(("linux-", "android-"))
+        return
+    if "ssh:" in line:
+        pytest.skip("tests/lab has a device of its own")
+    if "qemu:" in line and not shutil.which("qemu-aarch64"):
+        pytest.skip("missing: qemu-user")
     if "photo.jpg" in line:
         photo(folder)
     if "| jq" in line and not shutil.which("jq"):
@@ -131,7 +139,9 @@ print([m for m in {slow!r} if m in sys.modules])
 
 
 # ---- JSON ----
+HERE = {"x86_64": "linux-x64"}.get(platform.machine(), "linux-arm64")
 CALLS = {
+    "build": ["model.lrm", "--target", HERE, "--out", "out/built"],
     "bench": ["model.lrm", "--source", "model.onnx", "--vs", "onnxruntime", "--seconds", "0.02"],
     "check": ["model.onnx"],
     "compare": ["model.onnx", "model.lrm"],
@@ -140,7 +150,10 @@ CALLS = {
     "report": ["model.onnx", "-o", "out/x.html"],
     "run": ["model.onnx", "--top", "2", "--profile", "--save", "out/y.npz"],
     "show": ["model.lrm"],
+    "targets": [],
 }
+# before the arguments that are wrong
+BEFORE = {"build": ["--target", HERE]}
 
 
 def one_object(text):
@@ -163,7 +176,9 @@ def test_json_has_the_keys_of_the_page(name, folder, capfd, monkeypatch):
 def test_json_of_errors(name, args, code, folder, capfd, monkeypatch):
     monkeypatch.chdir(folder)
     (folder / "damaged.lrm").write_bytes((folder / "model.lrm").read_bytes()[:-9])
-    assert run([name, *args, *(["model.onnx"] if name == "diff" else []), "--json"]) == code
+    code = 2 if name == "targets" else code  # it takes no files
+    words = [*BEFORE.get(name, []), *args, *(["model.onnx"] if name == "diff" else [])]
+    assert run([name, *words, "--json"]) == code
     out, err = capfd.readouterr()
     facts = one_object(out)
     assert set(facts) == {"error"} and facts["error"] in err and err.count("\n") == 1
