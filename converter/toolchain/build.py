@@ -54,7 +54,7 @@ class Built:
 def cache() -> Path:
     """The folder for builds that are kept: $LITE_OPT_CACHE, or the user's cache folder."""
     if os.environ.get("LITE_OPT_CACHE"):
-        return Path(os.environ["LITE_OPT_CACHE"])
+        return Path(os.environ["LITE_OPT_CACHE"]).absolute()
     base = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "lite-opt"
 
@@ -87,10 +87,10 @@ def _tools() -> dict[str, str]:
     return env | {"NINJA": str(Path(ninja.BIN_DIR) / name)}
 
 
-def _meson(log: Path, *args: str | Path, env: dict[str, str]) -> None:
+def _meson(log: Path, *args: str | Path, env: dict[str, str], cwd: Path | None = None) -> None:
     command = [sys.executable, "-m", "mesonbuild.mesonmain", *map(str, args)]
     r = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
-                       errors="replace", env=env)
+                       errors="replace", env=env, cwd=cwd)
     with log.open("a") as f:
         f.write(r.stdout)
     if r.returncode:
@@ -102,8 +102,8 @@ def compile_library(target: Target, toolchain: str, options: Sequence[str], say:
                     goals: Sequence[str] = ()) -> tuple[Path, str]:
     """A build folder with the library for a target, and the compiler's name and version.
 
-    options: meson's, beside RELEASE, over which they win; goals: names of meson's targets, none for all that are built by
-    default. A folder of earlier builds is taken when sources, compiler, options and goals are the same.
+    options: meson's, beside RELEASE, over which they win; goals: names of meson's targets, none for all that are built
+    by default. A folder of earlier builds is taken when sources, compiler, options and goals are the same.
     """
     compiler, env, source = need(target, toolchain), _tools(), sources.root()
     text = cross_file(target, compiler.name)
@@ -119,7 +119,7 @@ def compile_library(target: Target, toolchain: str, options: Sequence[str], say:
             (folder / "native.ini").write_text(f"[binaries]\npython3 = {words([sys.executable])}\n")
             say(f"{target.name}: configuring")
             _meson(log, "setup", folder / "build", source, "--cross-file", folder / "cross.ini", "--native-file",
-                   folder / "native.ini", *RELEASE, *options, env=env)
+                   folder / "native.ini", *RELEASE, *options, env=env, cwd=folder)  # where zig may leave an a.o
             say(f"{target.name}: compiling")
             _meson(log, "compile", "-C", folder / "build", *goals, env=env)
             (folder / "done").touch()
