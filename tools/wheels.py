@@ -136,7 +136,7 @@ def main() -> int:
     ap.add_argument("--native", type=Path, metavar="WHEEL", help="the wheel of this checkout for this machine")
     a = ap.parse_args()
     try:
-        make(a.targets, a.out, a.native)
+        make(a.targets, a.out.absolute(), a.native and a.native.absolute())
     except (environment.ToolError, OSError) as e:
         print(f"wheels.py: {e}", file=sys.stderr)
         return 1
