@@ -36,8 +36,8 @@ def command(as_json: bool) -> None:
     if as_json:
         print_json({"targets": facts})
         return
-    print_table("", ["target", "runs on", "levels", "compilers", "tested"],
-                [[f["name"], f["runs_on"], " ".join(f["levels"]),
+    print_table("", ["target", "triple", "levels", "compilers", "tested"],
+                [[f["name"], f["triple"], " ".join(f["levels"]),
                   " ".join(f["toolchains"]) or "none", f["tested"]] for f in facts])
     if any("zig" not in f["toolchains"] for f in facts):
         say(f"a compiler for all of them: {facts[0]['missing']['zig']}")

@@ -77,7 +77,7 @@ The library holds what these models need, and refuses others with a sentence tha
 def compile_line(target: Target, toolchain: str, libraries: str, static: bool) -> str:
     """The command that builds example.c in the folder of the library."""
     if target.system == "android":
-        ndk = f"$ANDROID_NDK_HOME/toolchains/llvm/prebuilt/linux-x86_64/bin/clang --target={target.triple}24"
+        ndk = f"$ANDROID_NDK_HOME/toolchains/llvm/prebuilt/linux-x86_64/bin/clang --target={target.triple}"
         return f"{ndk} -O2 -Iinclude example.c {libraries} -lm -o example"
     if toolchain == "gcc":
         cc = f"{target.gcc}-gcc"

@@ -46,30 +46,29 @@ class Target:
 
 X86 = ("sse2", "avx2", "avx512", "avx512vnni")
 ARM64 = ("neon", "neonfp16", "neondot", "neoni8mm")
-ARMV7 = ("c", "neon32")
-MACOS_NOT_RUN = "load commands and exports are checked; not run"
-ANDROID_NOT_RUN = "ELF checker; not run on a phone"
+ARMV7 = ("c", "neon32", "vfpv4")
+CHECKED = "file checked, not run"
 
 TARGETS = {t.name: t for t in (
     Target("linux-x64", "linux", "x86_64", "x86_64-linux-gnu.2.17", "glibc 2.17", X86,
-           "run here; SSE2 alone under qemu", ("-mcpu=x86_64",), "x86_64-linux-gnu", "gcc libc6-dev", "qemu-x86_64"),
-    Target("linux-arm64", "linux", "aarch64", "aarch64-linux-gnu.2.17", "glibc 2.17", ARM64, "qemu-user, 4 CPUs",
+           "run; SSE2 alone by qemu", ("-mcpu=x86_64",), "x86_64-linux-gnu", "gcc libc6-dev", "qemu-x86_64"),
+    Target("linux-arm64", "linux", "aarch64", "aarch64-linux-gnu.2.17", "glibc 2.17", ARM64, "qemu, 4 CPUs",
            ("-mcpu=generic",), "aarch64-linux-gnu", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross", "qemu-aarch64"),
-    Target("linux-armv7", "linux", "arm", "arm-linux-gnueabihf.2.17", "glibc 2.17", ARMV7, "qemu-user, 1 CPU",
+    Target("linux-armv7", "linux", "arm", "arm-linux-gnueabihf.2.17", "glibc 2.17", ARMV7, "qemu, 3 CPUs",
            ("-mcpu=generic+v7a+vfp3d16-neon",), "arm-linux-gnueabihf",
            "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross", "qemu-arm"),
-    Target("linux-riscv64", "linux", "riscv64", "riscv64-linux-gnu.2.27", "glibc 2.27", ("c",), "qemu-user, 1 CPU",
+    Target("linux-riscv64", "linux", "riscv64", "riscv64-linux-gnu.2.27", "glibc 2.27", ("c",), "qemu, 1 CPU",
            ("-mcpu=generic_rv64+m+a+f+d+c",), "riscv64-linux-gnu",
            "gcc-riscv64-linux-gnu libc6-dev-riscv64-cross", "qemu-riscv64"),
     Target("windows-x64", "windows", "x86_64", "x86_64-windows-gnu", "Windows 10", X86, "Wine", ("-mcpu=x86_64",),
            "x86_64-w64-mingw32", "gcc-mingw-w64-x86-64"),
-    Target("macos-arm64", "darwin", "aarch64", "aarch64-macos.11.0", "macOS 11", ARM64, MACOS_NOT_RUN),
-    Target("macos-x64", "darwin", "x86_64", "x86_64-macos.11.0", "macOS 11", X86, MACOS_NOT_RUN, ("-mcpu=x86_64",)),
-    Target("android-arm64", "android", "aarch64", "aarch64-linux-android", "Android 7 (API 24)", ARM64, ANDROID_NOT_RUN,
+    Target("macos-arm64", "darwin", "aarch64", "aarch64-macos.11.0", "macOS 11", ARM64, CHECKED),
+    Target("macos-x64", "darwin", "x86_64", "x86_64-macos.11.0", "macOS 11", X86, CHECKED, ("-mcpu=x86_64",)),
+    Target("android-arm64", "android", "aarch64", "aarch64-linux-android24", "Android 7 (API 24)", ARM64, CHECKED,
            abi="arm64-v8a"),
-    Target("android-armv7", "android", "arm", "arm-linux-androideabi", "Android 7 (API 24)", ARMV7, ANDROID_NOT_RUN,
+    Target("android-armv7", "android", "arm", "armv7a-linux-androideabi24", "Android 7 (API 24)", ARMV7, CHECKED,
            abi="armeabi-v7a"),
-    Target("android-x64", "android", "x86_64", "x86_64-linux-android", "Android 7 (API 24)", X86, ANDROID_NOT_RUN,
+    Target("android-x64", "android", "x86_64", "x86_64-linux-android24", "Android 7 (API 24)", X86, CHECKED,
            abi="x86_64"),
 )}
 

@@ -185,6 +185,8 @@ def text_of(path: Path) -> str:
 @pytest.mark.parametrize("path", [p for p in FILES if text_of(p)], ids=str)
 def test_page(path: Path, folder: Path, request: pytest.FixtureRequest) -> None:
     page = Page(path, folder)
+    if "qemu:" in text_of(path) and not shutil.which("qemu-aarch64"):
+        pytest.skip("missing: qemu-user")
     if "pkg-config" in text_of(path):
         page.env |= request.getfixturevalue("library")
     if path == START:
