@@ -16,8 +16,8 @@ EXAMPLES = """
 \b
 Examples:
   lite-opt build --target linux-arm64                     (the whole runtime)
-  lite-opt build det.lrm rec.lrm --target android-arm64   (what these two need)
-  lite-opt build model.lrm --target linux-armv7 --embed   (the model in it, too)
+  lite-opt build det.lrm rec.lrm --target android-arm64   (what both need)
+  lite-opt build model.lrm --target linux-armv7 --embed     (the model in it)
   lite-opt build model.lrm --target linux-x64 --app --out build/x64
 """
 

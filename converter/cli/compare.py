@@ -17,7 +17,7 @@ EXAMPLES = """
 Examples:
   lite-opt compare model.onnx                      (converts in memory)
   lite-opt compare model.onnx model.lrm --input x=image.npy
-  lite-opt compare model.lrm --device qemu:cortex-a53 (outputs there and here)
+  lite-opt compare model.lrm --device qemu:cortex-a53  (there and here)
   lite-opt compare silero.onnx --set sr=16000 --state stateN=state
 """
 JSON = {
