@@ -17,13 +17,38 @@
 #endif
 #define ON_ANY(f) f
 
+/* As apps ship it: no lines of other architectures, which a desktop packs weights by, and on AArch64, where kernels
+ * may always use NEON (lr_cpu_allowed), no plain C that is never chosen. */
+#if defined(LR_SMALL) && defined(__aarch64__)
+#define LINE_ANY(signature, ...) LR_UNLESS_NEON_##signature(__VA_ARGS__)
+#define LINE_ARM(signature, ...) __VA_ARGS__
+#else
+#define LINE_ANY(signature, ...) __VA_ARGS__
+#define LINE_ARM(signature, ...) ELSEWHERE(__VA_ARGS__)
+#endif
+#ifdef LR_SMALL
+#define ELSEWHERE(...)
+#else
+#define ELSEWHERE(...) __VA_ARGS__
+#endif
+#if defined(__x86_64__) || defined(_M_X64)
+#define LINE_X86(signature, ...) __VA_ARGS__
+#else
+#define LINE_X86(signature, ...) ELSEWHERE(__VA_ARGS__)
+#endif
+#ifdef LR_NEON32
+#define LINE_ARM32(signature, ...) __VA_ARGS__
+#else
+#define LINE_ARM32(signature, ...) ELSEWHERE(__VA_ARGS__)
+#endif
+
 static const struct entry {
   enum lr_signature signature;
   struct lr_kernel kernel;
 } table[] = {
 #define LR_KERNEL(signature, function, arch, isa, mr, nr, kr) \
-  LR_IF_KERNEL_##signature(                                   \
-      {LR_SIG_##signature, {#function, (void (*)(void))ON_##arch(function), isa, mr, nr, kr}}, )
+  LR_IF_KERNEL_##signature(LINE_##arch(                       \
+      signature, {LR_SIG_##signature, {#function, (void (*)(void))ON_##arch(function), isa, mr, nr, kr}}, ))
 #include "kernels.inc"
 #undef LR_KERNEL
     {LR_SIG_NONE, {0}}, /* the end */

@@ -60,17 +60,20 @@ def chosen(option, wanted, known):
 
 
 def signatures():
-    """Kernel signatures in the order of kernels.inc, and those of them that serve pictures: -Dimage decides these."""
+    """Kernel signatures in the order of kernels.inc, and those of them that serve pictures: -Dimage decides these; and
+    those that every 64-bit ARM has vectors for."""
     lines = (ROOT / "kernels_generic" / "kernels.inc").read_text().splitlines()
-    found, pictures, within = [], set(), False
+    found, pictures, vectors, within = [], set(), set(), False
     for line in lines:
         within = line.startswith("#ifdef LR_IMAGE") or within and not line.startswith("#endif")
         m = re.match(r"LR_KERNEL\((\w+),", line)
+        if m and re.search(r", ARM, LR_CPU_neon,", line):
+            vectors.add(m[1])
         if m and m[1] not in found:
             found.append(m[1])
             if within:
                 pictures.add(m[1])
-    return found, pictures
+    return found, pictures, vectors
 
 
 def cases_of(ops, postops, dtypes):
@@ -82,7 +85,7 @@ def cases_of(ops, postops, dtypes):
     return cases | {f"cast_{d.name}": 144 + d.code for d in dtypes.values() if d.name not in ("bf16", "i4", "u4")}
 
 
-def tailoring(sigs, built, posts, cases, target):
+def tailoring(sigs, vectors, built, posts, cases, target):
     """What a build was cut down to, as code that is nothing in a full one."""
     masks = [sum(1 << cases[n] % 64 for n in posts if cases[n] // 64 == word) for word in range(3)]
     kernels = sum(1 << i for i, s in enumerate(sigs, 1) if s in built)
@@ -91,6 +94,8 @@ def tailoring(sigs, built, posts, cases, target):
     out += [" \\\n".join(f"  X({s})" for s in sigs)]
     out += ["/* LR_IF_KERNEL_<signature>(code): the code when its kernels are in this build */"]
     out += [f"#define LR_IF_KERNEL_{s}(...){' __VA_ARGS__' if s in built else ''}" for s in sigs]
+    out += ["/* LR_UNLESS_NEON_<signature>(code): nothing where a NEON kernel does the same */"]
+    out += [f"#define LR_UNLESS_NEON_{s}(...){'' if s in vectors else ' __VA_ARGS__'}" for s in sigs]
     out += ["enum {"] + [f"  LR_HAS_KERNEL_{s} = {int(s in built)}," for s in sigs]
     out += [f"  LR_TAILORED = {cut} /* kernels or post-ops are left out */", "};"]
     out += [f"#define LR_KERNELS_BUILT 0x{kernels:x}ull /* bits by LR_SIG_* */"]
@@ -166,11 +171,12 @@ def main():
     out_h, out_c, wanted, kernels, posts, target = sys.argv[1:]
     ops, postops = load("ops").OPS, load("postops").POSTOPS
     built = chosen("ops", wanted, ops)
-    sigs, pictures = signatures()
+    sigs, pictures, vectors = signatures()
     if len(sigs) > 63:
         sys.exit("gen.py: more than 63 signatures; widen struct lr_needs in lite_runtime/core/needs.h")
     cases = cases_of(ops, postops, load("dtypes").DTYPES)
-    cut = tailoring(sigs, chosen("kernels", kernels, sigs) | pictures, chosen("posts", posts, cases), cases, target)
+    cut = tailoring(sigs, vectors, chosen("kernels", kernels, sigs) | pictures, chosen("posts", posts, cases), cases,
+                    target)
     Path(out_h).write_text(header(ops, built, postops, load("fbs").load(), cut))
     Path(out_c).write_text(table(ops, built))
 

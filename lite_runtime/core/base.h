@@ -37,6 +37,8 @@ void lr_free(const lr_allocator *a, void *p);
 /* ARGUMENT, `<what>: ...`, when it lacks a function. */
 lr_status lr_allocator_check(const lr_allocator *a, const char *what, lr_error *error);
 
+/* The instruction sets that kernels may use under a cpu_mask of the API. */
+uint32_t lr_cpu_allowed(uint32_t cpu_mask);
 uint64_t lr_now_ns(void); /* of a clock that only goes forwards */
 
 /* *r = a op b; true when the result does not fit (the value of *r is then unspecified). */

@@ -97,6 +97,18 @@ uint32_t lr_cpu_features(void) { return LR_CPU_neon; } /* part of AArch64 */
 uint32_t lr_cpu_features(void) { return 0; }
 #endif
 
+/* What kernels of this build need at least: dispatch.c. */
+#if defined(LR_SMALL) && defined(__aarch64__)
+enum { LR_CPU_ALWAYS = LR_CPU_neon };
+#else
+enum { LR_CPU_ALWAYS = 0 };
+#endif
+
+uint32_t lr_cpu_allowed(uint32_t cpu_mask) {
+  if (cpu_mask & LR_CPU_PORTABLE) return LR_CPU_ALWAYS;
+  return (lr_cpu_features() & (cpu_mask ? cpu_mask : UINT32_MAX)) | LR_CPU_ALWAYS;
+}
+
 const char *lr_cpu_name(uint32_t bit) {
   switch (bit) {
 #define LR_ISA(name, bit, arch) \

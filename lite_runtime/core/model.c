@@ -47,9 +47,8 @@ static lr_model *new_model(struct opening *o) {
   }
   *source = o->source;
   arena->alloc = o->alloc;
-  uint32_t mask = o->options.cpu_mask ? o->options.cpu_mask : ~LR_CPU_PORTABLE;
   *m = (lr_model){.alloc = o->alloc,
-                  .cpu = mask & LR_CPU_PORTABLE ? 0 : mask & lr_cpu_features(),
+                  .cpu = lr_cpu_allowed(o->options.cpu_mask),
                   .verify = o->options.verify,
                   .log = o->options.log,
                   .log_user = o->options.log_user,

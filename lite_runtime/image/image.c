@@ -115,8 +115,7 @@ static void fill_numbers(lr_image *m, const lr_image_options *o) {
 }
 
 static void find_kernels(lr_image *m, uint32_t cpu_mask) {
-  uint32_t mask = cpu_mask ? cpu_mask : ~LR_CPU_PORTABLE;
-  uint32_t cpu = mask & LR_CPU_PORTABLE ? 0 : mask & lr_cpu_features();
+  uint32_t cpu = lr_cpu_allowed(cpu_mask);
   m->to_rgb = (lr_u8_yuv_fn *)lr_kernel_find(LR_SIG_u8_yuv, cpu)->fn;
   m->mix = (lr_u8_mix_fn *)lr_kernel_find(LR_SIG_u8_mix, cpu)->fn;
   m->pick = (lr_i16_pick_fn *)lr_kernel_find(LR_SIG_i16_pick, cpu)->fn;

@@ -104,7 +104,7 @@ typedef struct lr_allocator {
 
 #define LR_VERIFY_DEFAULT 0         /* graph always; weights at load up to 256 MB, above that at first use */
 #define LR_VERIFY_NONE 1            /* do not check the hashes of weights */
-#define LR_CPU_PORTABLE 0x80000000u /* cpu_mask: use no instruction set extension at all (plain C kernels) */
+#define LR_CPU_PORTABLE 0x80000000u /* cpu_mask: plain C kernels alone (small AArch64 builds: NEON) */
 
 typedef struct lr_model_options {
   size_t size;
