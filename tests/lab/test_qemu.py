@@ -23,6 +23,9 @@ pytestmark = pytest.mark.usefixtures("qemu")
 X = np.random.default_rng(0).normal(size=(1, 3, 16, 20)).astype(np.float32)
 CPUS = {"cortex-a53": "linux-arm64", "cortex-a76": "linux-arm64", "cortex-a15": "linux-armv7",
         "rv64": "linux-riscv64"}
+# & and nohup have children ignore Ctrl-C
+HEEDS_CTRL_C = ("import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+                "from lite_runtime.converter.cli import main; main()")
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +248,7 @@ def test_time_limit(slow, tmp_path, monkeypatch):
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted(number, code, cnn, slow, tmp_path):
     """Ctrl-C and a kill end what runs, and leave no folder."""
-    call = [sys.executable, "-c", "from lite_runtime.converter.cli import main; main()", "run", cnn, "--device",
+    call = [sys.executable, "-c", HEEDS_CTRL_C, "run", cnn, "--device",
             "qemu:cortex-a53", "--program", slow]
     with subprocess.Popen(call, env=dict(os.environ, TMPDIR=str(tmp_path)), stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True) as p:
@@ -254,6 +257,9 @@ def test_interrupted(number, code, cnn, slow, tmp_path):
             time.sleep(0.05)
         assert running(tmp_path)
         p.send_signal(number)
-        p.communicate(timeout=60)
+        try:
+            p.communicate(timeout=60)
+        finally:
+            p.kill()
     assert p.returncode == code
     assert not running(tmp_path) and not list(tmp_path.glob("lite-lab-*"))

@@ -22,6 +22,10 @@ from lite_runtime.converter.lab import ssh
 from lite_runtime.converter.lab.device import OutOfTime, open_device
 from lite_runtime.converter.lab.session import LabSession
 
+# & and nohup have children ignore Ctrl-C
+HEEDS_CTRL_C = ("import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+                "from lite_runtime.converter.cli import main; main()")
+
 X = np.random.default_rng(0).normal(size=(1, 3, 16, 20)).astype(np.float32)
 
 
@@ -209,12 +213,15 @@ def test_time_limit(server, tmp_path):
 @pytest.mark.usefixtures("key")
 def test_interrupted(server, cnn, tmp_path):
     (tmp_path / "slow").write_text("#!/bin/sh\nexec sleep 1000\n")
-    call = [sys.executable, "-c", "from lite_runtime.converter.cli import main; main()", "run", cnn, "--device",
+    call = [sys.executable, "-c", HEEDS_CTRL_C, "run", cnn, "--device",
             server.device, "--program", tmp_path / "slow"]
     with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
         end = time.monotonic() + 120
         while not any((f / "pid").exists() for f in server.left()) and time.monotonic() < end:
             time.sleep(0.05)
         p.send_signal(signal.SIGINT)
-        p.communicate(timeout=60)
+        try:
+            p.communicate(timeout=60)
+        finally:
+            p.kill()
     assert p.returncode == 130 and server.left() == []
