@@ -1,5 +1,6 @@
 /* libFuzzer's mutator for files: mostly values at their places with the hashes repaired, so that what changed is looked
  * at and not just refused; sometimes libFuzzer's own changes, which know nothing of the format. */
+#include "../system.h"
 #include "fuzz.h"
 
 #include <stdlib.h>

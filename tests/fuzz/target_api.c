@@ -1,5 +1,6 @@
 /* libFuzzer: the input's bytes are calls of the API, in any order, on good models (LR_FUZZ_SEEDS: a folder of them).
  * Only what the header forbids is not done: objects are not used after they were closed, memory that is bound stays. */
+#include "../system.h"
 #include "fuzz.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
 /* libFuzzer: any bytes as a model, from memory and through a callback that may fail. */
+#include "../system.h"
 #include "fuzz.h"
 
 #include <stdlib.h>

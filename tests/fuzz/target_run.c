@@ -1,4 +1,5 @@
 /* libFuzzer: any bytes as a model; what opens gets inputs and runs. */
+#include "../system.h"
 #include "fuzz.h"
 
 #include <stdlib.h>
