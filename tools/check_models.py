@@ -162,7 +162,7 @@ def arbitrated(m: Checked, k: int, got: list[Arrays]) -> tuple[bool, str]:
     return rest and ours <= max(LIMIT, min(theirs, FAR) * LIMIT / NOISE), words
 
 
-def prepare(path: Path, shapes: Shapes | None, verify: bool, once: bool) -> Checked:
+def prepare(path: Path, shapes: Shapes | None, verify: bool, once: bool = False) -> Checked:
     reference = ort_session(path, optimise=False)
     precision = precision_of(onnx.load(path, load_external_data=False))
     case = CASES.get(path.stem) or guess(reference, shapes)
