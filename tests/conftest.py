@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # this_machine
 # libraries and programs that lite-opt builds are built once for all tests
 os.environ.setdefault("LITE_OPT_CACHE", str(Path(__file__).resolve().parents[1] / "build" / "cache"))
 CI = os.environ.get("CI", "").lower() in ("true", "1")

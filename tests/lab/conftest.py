@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from this_machine import HERE
 
 import lite_runtime
 from lite_runtime.converter.errors import ConvertError
@@ -35,6 +37,14 @@ def built(target: str) -> Path:
 def program() -> Callable[[str], Path]:
     """lite_run for a target."""
     return built
+
+
+@pytest.fixture(scope="session")
+def native(program) -> Path:
+    """lite_run for this machine."""
+    if not HERE:
+        pytest.skip(f"no target for {platform.machine()}")
+    return program(HERE)
 
 
 @pytest.fixture(scope="session")

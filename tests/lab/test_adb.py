@@ -3,15 +3,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from this_machine import HEEDS_CTRL_C, SLOW, alive, ends, number
 
 from lite_runtime.converter.errors import ConvertError
 from lite_runtime.converter.lab.adb import find_adb
-from lite_runtime.converter.lab.device import open_device
+from lite_runtime.converter.lab.device import OutOfTime, open_device
 from lite_runtime.converter.lab.session import LabSession
 
 PROPERTIES = {"ro.product.manufacturer": "Fake", "ro.product.model": "Phone 1", "ro.soc.model": "SOC9",
@@ -97,6 +100,35 @@ def test_an_illegal_instruction(phone, cnn, illegal):
     made = illegal("aarch64-linux-gnu-gcc", ".inst 0")
     with open_device("adb") as d, pytest.raises(ConvertError, match="ended by SIGILL, an instruction"):
         LabSession(d, cnn.read_bytes(), made)
+
+
+def test_time_limit(phone, tmp_path):
+    """What still runs there ends with the session."""
+    (tmp_path / "slow").write_text(SLOW)
+    with open_device("adb") as d:
+        d.push(tmp_path / "slow", "slow", executable=True)
+        with pytest.raises(OutOfTime, match="not done after 3 s"):
+            d.run(["./slow"], 3)
+        process = number(phone / "data/local/tmp")
+        assert alive(process)
+    assert left(phone) == []
+    assert ends(process)
+
+
+def test_interrupted(phone, cnn, tmp_path, monkeypatch):
+    monkeypatch.delenv("FAKE_RUNNER")  # this program is for any CPU
+    (tmp_path / "slow").write_text(SLOW)
+    call = [sys.executable, "-c", HEEDS_CTRL_C, "run", cnn, "--device", "adb", "--program", tmp_path / "slow"]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
+        try:
+            process = number(phone / "data/local/tmp")
+            assert alive(process)
+            p.send_signal(signal.SIGINT)
+            p.communicate(timeout=60)
+        finally:
+            p.kill()
+    assert p.returncode == 130 and left(phone) == []
+    assert ends(process)
 
 
 def test_where_adb_is(phone, monkeypatch):

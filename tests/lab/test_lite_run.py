@@ -12,18 +12,10 @@ import pytest
 import lite_runtime
 
 
-@pytest.fixture(scope="module")
-def here(program) -> Path:
-    machine = {"x86_64": "linux-x64", "aarch64": "linux-arm64"}.get(os.uname().machine)
-    if not machine:
-        pytest.skip(f"no program for {os.uname().machine}")
-    return program(machine)
-
-
 @pytest.fixture
-def run(here, tmp_path):
+def run(native, tmp_path):
     def call(*words: object, code: int = 0) -> str:
-        p = subprocess.run([here, *map(str, words)], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        p = subprocess.run([native, *map(str, words)], cwd=tmp_path, capture_output=True, text=True, timeout=120)
         assert p.returncode == code, p.stderr
         assert (p.stderr == "") == (code == 0) and (not code or p.stderr.count("\n") == 1)
         return p.stderr or p.stdout

@@ -16,15 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from this_machine import HEEDS_CTRL_C, SLOW, alive, ends, number
 
+from lite_runtime.converter.cli import bench, compare
 from lite_runtime.converter.errors import ConvertError
 from lite_runtime.converter.lab import ssh
 from lite_runtime.converter.lab.device import OutOfTime, open_device
 from lite_runtime.converter.lab.session import LabSession
-
-# & and nohup have children ignore Ctrl-C
-HEEDS_CTRL_C = ("import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-                "from lite_runtime.converter.cli import main; main()")
 
 X = np.random.default_rng(0).normal(size=(1, 3, 16, 20)).astype(np.float32)
 
@@ -101,24 +99,19 @@ def key(server, monkeypatch):
     monkeypatch.setenv("LR_SSH", server.client("user"))
 
 
-def native(program) -> Path:
-    machine = {"x86_64": "linux-x64", "aarch64": "linux-arm64"}.get(os.uname().machine)
-    if not machine:
-        pytest.skip(f"no program for {os.uname().machine}")
-    return program(machine)
-
-
 @pytest.mark.usefixtures("key")
-def test_command_lines(server, cnn, program, lite_opt, tmp_path):
-    there = ["--device", server.device, "--program", native(program), "--shape", "x=1,3,16,20"]
+def test_command_lines(server, cnn, native, lite_opt):
+    there = ["--device", server.device, "--program", native, "--shape", "x=1,3,16,20"]
     p = lite_opt("compare", cnn, *there, "--json")
     found = json.loads(p.stdout)
+    assert set(found) <= set(compare.JSON)
     assert p.returncode == 0 and found["ok"] and found["outputs"][0]["max_difference"] < 1e-5, p.stderr
     assert not found["device"]["emulated"] and found["device"]["os"] and found["device"]["features"]
     p = lite_opt("bench", cnn, *there, "--seconds", "0.1", "--threads", "1")
     assert p.returncode == 0 and "1 thread: median" in p.stdout and "GFLOP/s" in p.stdout, p.stderr
     p = lite_opt("bench", cnn, *there, "--seconds", "0.1", "--json")
     r = json.loads(p.stdout)
+    assert set(r) <= set(bench.JSON)
     assert 0 < r["times"]["best"] <= r["times"]["p10"] <= r["times"]["median"] <= r["times"]["p90"]
     assert r["times"]["runs"] >= 5 and r["load_ms"] > 0 and r["peak_memory"] > r["memory"] > 0
     assert {s["op"] for s in r["steps"] if s["gflop"]} == {"conv", "matmul"} and r["threads"] >= 1
@@ -128,10 +121,10 @@ def test_command_lines(server, cnn, program, lite_opt, tmp_path):
 
 
 @pytest.mark.usefixtures("key")
-def test_outputs(server, odd, program):
+def test_outputs(server, odd, native):
     a, mask = np.random.default_rng(2).normal(size=(2, 7)).astype(np.float32), np.array([True, False])
     with open_device(server.device) as d:
-        got = LabSession(d, odd.read_bytes(), native(program)).run({"a=b $x'": a, "mask": mask}).outputs
+        got = LabSession(d, odd.read_bytes(), native).run({"a=b $x'": a, "mask": mask}).outputs
         assert len(server.left()) == 1
         assert server.left()[0].stat().st_mode & 0o077 == 0
     assert np.array_equal(got["v/0"], -np.sort(-a, axis=1)[:, :3]) and np.array_equal(got["n"], ~mask)
@@ -186,42 +179,33 @@ def test_another_machine(server, cnn, tmp_path):
         LabSession(d, cnn.read_bytes(), tmp_path / "text")
 
 
-def alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"
-    except OSError:
-        return False
-
-
 @pytest.mark.usefixtures("key")
 def test_time_limit(server, tmp_path):
     """What still runs there ends with the session."""
-    (tmp_path / "slow").write_text("#!/bin/sh\necho $$ > number\nexec sleep 1000\n")
+    (tmp_path / "slow").write_text(SLOW)
     with open_device(server.device) as d:
         d.push(tmp_path / "slow", "slow", executable=True)
         with pytest.raises(OutOfTime, match="not done after 3 s"):
             d.run(["./slow"], 3)
-        process = int((server.left()[0] / "number").read_text())
+        process = number(server.temporary)
         assert alive(process)
     assert server.left() == []
-    end = time.monotonic() + 10
-    while alive(process) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not alive(process)
+    assert ends(process)
 
 
 @pytest.mark.usefixtures("key")
 def test_interrupted(server, cnn, tmp_path):
-    (tmp_path / "slow").write_text("#!/bin/sh\nexec sleep 1000\n")
+    """What runs there has started, and has ended."""
+    (tmp_path / "slow").write_text(SLOW)
     call = [sys.executable, "-c", HEEDS_CTRL_C, "run", cnn, "--device",
             server.device, "--program", tmp_path / "slow"]
     with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
-        end = time.monotonic() + 120
-        while not any((f / "pid").exists() for f in server.left()) and time.monotonic() < end:
-            time.sleep(0.05)
-        p.send_signal(signal.SIGINT)
         try:
+            process = number(server.temporary)
+            assert process == number(server.temporary, "pid") and alive(process)
+            p.send_signal(signal.SIGINT)
             p.communicate(timeout=60)
         finally:
             p.kill()
     assert p.returncode == 130 and server.left() == []
+    assert ends(process)
