@@ -135,7 +135,11 @@ def parse_numbers(text: str, info: TensorInfo) -> np.ndarray:
 def _as_dtype(where: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     with np.errstate(all="ignore"):
         array = values.astype(dtype)
-    if dtype.kind != "f" and not np.array_equal(array.astype(np.float64), values.astype(np.float64)):
+    if dtype.kind == "f":
+        held = np.array_equal(np.isfinite(array), np.isfinite(values))  # what is too large has become infinite
+    else:
+        held = np.array_equal(array.astype(np.float64), values.astype(np.float64))
+    if not held:
         raise ConvertError(f"{where}: has a number that the input cannot hold; it is of type {dtype}")
     return array
 

@@ -208,6 +208,9 @@ def test_numbers(folder, output, fails):
     np.testing.assert_array_equal(y, [[2, 3, 4], [5, 6, 7]])
     fails(folder / "scores.onnx", "-i", "x=1,2,3", words="has 3 numbers, the input needs 10, [2 5]")
     fails(folder / "list.onnx", "-i", "x=1.5", words="cannot hold; it is of type int64")
+    for number in ("1e6", "-1e6", "[[[[65536]]]]"):
+        fails(folder / "half.onnx", "-i", f"x={number}", words="cannot hold; it is of type float16")
+    fails(folder / "scores.onnx", "-i", "x=1e39", words="cannot hold; it is of type float32")
     fails(folder / "add.onnx", "-i", "a=1,2", words="needs a multiple of 3, [n 3]")
     fails(folder / "open.onnx", "-i", "x=1,2", words="leaves 3 sizes open")
     fails(folder / "scores.onnx", "-i", "x=one", words="nor numbers like 1,2,3 or [[1,2],[3,4]], nor random")
