@@ -10,6 +10,7 @@ import numpy as np
 
 from ... import Benchmark, Session, Step, StepTime
 from ...timing import Times
+from ..cli.models import is_lrm, refuse_conversion
 from ..cli.output import human_shape, print_json, print_table, progress, say
 from ..errors import ConvertError
 from ..measure import Result, cosine, judge
@@ -136,7 +137,9 @@ def compare(where: Where, model: str, file: str | None, conversion: dict[str, An
     """
     from ..api import convert
 
-    lrm = read_model(model)[4:8] == b"LRM0"
+    lrm = is_lrm(model)
+    if lrm:
+        refuse_conversion(f"{model} is", *conversion.values())
     if lrm and file:
         raise click.UsageError("--device compares one .lrm file with itself here, or FILE with its ONNX MODEL")
     data = read_model(file or model) if lrm or file else convert(model, verify=False, set=conversion["set"],

@@ -186,6 +186,8 @@ def test_bad_command_lines(words, says, cnn, program, lite_opt):
 def test_usage(cnn, lite_opt):
     p = lite_opt("run", cnn, "--program", "x")
     assert p.returncode == 2 and "--program is for --device" in p.stderr
+    p = lite_opt("compare", cnn, "--device", "qemu:max", "--set", "x=1")
+    assert p.returncode == 2 and "--set, --state and --dim are for an ONNX model" in p.stderr
     p = lite_opt("bench", cnn, "--device", "qemu:max", "--source", "m.onnx", "--vs", "onnxruntime")
     assert p.returncode == 2 and "--vs is not for --device" in p.stderr
 
