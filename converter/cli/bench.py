@@ -12,7 +12,7 @@ from ..errors import ConvertError
 from ..lab.options import Where, on_device
 from .inputs import gather_feeds, say_sizes
 from .models import convert_in_memory, is_lrm, refuse_conversion
-from .options import Given, ModelFile, common, conversion, inputs
+from .options import Given, ModelFile, common, conversion, inputs, rows_option, seconds_option
 from .output import human_bytes, print_json, print_table, progress, say
 
 EXAMPLES = """
@@ -30,15 +30,19 @@ JSON = {
     "model": "MODEL as it was given",
     "inputs": "of each input its dtype and shape",
     "threads": "how many worked",
-    "load_ms": "opening the model",
-    "first_ms": "the first run, with planning and packing of weights",
+    "load_ms": "opening the model; absent under qemu",
+    "first_ms": "the first run, with planning and packing of weights; absent under qemu",
     "memory": "bytes of the session for activations, scratch and state",
-    "times": "of the runs after the first ones: runs, median, p10, p90, best; in ms",
-    "peak_gflops": "GFLOP/s that f32 multiply-adds reach here on that many threads, or null",
-    "gflop": "of all convolutions and matrix products of one run, or null",
-    "steps": "of each step: index, node, op, kernel, ms, share, gflop, peak (the last two may be null)",
-    "vs": "what --vs named, or null",
-    "versus": "with --vs, else null: times of the other, ratio, low, high, rounds",
+    "times": "of the runs after the first ones: runs, median, p10, p90, best; in ms; absent under qemu",
+    "peak_gflops": "GFLOP/s that f32 multiply-adds reach here on that many threads, or null; absent under qemu",
+    "gflop": "of all convolutions and matrix products of one run, or null; absent under qemu",
+    "steps": "of each step: index, node, op, kernel, ms, share, gflop, peak (the last two may be null); under qemu "
+             "index, node, op, kernel, instructions",
+    "vs": "what --vs named, or null; absent with --device",
+    "versus": "with --vs, else null: times of the other, ratio, low, high, rounds; absent under qemu",
+    "device": "with --device: what it is (docs/lab.md)",
+    "peak_memory": "with --device: bytes of the process there; absent under qemu",
+    "instructions": "with --device: of one run; under qemu only",
 }
 
 
@@ -47,13 +51,10 @@ JSON = {
 @conversion
 @inputs
 @click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads; default: one per core.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True, max=86400), metavar="SECONDS", default=2.0,
-              show_default=True,
-              help="Time for the runs of each side.")
+@seconds_option("Time for the runs of each side.")
 @click.option("--vs", type=click.Choice(["onnxruntime"]), help="Run this too, alternately, and give the ratio.")
 @click.option("--source", type=click.Path(), metavar="FILE.onnx", help="The source of MODEL.lrm, for --vs.")
-@click.option("--top", type=click.IntRange(0), metavar="N", default=20, show_default=True,
-              help="List that many steps, the slowest first; 0: all, in their order.")
+@rows_option("List that many steps, the slowest first; 0: all, in their order.")
 @on_device
 @common
 def command(model: str, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str], given: Given,

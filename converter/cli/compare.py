@@ -21,8 +21,13 @@ Examples:
   lite-opt compare silero.onnx --set sr=16000 --state stateN=state
 """
 JSON = {
-    "ok": "whether all layers are within their limits",
-    "layers": "of each layer: step, node, op, kernel, tensor, shape, measure, value, limit, ok, why",
+    "ok": "whether all layers (with --device: all outputs) are within their limits",
+    "layers": "of each layer: step, node, op, kernel, tensor, shape, measure, value, limit, ok, why; absent with "
+              "--device",
+    "device": "with --device: what it is (docs/lab.md)",
+    "against": "with --device: whose outputs its own are compared with",
+    "outputs": "with --device: of each output: name, dtype, shape, max_difference, cosine, bit_equal, measure, value, "
+               "limit, ok, why",
 }
 
 

@@ -8,7 +8,7 @@ import click
 from ... import Benchmark, Session, benchmark
 from .inputs import gather_feeds, say_sizes
 from .models import convert_in_memory, is_lrm, refuse_conversion
-from .options import Given, ModelFile, common, conversion, inputs
+from .options import Given, ModelFile, common, conversion, inputs, rows_option, seconds_option
 from .output import human_bytes, print_json, print_table, progress, say
 
 EXAMPLES = """
@@ -44,11 +44,8 @@ JSON = {
 @inputs
 @click.option("--bench", is_flag=True, help="Measure both, alternately, and give the ratio.")
 @click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads; default: one per core.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True, max=86400), metavar="SECONDS", default=2.0,
-              show_default=True,
-              help="Time for the runs of each side, with --bench.")
-@click.option("--top", type=click.IntRange(0), metavar="N", default=20, show_default=True,
-              help="List that many differences of each kind; 0: all.")
+@seconds_option("Time for the runs of each side, with --bench.")
+@rows_option("List that many differences of each kind; 0: all.")
 @common
 def command(a: str, b: str, set_: dict[str, Any], state: dict[str, str], dims: dict[str, int | str],
             given: Given, bench: bool, threads: int | None, seconds: float, top: int, as_json: bool) -> int:

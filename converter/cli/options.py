@@ -86,6 +86,17 @@ def common(function: F) -> F:
     return function
 
 
+def seconds_option(help: str) -> Callable[[F], F]:
+    """--seconds, of a measurement."""
+    return click.option("--seconds", type=click.FloatRange(min=0, min_open=True, max=86400), metavar="SECONDS",
+                        default=2.0, show_default=True, help=help)
+
+
+def rows_option(help: str) -> Callable[[F], F]:
+    """--top, of tables for people."""
+    return click.option("--top", type=click.IntRange(0), metavar="N", default=20, show_default=True, help=help)
+
+
 def split(text: str, form: str) -> tuple[str, str]:
     name, equal, value = text.partition("=")
     if not equal or not name or not value:

@@ -12,7 +12,7 @@ from ... import Benchmark, Session, benchmark
 from ..errors import ConvertError
 from .inputs import gather_feeds, say_sizes
 from .models import is_lrm, refuse_conversion
-from .options import Given, ModelFile, common, conversion, inputs
+from .options import Given, ModelFile, common, conversion, inputs, seconds_option
 from .output import OutputFile, Progress, human_bytes, print_json, progress, say
 
 if TYPE_CHECKING:
@@ -69,9 +69,7 @@ Tell = Callable[[str], None]
 @click.option("--bench", is_flag=True, help="Measure how long each step takes.")
 @click.option("--compare", is_flag=True, help="Compare each layer with the source model.")
 @click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads; default: one per core.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True, max=86400), metavar="SECONDS", default=2.0,
-              show_default=True,
-              help="Time for the runs of --bench.")
+@seconds_option("Time for the runs of --bench.")
 @click.option("--no-verify", is_flag=True, help="Skip the proof.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=60.0,
               show_default=True,
