@@ -13,6 +13,7 @@ import pytest
 from onnx import helper
 
 import lite_runtime
+from lite_runtime.converter.cli.app import COMMANDS
 from lite_runtime.converter.cli.output import clean
 
 
@@ -42,8 +43,7 @@ def folder(tmp_path_factory, add_model, cnn_model, counter_model):
     return path
 
 
-@pytest.mark.parametrize("command", [(), ("convert",), ("check",), ("show",), ("run",), ("bench",), ("compare",),
-                                     ("report",), ("diff",), ("completion",)])
+@pytest.mark.parametrize("command", [(), *((name,) for name in sorted(COMMANDS))])
 def test_help(command):
     p = lite_opt(*command, "--help")
     assert p.returncode == 0 and "Usage: lite-opt" in p.stdout

@@ -5,7 +5,6 @@ import fcntl
 import importlib
 import json
 import os
-import platform
 import pty
 import re
 import shutil
@@ -20,6 +19,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from this_machine import HERE
 
 import lite_runtime
 from lite_runtime.converter.cli.app import COMMANDS, cli, run
@@ -89,7 +89,7 @@ def test_examples(folder, name, line, tmp_path):
     if "photo.jpg" in line:
         photo(folder)
     if "| jq" in line and not shutil.which("jq"):
-        line = line.split("|")[0]
+        pytest.skip("missing: jq")
     if name == "bench":
         line = re.sub(r" --seconds \d+", "", line).replace("lite-opt bench", "lite-opt bench --seconds 0.02")
     line = line.replace("--bench", "--bench --seconds 0.02")
@@ -139,9 +139,9 @@ print([m for m in {slow!r} if m in sys.modules])
 
 
 # ---- JSON ----
-HERE = {"x86_64": "linux-x64"}.get(platform.machine(), "linux-arm64")
+TARGET = HERE or "linux-arm64"
 CALLS = {
-    "build": ["model.lrm", "--target", HERE, "--out", "out/built"],
+    "build": ["model.lrm", "--target", TARGET, "--out", "out/built"],
     "bench": ["model.lrm", "--source", "model.onnx", "--vs", "onnxruntime", "--seconds", "0.02"],
     "check": ["model.onnx"],
     "compare": ["model.onnx", "model.lrm"],
@@ -153,7 +153,7 @@ CALLS = {
     "targets": [],
 }
 # before the arguments that are wrong
-BEFORE = {"build": ["--target", HERE]}
+BEFORE = {"build": ["--target", TARGET]}
 
 
 def one_object(text):
@@ -168,7 +168,8 @@ def test_json_has_the_keys_of_the_page(name, folder, capfd, monkeypatch):
     code = run([name, *CALLS[name], "--json"])
     out, err = capfd.readouterr()
     module = importlib.import_module(f"lite_runtime.converter.cli.{COMMANDS[name][0]}")
-    assert set(one_object(out)) == set(module.JSON) and err == "" and code == (1 if name == "diff" else 0)
+    wanted = {k for k, what in module.JSON.items() if not what.startswith("with --device: ")}  # those: tests/lab
+    assert set(one_object(out)) == wanted and err == "" and code == (1 if name == "diff" else 0)
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))
@@ -294,6 +295,8 @@ def test_completion_scripts(shell, capsys):
     assert run(["completion", shell]) == 0
     text = capsys.readouterr().out
     assert f"_LITE_OPT_COMPLETE={shell}_complete" in text
-    if program := shutil.which(shell):
-        p = subprocess.run([program, "-n"], input=text, capture_output=True, text=True)
-        assert p.returncode == 0 and p.stderr == "", p.stderr
+    program = shutil.which(shell)
+    if not program:
+        pytest.skip(f"missing: {shell}")
+    p = subprocess.run([program, "-n"], input=text, capture_output=True, text=True)
+    assert p.returncode == 0 and p.stderr == "", p.stderr
