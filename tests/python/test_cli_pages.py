@@ -118,6 +118,20 @@ def test_without_arguments_it_shows_help(capsys):
     assert "Commands:" in capsys.readouterr().out
 
 
+def test_the_readme():
+    """Its lines about the tools are taken, options and all; what they do is tried with the examples."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    tools = re.search(r"^## The tools\n(.*?)^## ", text, re.M | re.S)[1]
+    lines = [line[:46] for line in tools.splitlines() if line]  # behind that is what it does
+    assert len(lines) > 9
+    for line in lines:
+        program, name, *args = line.split()
+        assert program == "lite-opt"
+        command_of(name).make_context(name, args)
+    scripts = re.findall(r"python3 (tools/\w+\.py)", text)
+    assert len(scripts) == 2 and all((ROOT / s).exists() for s in scripts)
+
+
 def test_the_page_is_current():
     p = subprocess.run([sys.executable, ROOT / "tools" / "gen_docs.py", "--check", "cli.md"], capture_output=True,
                        text=True)
