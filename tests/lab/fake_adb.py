@@ -35,7 +35,8 @@ def main() -> int:
     if args[0] == "shell":
         getprop = f'getprop() {{ cat "{PHONE}/props/$1" 2>/dev/null; echo; }}; uname() {{ echo Linux; }}; '
         command = here(args[1]).replace("./lite_run", f"{os.environ.get('FAKE_RUNNER', '')} ./lite_run")
-        r = subprocess.run(["sh", "-c", getprop + command], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        r = subprocess.run(["sh", "-c", getprop + command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                           start_new_session=True)  # what a phone does goes on without adb
         text = r.stdout.replace(f"{PHONE}/data", "/data")
         sys.stdout.write(text)
         sys.stderr.write(r.stderr)
