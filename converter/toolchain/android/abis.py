@@ -16,18 +16,14 @@ class Abi:
 
     name: str
     triple: str
-    """Of zig's -target; the API level follows a dot."""
-    ndk_triple: str
-    """Of the NDK's compilers; the API level follows."""
+    """Of clang's --target; the API level follows."""
     machine: str
     """e_machine in ELF."""
     cpu_family: str
     cpu: str
     """Both as meson names them."""
     flags: tuple[str, ...]
-    """For any clang, to compile."""
-    zig_flags: tuple[str, ...]
-    """More for zig, which knows CPUs by its own names."""
+    """To compile, for zig's clang and the NDK's."""
     link: tuple[str, ...]
     """For lld."""
     zig_link: tuple[str, ...] = ()
@@ -40,21 +36,18 @@ class Abi:
 
 
 ABIS = {a.name: a for a in (
-    # Atomics as calls would need a library of them; zig takes -mno-outline-atomics for a feature of the CPU and clang
-    # adds the default behind it, unless the flag comes as -Xarch. Branch targets and signed return addresses (BTI, PAC)
-    # are no-ops on older CPUs; one object without them takes them from the whole library, so lld refuses it. The
-    # erratum of Cortex-A53 is what the NDK's compiler has lld work around, too.
-    Abi("arm64-v8a", "aarch64-linux-android", "aarch64-linux-android", "EM_AARCH64", "aarch64", "aarch64",
-        ("-mno-outline-atomics", "-mbranch-protection=standard"), ("-Xarch_aarch64", "-mno-outline-atomics"),
+    # Atomics as calls would need a library of them. Branch targets and signed return addresses (BTI, PAC) are no-ops on
+    # older CPUs; one object without them takes them from the whole library, so lld refuses it. The erratum of the
+    # Cortex-A53 is what the NDK's compiler has lld work around, too.
+    Abi("arm64-v8a", "aarch64-linux-android", "EM_AARCH64", "aarch64", "aarch64",
+        ("-mno-outline-atomics", "-mbranch-protection=standard"),
         ("--fix-cortex-a53-843419", "-dynamic-linker", "/system/bin/linker64"), ("-z", "bti-report=error")),
-    # softfp: floats are passed in integer registers, and computed by the FPU. With a target that begins with arm, zig
-    # takes -mthumb for a macro alone
-    Abi("armeabi-v7a", "thumb-linux-androideabi", "armv7a-linux-androideabi", "EM_ARM", "arm", "armv7",
-        ("-mfloat-abi=softfp", "-mthumb"), ("-mcpu=generic+v7a+neon+thumb2",),
-        ("-dynamic-linker", "/system/bin/linker")),
+    # softfp: floats are passed in integer registers, and computed by the FPU
+    Abi("armeabi-v7a", "armv7a-linux-androideabi", "EM_ARM", "arm", "armv7",
+        ("-mfloat-abi=softfp", "-mfpu=neon", "-mthumb"), ("-dynamic-linker", "/system/bin/linker")),
     # the ABI has SSE4.2 and POPCNT
-    Abi("x86_64", "x86_64-linux-android", "x86_64-linux-android", "EM_X86_64", "x86_64", "x86_64",
-        (), ("-mcpu=x86_64_v2",), ("-dynamic-linker", "/system/bin/linker64")),
+    Abi("x86_64", "x86_64-linux-android", "EM_X86_64", "x86_64", "x86_64", ("-march=x86-64-v2",),
+        ("-dynamic-linker", "/system/bin/linker64")),
 )}
 """By name."""
 

@@ -1,8 +1,9 @@
-"""A C compiler for Android that takes clang's arguments: zig compiles, zig's lld links with the stubs of a sysroot.
+"""A C compiler for Android that takes clang's arguments: zig's clang compiles, its lld links with a sysroot's stubs.
 
 usage: cc.py ZIG SYSROOT [argument ...]
 
-`zig cc` itself compiles for Android, but links nothing there, since it has no libc for it. This is run as a file, by a
+`zig cc` links nothing for Android, since it has no libc for it, and turns NEON off where floats are passed in integer
+registers (armv7); `zig clang` is clang as it is. This is run as a file, by a
 Python without packages (-S), and knows nothing of ABIs: compiler flags, and link flags as -Wl,..., are arguments of the
 cross file. SYSROOT is what sysroot.py makes.
 """
@@ -33,7 +34,7 @@ def main(argv: list[str]) -> int:
         print(f"libraries: ={sysroot}")
         return 0
     if COMPILES & set(args):
-        return compile_to([zig, "cc"], [a for a in args if not a.startswith(("-Wl,", "-L", "-l"))])
+        return compile_to(zig, [a for a in args if not a.startswith(("-Wl,", "-L", "-l"))])
     if "-static" in args:
         print("cc.py: programs for Android are linked dynamically; leave out -static", file=sys.stderr)
         return 1
@@ -53,8 +54,13 @@ def expand(args: list[str]) -> list[str]:
     return out
 
 
-def compile_to(cc: list[str], args: list[str]) -> int:
-    return subprocess.run([*cc, *args, "-isystem", str(INCLUDE)]).returncode
+def header_flags(zig: Path) -> list[str]:
+    """The compiler's own headers, then ours, and no others."""
+    return ["-nostdlibinc", "-nobuiltininc", "-isystem", str(zig.parent / "lib" / "include"), "-isystem", str(INCLUDE)]
+
+
+def compile_to(zig: str, args: list[str]) -> int:
+    return subprocess.run([zig, "clang", *args, *header_flags(Path(zig))]).returncode
 
 
 def link(zig: str, sysroot: Path, args: list[str], folder: Path) -> int:
@@ -62,7 +68,7 @@ def link(zig: str, sysroot: Path, args: list[str], folder: Path) -> int:
     compiler, linker, sources, output = split(args)
     for i, (at, source) in enumerate(sources):
         linker[at] = str(folder / f"{i}.o")
-        if code := compile_to([zig, "cc"], [*compiler, "-c", source, "-o", linker[at]]):
+        if code := compile_to(zig, [*compiler, "-c", source, "-o", linker[at]]):
             return code
     if "-r" in linker:
         around: tuple[list[str], list[str]] = ([], [])

@@ -37,7 +37,7 @@ def ndk_cross_file(abi: str, ndk: Path) -> str:
         raise ToolchainError(f"'{ndk}' has no toolchains/llvm/prebuilt/*/bin/clang; give the folder of an Android NDK")
     clang, ar, ranlib, strip = (str(hosts[0] / f"{n}{exe}") for n in ("clang", "llvm-ar", "llvm-ranlib", "llvm-strip"))
     # the linker's flags are there when it only compiles, too
-    c = [clang, f"--target={facts.ndk_triple}{API}", *facts.flags, *COMPILE, *linker_flags([*LINK, *facts.link]),
+    c = [clang, f"--target={facts.triple}{API}", *facts.flags, *COMPILE, *linker_flags([*LINK, *facts.link]),
          "-Wno-unused-command-line-argument"]
     return text(facts, c, [ar], [ranlib], [strip])
 

@@ -16,10 +16,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from elftools.elf.elffile import ELFFile
-
 from ...errors import ConvertError
 from .abis import API, COMPILE, LINK, Abi, abi_of
+from .cc import header_flags
 from .symbols import Symbol, symbols
 
 HERE = Path(__file__).resolve().parent
@@ -27,7 +26,7 @@ CRT = {"crtbegin_so": "CRT_SO", "crtbegin_dynamic": "CRT_PROGRAM", "crtend": "CR
 
 
 class ToolchainError(ConvertError):
-    """A program of the toolchain is missing or failed. The message says what to do, or ends with what it printed."""
+    """A program of the toolchain is missing or failed. The message says what to do, or what it said of errors."""
 
 
 def zig() -> Path:
@@ -73,7 +72,7 @@ def make_sysroot(abi: str, folder: Path) -> Path:
 def fingerprint(abi: Abi) -> str:
     """Of all that a sysroot is made of."""
     h = hashlib.sha256(f"{importlib.metadata.version('ziglang')} {API} {abi} {COMPILE} {LINK}".encode())
-    own = [HERE / n for n in ("crt.c", "emutls.c", "symbols.txt", "sysroot.py")]
+    own = [HERE / n for n in ("cc.py", "crt.c", "emutls.c", "symbols.txt", "sysroot.py")]
     for f in [*own, *sorted((HERE / "include").rglob("*.h"))]:
         h.update(f.read_bytes())
     return h.hexdigest()[:16]
@@ -83,21 +82,21 @@ def run(*command: str | Path, cwd: Path) -> None:
     r = subprocess.run([str(c) for c in command], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                        errors="replace", stdin=subprocess.DEVNULL)
     if r.returncode:
-        tail = "\n".join(r.stdout.strip().splitlines()[-20:])
-        raise ToolchainError(f"{Path(command[0]).name} {command[1]} failed with exit code {r.returncode}:\n{tail}")
+        lines = [s for s in r.stdout.splitlines() if "error" in s.lower()] or r.stdout.strip().splitlines()[-1:]
+        raise ToolchainError(f"{Path(command[0]).name} {command[1]} failed: {' '.join(lines[:2])}")
 
 
 def compiler_flags(abi: Abi) -> list[str]:
-    """Of zig, for objects of an ABI: by default zig turns on sanitizers and debug information."""
-    return ["-target", f"{abi.triple}.{API}", *abi.zig_flags, *abi.flags, *COMPILE, "-fno-sanitize=undefined", "-g0"]
+    """Of clang, for objects of an ABI."""
+    return [f"--target={abi.triple}{API}", *abi.flags, *COMPILE]
 
 
 def compile_c(abi: Abi, source: Path, to: Path, *flags: str) -> None:
     """One file of this package, or one that was written to the sysroot (in its folder, so that no path gets in)."""
-    headers = ["-isystem", str(HERE / "include")] if source.suffix == ".c" else []
+    headers = header_flags(zig()) if source.suffix == ".c" else []
     words = [*compiler_flags(abi), "-std=c11", "-O2", "-fvisibility=hidden", "-ffunction-sections", "-Wall", "-Werror",
              "-Wno-unused-command-line-argument", *headers, *flags]
-    run(zig(), "cc", *words, "-c", source, "-o", to.name, cwd=to.parent)
+    run(zig(), "clang", *words, "-c", source, "-o", to.name, cwd=to.parent)
 
 
 def make_stub(abi: Abi, library: str, folder: Path) -> None:
@@ -142,8 +141,7 @@ def make_builtins(abi: Abi, folder: Path) -> None:
     members = ["emutls.o"]
     if abi.bits == 32:
         source = zig().parent / "lib" / "compiler_rt.zig"
-        target = f"{abi.triple.replace('thumb', 'arm')}.{API}"  # parts of it are assembly in ARM mode
-        run(zig(), "build-obj", source, "-target", target, "-OReleaseSmall", "-fPIC", "-fstrip",
+        run(zig(), "build-obj", source, "-target", f"arm-linux-androideabi.{API}", "-OReleaseSmall", "-fPIC", "-fstrip",
             "-ffunction-sections", "--name", "compiler_rt", cwd=folder)
         # it also has a slow memcpy, sin and so on, for those who have no C library
         undefine(folder / "compiler_rt.o", {*symbols(abi), "__emutls_get_address"})
@@ -155,6 +153,8 @@ def make_builtins(abi: Abi, folder: Path) -> None:
 
 def undefine(path: Path, names: set[str]) -> None:
     """Makes definitions in a 32-bit object file weak references: so they are neither taken from it nor asked for."""
+    from elftools.elf.elffile import ELFFile
+
     data = bytearray(path.read_bytes())
     with path.open("rb") as f:
         table: Any = ELFFile(f).get_section_by_name(".symtab")
