@@ -86,12 +86,10 @@ def build(target: Target, folder: Path, say: Callable[[str], None]) -> Path:
     """Builds the extension in a folder that is empty, with kernels as fast as those of the native wheel.
 
     The sources are those of the package lite_runtime that this Python imports. Raises ToolError and ConvertError."""
-    from lite_runtime.converter.toolchain import build as library
     from lite_runtime.converter.toolchain import sources
+    from lite_runtime.converter.toolchain.library import compiled
 
     options = ["-Dsmall=false", f"-Dtarget={target.name}"]
-    built, version = library.compile_library(target, "zig", options, say, [f"{LIBRARY}:static_library"])
-    say(f"{target.name}: linking, {version}")
     shutil.copytree(sources.root() / "lite_runtime" / "include", folder / "include")
     python_headers(folder / "python")
     binding(sources.root(), folder / "_lr.c")
@@ -100,6 +98,8 @@ def build(target: Target, folder: Path, say: Callable[[str], None]) -> Path:
     if target.system == "windows":
         import_library(cc, compile_, folder)
     run([*cc, *compile_, "-c", "_lr.c", "-o", "_lr.o"], folder)
-    archive = next(p for p in sorted((built / "lite_runtime").glob(f"*{LIBRARY}*.a")) if p.is_file())
-    run([*cc, "-shared", "-s", "-o", out, "_lr.o", str(archive), *LINK[target.system]], folder)
+    with compiled(target, "zig", options, say, goals=[f"{LIBRARY}:static_library"]) as (built, version):
+        say(f"{target.name}: linking, {version}")
+        archive = next(p for p in sorted((built / "lite_runtime").glob(f"*{LIBRARY}*.a")) if p.is_file())
+        run([*cc, "-shared", "-s", "-o", out, "_lr.o", str(archive), *LINK[target.system]], folder)
     return folder / out

@@ -1,22 +1,16 @@
 """The steps of checks.py about what users get: what `meson install` gives, the source distribution, the wheels."""
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import environment
+from step import BUILD, ROOT, Failed, Run
 
-if TYPE_CHECKING:
-    from checks import Run
-
-ROOT = environment.ROOT
-BUILD = ROOT / "build"
 EXAMPLES = ROOT / "examples"
 WANTED = {"include/lite_image.h", "include/lite_runtime.h", "include/lite_runtime.hpp",
           "lib/cmake/lite_runtime/lite_runtime-config.cmake",
@@ -47,7 +41,7 @@ def install(t: Run, folder: Path) -> Path:
     found = {str(p.relative_to(moved)) for p in moved.rglob("*") if p.is_file() and not p.is_symlink()}
     others = {f for f in found - WANTED if not f.startswith("lib/liblite_runtime.so.")}
     if others or WANTED - found:
-        raise environment.ToolError(f"installed are {', '.join(sorted(found))}")
+        raise Failed(f"installed are {', '.join(sorted(found))}")
     return moved
 
 
@@ -63,10 +57,10 @@ def needed(program: Path) -> set[str]:
 def works(t: Run, program: Path, shared: bool, **env: str) -> None:
     out = t.sh(program, t.models() / "streaming.lrm", show=False, **env)
     if out.split("\n")[:2] != ["input x, rank 2", "output y, rank 2"]:
-        raise environment.ToolError(f"{program}: printed {out!r}")
+        raise Failed(f"{program}: printed {out!r}")
     if any("lite_runtime" in n for n in needed(program)) != shared:
         wanted = "liblite_runtime" if shared else "no liblite_runtime"
-        raise environment.ToolError(f"{program}: needs {', '.join(needed(program))}; it should need {wanted}")
+        raise Failed(f"{program}: needs {', '.join(needed(program))}; it should need {wanted}")
 
 
 def project(name: str) -> Path:
@@ -97,7 +91,7 @@ def with_cmake(t: Run, prefix: Path) -> None:
     r = subprocess.run(words, capture_output=True, text=True)
     answers = dict(line.split()[-2:] for line in r.stdout.splitlines() if line.startswith("-- answer"))
     if answers != ANSWERS or r.returncode == 0 or "name one, shared or static" not in " ".join(r.stderr.split()):
-        raise environment.ToolError(f"find_package answers {answers}, wanted is {ANSWERS}\n{r.stderr}")
+        raise Failed(f"find_package answers {answers}, wanted is {ANSWERS}\n{r.stderr}")
 
 
 def library(t: Run, folder: Path) -> str:
@@ -126,18 +120,17 @@ def clean_package(t: Run) -> str:
     tracked = t.sh("git", "ls-files", show=False).split("\n")
     missing = [n for n in tracked if n and n not in names]
     if missing:
-        raise environment.ToolError(f"the sdist lacks {', '.join(missing)}")
+        raise Failed(f"the sdist lacks {', '.join(missing)}")
     packaged = next(dist.glob("*.whl"))
     environment.pip(Path(sys.executable), "--no-deps", "--force-reinstall", str(packaged))
     return f"an sdist of {len(names)} files, from it {packaged.name}"
 
 
 def wheels(t: Run) -> str:
-    """Wheels for other machines, made twice, looked at and run: arm64's; with --full all, from nothing each time."""
+    """Wheels for other machines, made twice, looked at and run: arm64's; with --full all, compiled anew each time."""
     t.need("qemu-aarch64", *(["qemu-arm"] if t.full else []))
     t.need_package()
-    if importlib.util.find_spec("ziglang") is None:
-        environment.pip(Path(sys.executable), environment.ZIG)
+    t.need_zig()
     targets = WHEELS if t.full else WHEELS[:1]
     made: list[dict[str, bytes]] = []
     for name in ("wheels", "wheels-again"):
@@ -151,6 +144,6 @@ def wheels(t: Run) -> str:
              *(("--native", packaged) if packaged else ()), show=False, **env)
         made.append({p.name: p.read_bytes() for p in out.iterdir()})
     if made[0] != made[1] or len(made[0]) != len(targets):
-        raise environment.ToolError("two runs of tools/wheels.py made different wheels: see build/wheels*")
+        raise Failed("two runs of tools/wheels.py made different wheels: see build/wheels*")
     t.sh(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/wheels", LR_WHEELS=str(BUILD / "wheels"))
-    return f"{', '.join(targets)}; the same bytes twice"
+    return f"{', '.join(targets)}; the same bytes {'twice' if t.full else 'of one compilation'}"

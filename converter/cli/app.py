@@ -19,6 +19,7 @@ from ... import Error, __version__
 from ..errors import ConvertError, ProofError
 from .output import clean, printing
 
+BUILD_PACKAGES = {"elftools", "mesonbuild", "ninja", "ziglang"}  # of the extra `build`; the others are of `convert`
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 EXIT_CODES = {
     0: "All went well.",
@@ -132,7 +133,8 @@ def _run(args: Sequence[str]) -> int:
     except ModuleNotFoundError as e:
         if debug:
             traceback.print_exc()
-        text = f"the package '{e.name}' is missing; run: pip install 'lite-runtime[convert]'"
+        extra = "build" if (e.name or "").partition(".")[0] in BUILD_PACKAGES else "convert"
+        text = f"the package '{e.name}' is missing; run: pip install 'lite-runtime[{extra}]'"
         return _fail(text, as_json, EXIT_ERROR)
     except (ConvertError, Error, OSError, MemoryError) as e:
         if debug:

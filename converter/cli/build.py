@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..toolchain.targets import TARGETS, TOOLCHAINS, find
 from .options import ModelFile, common
 from .output import human_bytes, print_json, print_table, progress, say
 
@@ -27,16 +28,17 @@ JSON = {
     "compiler": "toolchain and version",
     "version": "of lite-runtime",
     "tailored": "operators, kernels, post_ops and image that the library holds; null: all of them",
-    "files": "bytes of each library",
+    "files": "bytes of each library, and of lite_run with --app",
     "bytes": "kind (operator, kernel, core, file) -> part -> bytes; empty where the target's files are not ELF",
 }
 
 
 @click.command("build", epilog=EXAMPLES)
 @click.argument("models", nargs=-1, type=ModelFile(".lrm"))
-@click.option("--target", "name", required=True, metavar="TARGET", help="See: lite-opt targets.")
+@click.option("--target", "name", required=True, metavar="TARGET", type=click.Choice(list(TARGETS)),
+              help="See: lite-opt targets.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Default: lite_runtime-TARGET.")
-@click.option("--toolchain", default="zig", show_default=True, metavar="zig|gcc|clang|ndk",
+@click.option("--toolchain", type=click.Choice(TOOLCHAINS), default="zig", show_default=True,
               help="The compiler; zig is the package ziglang.")
 @click.option("--image", is_flag=True, help="With lite_image.h (pictures to inputs), which a whole library has.")
 @click.option("--embed", is_flag=True, help="Link the models into the library (lite_models.h).")
@@ -51,7 +53,9 @@ def command(models: tuple[str, ...], name: str, out: Path | None, toolchain: str
     README.txt that says how to build it, and size.json. The same call gives the same bytes on any machine.
     """
     from ..toolchain.build import build
-    from ..toolchain.targets import find
+
+    if embed and not models:
+        raise click.UsageError("--embed needs MODELS, which it links in")
 
     with progress() as show:
         built = build([Path(m) for m in models], find(name), out or Path(f"lite_runtime-{name}"), toolchain=toolchain,
@@ -66,12 +70,13 @@ def _print(built: Built, top: int) -> None:
     if built.parts:
         rows = sorted(built.parts, key=lambda p: -p.bytes)
         shown = rows if not top else rows[:top]
+        total = built.bytes_of(built.shared)
         table = [(p.kind, p.name, p.bytes) for p in shown]
         if len(shown) < len(rows):
             table.append(("", f"{len(rows) - len(shown)} more (--top 0)", sum(p.bytes for p in rows[len(shown):])))
         print_table("", ["kind", "part", ">bytes", ">%"],
-                    [[*row, f"{100 * row[2] / built.shared_bytes:.1f}"] for row in table])
+                    [[*row, f"{100 * row[2] / total:.1f}"] for row in table])
     else:
         say("bytes by operator and kernel: only for Linux and Android, whose files hold the symbols' sizes")
-    say(f"{built.folder}: {built.shared} {human_bytes(built.shared_bytes)}, {built.static} "
-        f"{human_bytes(built.static_bytes)}, by {built.compiler}; example.c: see README.txt")
+    files = ", ".join(f"{name} {human_bytes(n)}" for name, n in built.as_dict()["files"].items())
+    say(f"{built.folder}: {files}, by {built.compiler}; example.c: see README.txt")

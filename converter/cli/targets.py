@@ -22,10 +22,10 @@ JSON = {
 @click.command("targets", epilog=EXAMPLES)
 @common
 def command(as_json: bool) -> None:
-    """List the targets of `lite-opt build`: what they run on, the instruction sets that the library chooses from at run
-    time, the compilers found here, and how the project tests them."""
-    from ..toolchain.compilers import TOOLCHAINS, look
-    from ..toolchain.targets import TARGETS
+    """List the targets of `lite-opt build`: the instruction sets that the library knows at run time, the compilers that
+    are here, and how the project tests them."""
+    from ..toolchain.compilers import look
+    from ..toolchain.targets import TARGETS, TOOLCHAINS
 
     facts = []
     for t in TARGETS.values():

@@ -32,7 +32,7 @@ def on_device(function: Callable[..., Any]) -> Callable[..., Any]:
 
     for option in (
         click.option("--program", type=click.Path(), metavar="FILE",
-                     help="The lite_run for the device; default: one built from this checkout."),
+                     help="The lite_run for the device; default: one that is built and kept."),
         click.option("--device", metavar="DEVICE",
                      help="Run there: qemu:cortex-a76 (any of qemu's CPUs), ssh:USER@HOST[:PORT], adb[:SERIAL]."),
     ):

@@ -20,7 +20,7 @@ def program(target: Target, given: Path | None) -> Path:
 
         return app(target)
     if not given.is_file():
-        raise ConvertError(f"--program {given}: there is no such file; build lite_run with -Dapp=true")
+        raise ConvertError(f"--program {given}: there is no such file; build one with lite-opt build --app")
     return given
 
 

@@ -1,187 +1,96 @@
 """Builds the C library for a target, whole or tailored to models, and lays out what ships."""
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ... import __version__
 from ..errors import ConvertError
-from . import cache, elf, example, sizes, sources
-from .compilers import BUILD_EXTRA, cross_file, need, words
+from . import elf, example, sizes
+from .library import compiled, meson, quiet
 from .needs import Needs, needs
 from .targets import TARGETS, Target
 
 STATIC = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl", "arm": "arm-linux-musleabihf",
           "riscv64": "riscv64-linux-musl"}  # programs that run with any C library
-KEPT_BUILDS = 24
 MARK = "size.json"  # a folder that holds it is ours and may be replaced
-RELEASE = ["-Dpython=false", "-Dsmall=true", "-Dbuildtype=release", "-Db_ndebug=true", "-Dwerror=false",
-           "-Dlibdir=lib", "--prefix=/"]
 
 
 @dataclass(frozen=True)
 class Built:
-    """What a build made."""
+    """What a build made. Files are named relative to its folder."""
 
     folder: Path
     target: str
     compiler: str
     shared: str
-    """The shared library, relative to `folder`."""
-    shared_bytes: int
     static: str
-    static_bytes: int
     needs: Needs | None
     """None for the whole library."""
+    linked: str = ""
+    """What programs are linked to, to use the shared library: on Windows its import library."""
+    program: str = ""
+    """lite_run, where it was asked for."""
     parts: list[sizes.Part] = field(default_factory=list)
     """Empty where the target's files cannot be read (not ELF)."""
-    app: str = ""
+
+    def bytes_of(self, name: str) -> int:
+        return (self.folder / name).stat().st_size
 
     def as_dict(self) -> dict[str, Any]:
         tailored = {"operators": list(self.needs.ops), "kernels": list(self.needs.kernels),
                     "post_ops": list(self.needs.posts), "image": self.needs.image} if self.needs else None
+        files = {n: self.bytes_of(n) for n in (self.shared, self.static, self.program) if n}
         return {"target": self.target, "compiler": self.compiler, "version": __version__, "tailored": tailored,
-                "files": {self.shared: self.shared_bytes, self.static: self.static_bytes},
-                "bytes": sizes.as_dict(self.parts)}
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Holds a lock, so that two builds never work in one folder. It ends with the process, however that ends."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("a+") as f:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(f.fileno(), msvcrt.LK_LOCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(f, fcntl.LOCK_EX)
-        yield
-
-
-def _tools() -> dict[str, str]:
-    """The environment in which meson and ninja of this Python's packages run."""
-    try:
-        import mesonbuild  # noqa: F401
-        import ninja
-    except ModuleNotFoundError as e:
-        raise ConvertError(f"the package '{e.name}' is missing; run: {BUILD_EXTRA}") from None
-    env = {k: v for k, v in os.environ.items() if k not in ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS", "AR")}
-    name = "ninja.exe" if os.name == "nt" else "ninja"
-    return env | {"NINJA": str(Path(ninja.BIN_DIR) / name)}
-
-
-def _meson(log: Path, *args: str | Path, env: dict[str, str], cwd: Path | None = None) -> None:
-    command = [sys.executable, "-m", "mesonbuild.mesonmain", *map(str, args)]
-    r = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
-                       errors="replace", env=env, cwd=cwd)
-    with log.open("a") as f:
-        f.write(r.stdout)
-    if r.returncode:
-        lines = [s for s in r.stdout.splitlines() if "error" in s.lower() or "ERROR" in s] or r.stdout.splitlines()[-3:]
-        raise ConvertError(f"meson {args[0]}: {' '.join(lines[:3])}; the whole output is in {log}")
-
-
-def compile_library(target: Target, toolchain: str, options: Sequence[str], say: Callable[[str], None],
-                    goals: Sequence[str] = ()) -> tuple[Path, str]:
-    """A build folder with the library for a target, and the compiler's name and version.
-
-    options: meson's, beside RELEASE, over which they win; goals: names of meson's targets, none for all that are built
-    by default. A folder of earlier builds is taken when sources, compiler, options and goals are the same.
-    """
-    compiler, env, source = need(target, toolchain), _tools(), sources.root()
-    text = cross_file(target, compiler.name)
-    key = "\0".join([sources.digest(source), str(source), compiler.version, text, *RELEASE, *options, *goals])
-    folder = cache.folder() / f"{target.name}-{compiler.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
-    with _alone(folder):
-        log = folder / "log.txt"
-        if not (folder / "done").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            (folder / "cross.ini").write_text(text)
-            # the generators run by this Python, whatever else is called python3 here
-            (folder / "native.ini").write_text(f"[binaries]\npython3 = {words([sys.executable])}\n")
-            say(f"{target.name}: configuring")
-            _meson(log, "setup", folder / "build", source, "--cross-file", folder / "cross.ini", "--native-file",
-                   folder / "native.ini", *RELEASE, *options, env=env, cwd=folder)  # where zig may leave an a.o
-            say(f"{target.name}: compiling")
-            _meson(log, "compile", "-C", folder / "build", *goals, env=env)
-            (folder / "done").touch()
-        os.utime(folder / "done")
-    _prune()
-    return folder / "build", f"{compiler.name} {compiler.version}"
-
-
-def _prune() -> None:
-    """Removes the oldest of the kept builds."""
-    done = sorted(cache.folder().glob("*/done"), key=lambda p: p.stat().st_mtime)
-    for old in done[:-KEPT_BUILDS]:
-        with _alone(old.parent):
-            shutil.rmtree(old.parent, ignore_errors=True)
-
-
-def _libraries(folder: Path) -> tuple[Path, Path]:
-    """The shared and the static library below an installed prefix."""
-    found = [p for p in sorted(folder.rglob("*lite_runtime*")) if p.is_file() and not p.is_symlink()]
-    shared = next(p for p in found if ".so" in p.name or p.suffix in (".dll", ".dylib"))
-    return shared, next(p for p in found if p.suffix == ".a" and not p.name.endswith(".dll.a"))
+                "files": files, "bytes": sizes.as_dict(self.parts)}
 
 
 def build(models: Sequence[Path], target: Target, out: Path, *, toolchain: str = "zig", image: bool = False,
-          embed: bool = False, with_app: bool = False, say: Callable[[str], None] = lambda text: None) -> Built:
+          embed: bool = False, with_app: bool = False, say: Callable[[str], None] = quiet) -> Built:
     """Builds into the folder `out`, which is replaced whole when all is well, and stays as it is when not.
 
-    models: .lrm files whose operators and kernels the library shall hold; none: all of them. image: a tailored
-    library has lite_image.h, too. embed: the models are
-    linked in, too. with_app: a program that runs and measures models is built beside the library. The same call gives
-    same bytes. Raises ConvertError.
+    models: .lrm files whose operators and kernels the library shall hold; none: all of them. image: a tailored library
+    has lite_image.h, too. embed: the models are linked in. with_app: a program that runs and measures models is built
+    beside the library. The same call gives the same bytes. Raises ConvertError.
     """
     if embed and not models:
         raise ConvertError("--embed: which models? name them: lite-opt build MODEL.lrm --target T --embed")
     if out.exists() and not (out.is_dir() and ((out / MARK).exists() or not any(out.iterdir()))):
         raise ConvertError(f"{out}: exists and is not the result of an earlier build; give another folder with --out")
+    embedded = _different_names(models) if embed else []
     wanted = needs(models, image) if models else None
-    options = [*(wanted.meson_options() if wanted else []), f"-Dtarget={target.name}"]
-    if embed:
-        _different_names(models)
-        options.append(f"-Dembed={words([str(m.resolve()) for m in models])}")
-    folder, compiler = compile_library(target, toolchain, options, say)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
         new = Path(temporary).resolve() / "out"
-        say(f"{target.name}: installing")
-        _meson(folder.parent / "log.txt", "install", "-C", folder, "--no-rebuild", "--destdir", new,
-               env=_tools() | {"MESON_INSTALL_QUIET": "1"})
-        program = ""
+        with compiled(target, toolchain, _options(target, wanted), say, embedded=embedded) as (folder, compiler):
+            say(f"{target.name}: installing")
+            meson(folder.parent, "install", "-C", folder, "--no-rebuild", "--quiet", "--destdir", new)
+            built = _describe(new, folder, target, compiler, wanted)
         if with_app:
             made = app(target, models, toolchain, embed=embed, say=say)
-            (new / "bin").mkdir()
-            shutil.copy2(made, new / "bin" / made.name)
-            program = f"bin/{made.name}"
-        built = _describe(new, folder, target, compiler, wanted, program)
-        example.write(new, built, target, toolchain, [m.stem for m in models] if embed else [])
-        (new / MARK).write_text(json.dumps(built.as_dict(), indent=2, sort_keys=True) + "\n")
+            built = replace(built, program=f"bin/{made.name}")
+            (new / "bin").mkdir(exist_ok=True)
+            shutil.copy2(made, new / built.program)
+        example.write(built, target, toolchain, [m.stem for m in embedded])
+        (new / MARK).write_text(json.dumps(built.as_dict(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
         _replace(new, out, Path(temporary) / "old")
     return replace(built, folder=out)
 
 
-def _different_names(models: Sequence[Path]) -> None:
+def _options(target: Target, wanted: Needs | None) -> list[str]:
+    return [*(wanted.meson_options() if wanted else []), f"-Dtarget={target.name}"]
+
+
+def _different_names(models: Sequence[Path]) -> Sequence[Path]:
     names = [m.stem for m in models]
-    twice = sorted({n for n in names if names.count(n) > 1})
-    if twice:
+    if twice := sorted({n for n in names if names.count(n) > 1}):
         raise ConvertError(f"--embed: two models are called {twice[0]}; rename one of the files")
+    return models
 
 
 def _replace(new: Path, out: Path, old: Path) -> None:
@@ -196,43 +105,44 @@ def _replace(new: Path, out: Path, old: Path) -> None:
         raise
 
 
-def _describe(new: Path, folder: Path, target: Target, compiler: str, wanted: Needs | None,
-              program: str) -> Built:
-    shared, static = _libraries(new)
+def _describe(new: Path, folder: Path, target: Target, compiler: str, wanted: Needs | None) -> Built:
+    """What was installed into `new` from the build in `folder`; checked and measured where it is ELF."""
+    files = [p for p in sorted(new.rglob("*lite_runtime*")) if p.is_file() and not p.is_symlink()]
+    shared = next(p for p in files if ".so" in p.name or p.suffix in (".dll", ".dylib"))
+    linked = next((p for p in files if p.name.endswith(".dll.a")), shared)
+    static = next(p for p in files if p.suffix == ".a" and p != linked)
     parts: list[sizes.Part] = []
     if target.elf:
-        _checked(shared, target, compiler.partition(" ")[0])
+        _check(shared, target, compiler.partition(" ")[0])
         with_symbols = next(p for p in sorted((folder / "lite_runtime").glob("*lite_runtime_symbols*")) if p.is_file())
         parts = sizes.measure(with_symbols, folder, shared.stat().st_size)
-    return Built(new, target.name, compiler, shared.relative_to(new).as_posix(), shared.stat().st_size,
-                 static.relative_to(new).as_posix(), static.stat().st_size, wanted, parts, program)
+    names = [p.relative_to(new).as_posix() for p in (shared, static, linked)]
+    return Built(new, target.name, compiler, *names[:2], wanted, names[2], parts=parts)
 
 
-def _checked(library: Path, target: Target, toolchain: str) -> None:
+def _check(library: Path, target: Target, toolchain: str) -> None:
     """ConvertError when a loader of the target would refuse the library, or when it lacks what protects it."""
     if target.abi:
         rules = elf.android_rules(target.abi)
     else:
         major, minor = target.triple.split(".")[-2:]
-        rules = elf.linux_rules(target.machine, glibc=(int(major), int(minor)) if toolchain == "zig" else None)
+        rules = elf.linux_rules(target.machine, glibc=(int(major), int(minor)) if toolchain == "zig" else None,
+                                page=65536 if target.cpu == "aarch64" else 16384)
     if problems := elf.check_elf(library, rules):
         raise ConvertError(f"{library.name} is not as it must be: {'; '.join(problems)}; report this")
 
 
 def app(target: Target, models: Sequence[Path] = (), toolchain: str = "zig", *, embed: bool = False,
-        say: Callable[[str], None] = lambda text: None) -> Path:
-    """The program lite_run for a target, tailored to models or whole, in the folder of kept builds.
+        say: Callable[[str], None] = quiet) -> Path:
+    """The program lite_run for a target, tailored to models or whole, in a kept build: copy it soon.
 
     Static where it is for Linux, and for Android, whose kernel runs the same file."""
-    cpu = target.cpu
     if target.system == "android":
-        target = next(t for t in TARGETS.values() if t.system == "linux" and t.cpu == cpu)
+        target = next(t for t in TARGETS.values() if t.system == "linux" and t.cpu == target.cpu)
         toolchain = "zig" if toolchain == "ndk" else toolchain
     if target.system == "linux" and toolchain == "zig":  # zig links glibc dynamically only
-        target = replace(target, triple=STATIC[cpu])
-    options = [*(needs(models).meson_options() if models else []), f"-Dtarget={target.name}", "-Dapp=true"]
-    if embed:
-        options.append(f"-Dembed={words([str(m.resolve()) for m in models])}")
-    folder, _ = compile_library(target, toolchain, options, say)
-    found = sorted((folder / "lite_runtime" / "app").glob("lite_run*"))
-    return next(p for p in found if p.is_file() and p.suffix in ("", ".exe"))
+        target = replace(target, triple=STATIC[target.cpu])
+    options = [*_options(target, needs(models) if models else None), "-Dapp=true"]
+    with compiled(target, toolchain, options, say, embedded=models if embed else []) as (folder, _):
+        found = sorted((folder / "lite_runtime" / "app").glob("lite_run*"))
+        return next(p for p in found if p.is_file() and p.suffix in ("", ".exe"))

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -14,9 +15,8 @@ from pathlib import Path
 from ..errors import ConvertError
 from . import cache
 from .android import cross
-from .targets import Target
+from .targets import TOOLCHAINS, Target
 
-TOOLCHAINS = ("zig", "gcc", "clang", "ndk")
 BUILD_EXTRA = "pip install 'lite-runtime[build]'"
 CLANG = "clang-19"
 
@@ -117,31 +117,29 @@ def runner(target: Target) -> list[str]:
     """What runs the target's programs here; empty when nothing does, or when they run as they are."""
     if target.system == "windows":
         return ["wine"] if shutil.which("wine") else []
-    if target.system == "linux" and target.qemu and shutil.which(target.qemu):
+    if target.system == "linux" and target.cpu != platform.machine() and shutil.which(target.qemu):
         return [target.qemu, "-L", f"/usr/{target.gcc}"]
     return []
 
 
-def cross_file(target: Target, compiler: str) -> str:
-    """meson's cross file for a target and one of TOOLCHAINS that is there."""
+def cross_file(target: Target, compiler: str, wrapper: Sequence[str] = ()) -> str:
+    """meson's cross file for a target and one of TOOLCHAINS that is there. wrapper: the `runner`, for tests."""
     if compiler == "ndk":
         return cross.ndk_cross_file(target.abi, ndk_folder() or Path())
     if target.abi:
         return cross.cross_file(target.abi, cache.folder() / "sysroots")
-    lines = ["[binaries]"]
-    lines += [f"{name} = {words(command)}" for name, command in _binaries(target, compiler).items()]
-    if runner(target):
-        lines.append(f"exe_wrapper = {words(runner(target))}")
-    lines += ["", "[host_machine]", f"system = '{target.system}'", f"cpu_family = '{target.cpu}'",
-              f"cpu = '{target.cpu}'", "endian = 'little'", ""]
-    return "\n".join(lines)
+    binaries = _binaries(target, compiler) | ({"exe_wrapper": list(wrapper)} if wrapper else {})
+    lines = [f"{name} = {words(command)}" for name, command in binaries.items()]
+    return "\n".join(["[binaries]", *lines, "", "[host_machine]", f"system = '{target.system}'",
+                      f"cpu_family = '{target.cpu}'", f"cpu = '{target.cpu}'", "endian = 'little'", ""])
 
 
 def main() -> None:
-    """python -m lite_runtime.converter.toolchain.compilers TARGET TOOLCHAIN: prints the cross file."""
+    """python -m lite_runtime.converter.toolchain.compilers TARGET TOOLCHAIN: prints the cross file for tests."""
     from .targets import find
 
-    print(cross_file(find(sys.argv[1]), need(find(sys.argv[1]), sys.argv[2]).name), end="")
+    target = find(sys.argv[1])
+    print(cross_file(target, need(target, sys.argv[2]).name, runner(target)), end="")
 
 
 if __name__ == "__main__":

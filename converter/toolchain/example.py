@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .compilers import CLANG
 from .targets import Target
 
 if TYPE_CHECKING:
@@ -74,32 +75,32 @@ The library holds what these models need, and refuses others with a sentence tha
 """
 
 
-def compile_line(target: Target, toolchain: str, libraries: str, static: bool) -> str:
+def compile_line(target: Target, toolchain: str, library: str, static: bool) -> str:
     """The command that builds example.c in the folder of the library."""
     if target.system == "android":
-        ndk = f"$ANDROID_NDK_HOME/toolchains/llvm/prebuilt/linux-x86_64/bin/clang --target={target.triple}"
-        return f"{ndk} -O2 -Iinclude example.c {libraries} -lm -o example"
-    if toolchain == "gcc":
-        cc = f"{target.gcc}-gcc"
-    else:
+        cc = f"$ANDROID_NDK_HOME/toolchains/llvm/prebuilt/linux-x86_64/bin/clang --target={target.triple}"
+    elif toolchain == "zig":
         cc = shlex.join([Path(sys.executable).name, "-m", "ziglang", "cc", "-target", target.triple])
-    system = " -pthread -lm" if target.system == "linux" and static else ""
-    rpath = " -Wl,-rpath,'$ORIGIN/lib'" if target.system == "linux" and not static else ""
+    else:
+        cc = {"gcc": f"{target.gcc}-gcc", "clang": f"{CLANG} --target={target.gcc}"}[toolchain]
+    own = {"linux": "$ORIGIN", "darwin": "@loader_path"}.get(target.system)  # where the loader looks
+    rpath = f" -Wl,-rpath,'{own}/lib'" if own and not static else ""
+    system = {"linux": " -pthread -lm", "android": " -lm"}.get(target.system, "") if static else ""
     program = "example.exe" if target.system == "windows" else "example"
-    return f"{cc} -O2 -Iinclude example.c {libraries}{rpath}{system} -o {program}"
+    return f"{cc} -O2 -Iinclude example.c {library}{rpath}{system} -o {program}"
 
 
-def write(folder: Path, built: Built, target: Target, toolchain: str, embedded: Sequence[str]) -> None:
+def write(built: Built, target: Target, toolchain: str, embedded: Sequence[str]) -> None:
     """Writes example.c and README.txt into the folder of a build."""
     from ... import __version__
 
-    headers = ["lite_models.h"] if embedded else ["lite_runtime.h"]
+    header = "lite_models.h" if embedded else "lite_runtime.h"
     open_ = EMBEDDED % embedded[0].replace("\\", "\\\\").replace('"', '\\"') if embedded else FROM_FILE
-    source = SOURCE % {"include": "\n".join(f'#include "{h}"' for h in headers), "open": open_}
-    (folder / "example.c").write_text(source)
+    source = SOURCE % {"include": f'#include "{header}"', "open": open_}
+    (built.folder / "example.c").write_text(source, encoding="utf-8")
     what = TAILORED % ", ".join([*built.needs.ops, *built.needs.kernels]) if built.needs else ""
-    shared = "lib/liblite_runtime.dll.a" if target.system == "windows" else built.shared
-    (folder / "README.txt").write_text(README % {
+    beside = f"\n\n{built.shared} goes beside the program." if target.system == "windows" else ""
+    (built.folder / "README.txt").write_text(README % {
         "version": __version__, "target": target.name, "compiler": built.compiler, "library": built.shared,
-        "shared": compile_line(target, toolchain, shared, False),
-        "static": compile_line(target, toolchain, built.static, True), "tailored": what})
+        "shared": compile_line(target, toolchain, built.linked, False) + beside,
+        "static": compile_line(target, toolchain, built.static, True), "tailored": what}, encoding="utf-8")

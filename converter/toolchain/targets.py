@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from ..errors import ConvertError
 
+TOOLCHAINS = ("zig", "gcc", "clang", "ndk")
+
 
 @dataclass(frozen=True)
 class Target:
@@ -20,7 +22,7 @@ class Target:
     oldest: str
     """The oldest system on which the library loads, in words."""
     levels: tuple[str, ...]
-    """What the library chooses from at run time, the poorest first: names of isa.inc; 'c' is plain C."""
+    """What the library knows of a CPU at run time, the poorest first: names of isa.inc; 'c' is plain C."""
     tested: str
     """How the project's tests run what is built."""
     flags: tuple[str, ...] = ()
@@ -60,14 +62,13 @@ TARGETS = {t.name: t for t in (
     Target("linux-riscv64", "linux", "riscv64", "riscv64-linux-gnu.2.27", "glibc 2.27", ("c",), "qemu, 1 CPU",
            ("-mcpu=generic_rv64+m+a+f+d+c",), "riscv64-linux-gnu",
            "gcc-riscv64-linux-gnu libc6-dev-riscv64-cross", "qemu-riscv64"),
-    Target("windows-x64", "windows", "x86_64", "x86_64-windows-gnu", "Windows 10", X86, "Wine", ("-mcpu=x86_64",),
-           "x86_64-w64-mingw32", "gcc-mingw-w64-x86-64"),
+    Target("windows-x64", "windows", "x86_64", "x86_64-windows-gnu", "Windows 10", X86, "Wine", ("-mcpu=x86_64",)),
     Target("macos-arm64", "darwin", "aarch64", "aarch64-macos.11.0", "macOS 11", ARM64, CHECKED),
     Target("macos-x64", "darwin", "x86_64", "x86_64-macos.11.0", "macOS 11", X86, CHECKED, ("-mcpu=x86_64",)),
     Target("android-arm64", "android", "aarch64", "aarch64-linux-android24", "Android 7 (API 24)", ARM64, CHECKED,
            abi="arm64-v8a"),
-    Target("android-armv7", "android", "arm", "armv7a-linux-androideabi24", "Android 7 (API 24)", ("c",), CHECKED,
-           abi="armeabi-v7a"),  # zig 0.17's clang fails on NEON with the softfp calls of this ABI
+    Target("android-armv7", "android", "arm", "armv7a-linux-androideabi24", "Android 7 (API 24)", ARMV7, CHECKED,
+           abi="armeabi-v7a"),
     Target("android-x64", "android", "x86_64", "x86_64-linux-android24", "Android 7 (API 24)", X86, CHECKED,
            abi="x86_64"),
 )}

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from elftools.elf.elffile import ELFFile
-from onnx import helper
+from onnx import helper, numpy_helper
 
 import lite_runtime
 from lite_runtime.converter.errors import ConvertError
 from lite_runtime.converter.toolchain import build as building
-from lite_runtime.converter.toolchain import compilers, sources
-from lite_runtime.converter.toolchain.targets import TARGETS, find
+from lite_runtime.converter.toolchain import compilers, library, sources
+from lite_runtime.converter.toolchain.targets import TARGETS, TOOLCHAINS, find
 
 HERE = {"x86_64": "linux-x64", "aarch64": "linux-arm64"}.get(platform.machine(), "")
 
@@ -102,7 +102,8 @@ def test_refuses_what_it_was_not_built_for(built, models):
 
 
 def test_the_same_bytes_again(built, models, tmp_path, monkeypatch):
-    monkeypatch.setenv("LITE_OPT_CACHE", str(tmp_path / "another cache"))
+    for kept in ("LITE_OPT_CACHE", "ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"):  # all is compiled again
+        monkeypatch.setenv(kept, str(tmp_path / kept))
     again = building.build([models / "cnn.lrm"], find(HERE), tmp_path / "again", embed=True, with_app=True)
     for path in (p for p in built.folder.rglob("*") if p.is_file() and p.name != "example"):
         assert (again.folder / path.relative_to(built.folder)).read_bytes() == path.read_bytes(), path
@@ -112,6 +113,21 @@ def test_a_kept_build_is_taken(built, models, tmp_path):
     said = []
     building.build([models / "cnn.lrm"], find(HERE), tmp_path / "again", embed=True, with_app=True, say=said.append)
     assert [s.partition(": ")[2] for s in said] == ["installing"]
+
+
+def test_a_changed_model_is_linked_in(models, tmp_path):
+    """Though its name and what it needs are those of the model that was linked in before."""
+    if not HERE:
+        pytest.skip(f"no target for {platform.machine()}")
+    model = tmp_path / "sum.lrm"
+    for n in (4, 6):
+        y = helper.make_node("CumSum", ["x", "axis"], ["y"])
+        graph = helper.make_graph([y], "g", [helper.make_tensor_value_info("x", 1, [n])],
+                                  [helper.make_tensor_value_info("y", 1, [n])],
+                                  [numpy_helper.from_array(np.array(0, np.int64), "axis")])
+        model.write_bytes(lite_runtime.convert(helper.make_model(graph)))
+        b = building.build([model], find(HERE), tmp_path / "out", embed=True)
+        assert model.read_bytes() in (b.folder / b.shared).read_bytes()
 
 
 def test_an_earlier_result_is_replaced_and_nothing_else(built, models, tmp_path):
@@ -129,7 +145,7 @@ def test_an_earlier_result_is_replaced_and_nothing_else(built, models, tmp_path)
 
 def test_a_failed_compilation_leaves_nothing(models, tmp_path, monkeypatch):
     monkeypatch.setenv("LITE_OPT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(building, "RELEASE", [*building.RELEASE, "-Dno_such_option=1"])
+    monkeypatch.setattr(library, "RELEASE", [*library.RELEASE, "-Dno_such_option=1"])
     with pytest.raises(ConvertError, match=r"meson setup: .*no_such_option.*; the whole output is in .*log\.txt"):
         building.build([models / "cnn.lrm"], find("linux-arm64"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -155,7 +171,7 @@ def test_missing_compilers_are_named(monkeypatch):
     monkeypatch.setattr(compilers.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", "")
     for target in TARGETS.values():
-        for name in compilers.TOOLCHAINS:
+        for name in TOOLCHAINS:
             found = compilers.look(target, name)
             assert not found.version
             assert re.match(r"pip install|apt install|use --toolchain zig|unpack", found.fix), found

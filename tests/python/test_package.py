@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -75,3 +76,24 @@ else:
     p = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert p.returncode == 1 and "Session" in p.stdout
     assert f"the package '{missing}' is missing; run: pip install 'lite-runtime[convert]'" in p.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("missing", ["elftools", "mesonbuild", "ninja", "ziglang"])
+def test_without_the_build_extra(missing, tmp_path):
+    """lite-opt build says what to install, and all else works."""
+    code = f"""
+import sys
+sys.modules[{missing!r}] = None
+from lite_runtime.converter.cli import main
+sys.argv = ["lite-opt", "targets"]
+try:
+    main()
+except SystemExit as e:
+    assert not e.code
+sys.argv = ["lite-opt", "build", "--target", "linux-arm64"]
+main()
+"""
+    p = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path,
+                       env=dict(os.environ, LITE_OPT_CACHE=str(tmp_path)))
+    assert p.returncode == 1 and "linux-arm64" in p.stdout, p.stderr
+    assert "pip install 'lite-runtime[build]'" in p.stderr.splitlines()[-1]

@@ -1,0 +1,126 @@
+"""The C library compiled for a target, in a folder that is kept: the same build again costs nothing."""
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from ..errors import ConvertError
+from . import cache, sources
+from .compilers import BUILD_EXTRA, cross_file, need, words
+from .targets import Target
+
+KEPT = 24
+RELEASE = ["-Dpython=false", "-Dsmall=true", "-Dbuildtype=release", "-Db_ndebug=true", "-Dwerror=false",
+           "-Dlibdir=lib", "--prefix=/"]
+
+
+def quiet(text: str) -> None:
+    """Says nothing of what is done."""
+
+
+@contextlib.contextmanager
+def compiled(target: Target, toolchain: str, options: Sequence[str], say: Callable[[str], None] = quiet, *,
+             goals: Sequence[str] = (), embedded: Sequence[Path] = ()) -> Iterator[tuple[Path, str]]:
+    """A build folder with the library for a target, and the compiler's name and version. Nobody else works in it for as
+    long as the block runs.
+
+    options: meson's, beside RELEASE, over which they win; goals: names of meson's targets, none for all that are built
+    by default; embedded: models to link in. An earlier build is taken when sources, compiler, options, goals and the
+    models' bytes are the same.
+    """
+    compiler, source = need(target, toolchain), sources.root()
+    options = [*RELEASE, *options]
+    if embedded:
+        options.append(f"-Dembed={words([str(m.resolve()) for m in embedded])}")
+    text = cross_file(target, compiler.name)
+    contents = [hashlib.sha256(m.read_bytes()).hexdigest() for m in embedded]
+    key = "\0".join([sources.digest(source), str(source), compiler.version, text, *options, *goals, *contents])
+    builds = cache.folder() / "builds"
+    folder = builds / f"{target.name}-{compiler.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    with _alone(folder):
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            (folder / "cross.ini").write_text(text, encoding="utf-8")
+            # the generators run by this Python, whatever else is called python3 here
+            (folder / "native.ini").write_text(f"[binaries]\npython3 = {words([sys.executable])}\n", encoding="utf-8")
+            say(f"{target.name}: configuring")
+            meson(folder, "setup", folder / "build", source, "--cross-file", folder / "cross.ini", "--native-file",
+                  folder / "native.ini", *options)
+            say(f"{target.name}: compiling")
+            meson(folder, "compile", "-C", folder / "build", *goals)
+            (folder / "done").touch()
+        os.utime(folder)  # when it was used last
+        yield folder / "build", f"{compiler.name} {compiler.version}"
+    _prune(builds)
+
+
+def meson(folder: Path, *args: str | Path) -> None:
+    """Runs the meson of this Python's packages in a folder of a kept build, where its output goes to log.txt."""
+    try:
+        import mesonbuild  # noqa: F401
+        import ninja
+    except ModuleNotFoundError as e:
+        raise ConvertError(f"the package '{e.name}' is missing; run: {BUILD_EXTRA}") from None
+    env = {k: v for k, v in os.environ.items() if k not in ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS", "AR")}
+    env["NINJA"] = str(Path(ninja.BIN_DIR) / ("ninja.exe" if os.name == "nt" else "ninja"))
+    command = [sys.executable, "-m", "mesonbuild.mesonmain", *map(str, args)]
+    r = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
+                       errors="replace", env=env, cwd=folder)  # zig leaves an a.o where meson runs
+    log = folder / "log.txt"
+    with log.open("a", encoding="utf-8") as f:
+        f.write(r.stdout)
+    if r.returncode:
+        lines = [s for s in r.stdout.splitlines() if "error" in s.lower()] or r.stdout.splitlines()[-3:]
+        raise ConvertError(f"meson {args[0]}: {' '.join(lines[:3])}; the whole output is in {log}")
+
+
+# ---- who works in which folder ----
+@contextlib.contextmanager
+def _alone(folder: Path, wait: bool = True) -> Iterator[bool]:
+    """Holds the lock of a folder, until the process ends at the latest. False: another has it (not `wait`)."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(folder.name + ".lock").open("a+") as f:
+        while not (held := _lock(f)) and wait:
+            time.sleep(0.2)
+        yield held
+
+
+def _lock(f: IO[str]) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(f.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _used(folder: Path) -> float:
+    """When a build was used last; 0: it is gone."""
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0
+
+
+def _prune(builds: Path) -> None:
+    """Removes those that were not used for the longest time, failed ones among them; never one that is in use."""
+    ages = sorted(((_used(p), p) for p in builds.iterdir() if p.suffix != ".lock"), reverse=True)
+    for age, old in ages[KEPT:]:
+        with _alone(old, wait=False) as held:
+            if held and _used(old) == age:
+                shutil.rmtree(old, ignore_errors=True)
