@@ -1,47 +1,92 @@
-"""The step `targets` of tools/test.py: what `lite-opt build` makes for other machines, as a user gets it."""
+"""Steps of checks.py about what ships: libraries as `lite-opt build` makes them, their sizes, and those for Android."""
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import environment
+from step import BUILD, ROOT, Failed, Run
 
-if TYPE_CHECKING:
-    from checks import Run
-
-ROOT = environment.ROOT
-BUILD = ROOT / "build"
+CACHE = BUILD / "cache"  # the one of the tests, too
 MODEL = "convnet.lrm"
-# one of each system but Linux, for which other steps build; --full builds for all, and the whole runtime
-LANDING = ("windows-x64", "macos-arm64", "android-arm64")
+# --full builds for all, and the whole runtime; other steps build for Linux and Android
+LANDING = ("windows-x64", "macos-arm64")
 MAX_WHOLE = 1024 * 1024  # bytes of the whole library for arm64
+NOTHING = ["-Dops=none", "-Dkernels=none", "-Dposts=none", "-Dimage=false"]
 
 
-def built(t: Run, target: str, models: list[str | Path]) -> int:
-    """Builds for a target; the bytes of the shared library."""
-    out = BUILD / "targets" / (target if models else f"{target}-whole")
-    lite_opt = [sys.executable, "-c", "from lite_runtime.converter.cli import main; main()"]
-    text = t.sh(*lite_opt, "build", *models, "--target", target, "--out", out, "--json", show=False,
-                LITE_OPT_CACHE=str(BUILD / "cache"))
+def lite_opt(t: Run, *words: str | Path, **env: str) -> str:
+    call = [sys.executable, "-c", "from lite_runtime.converter.cli import main; main()"]
+    return t.sh(*call, *words, show=False, **{"LITE_OPT_CACHE": str(CACHE)} | env)
+
+
+def built(t: Run, target: str, models: list[Path], out: Path, **env: str) -> tuple[Path, int]:
+    """Builds for a target; the shared library and its bytes as --json says them."""
+    text = lite_opt(t, "build", *models, "--target", target, "--out", out, "--json", **env)
     files = json.loads(text[text.index("{"):])["files"]
     shared = next(name for name in files if not name.endswith(".a"))
     if (out / shared).stat().st_size != files[shared]:
-        raise environment.ToolError(f"{out}: --json says {files[shared]} bytes of {shared}")
-    return files[shared]
+        raise Failed(f"{out}: --json says {files[shared]} bytes of {shared}")
+    return out / shared, files[shared]
 
 
 def targets(t: Run) -> str:
     """A library tailored to a small model for each target; lite-opt itself checks the ELF files."""
+    t.need_zig()
     t.need_package()
     from lite_runtime.converter.toolchain.targets import TARGETS
 
     names = TARGETS if t.full else LANDING
-    sizes = {name: built(t, name, [t.models() / MODEL]) for name in names}
+    sizes = {name: built(t, name, [t.models() / MODEL], BUILD / "targets" / name)[1] for name in names}
     if t.full:
-        whole = built(t, "linux-arm64", [])
+        whole = built(t, "linux-arm64", [], BUILD / "targets" / "whole")[1]
         if whole > MAX_WHOLE:
-            raise environment.ToolError(f"the whole runtime for arm64 has {whole} bytes; the limit is {MAX_WHOLE}")
+            raise Failed(f"the whole runtime for arm64 has {whole} bytes; the limit is {MAX_WHOLE}")
         sizes["linux-arm64, whole"] = whole
     return ", ".join(f"{name} {n}" for name, n in sizes.items()) + " bytes"
+
+
+def empty(t: Run) -> int:
+    """Bytes of the shared library for arm64 that has no operators."""
+    t.need_zig()
+    t.need_package()
+    code = f"""from lite_runtime.converter.toolchain import library, targets
+with library.compiled(targets.find("linux-arm64"), "zig", {NOTHING!r}) as (folder, _):
+    print("bytes", next((folder / "lite_runtime").glob("liblite_runtime.so.?.?.?")).stat().st_size)"""
+    text = t.sh(sys.executable, "-c", code, show=False, LITE_OPT_CACHE=str(CACHE))
+    return int(text.split()[-1])
+
+
+def libraries(t: Run) -> str:
+    """The whole library and a program for each ABI of Android, by ziglang alone, checked; one library twice."""
+    t.need_zig()
+    t.need_package()
+    from lite_runtime.converter.toolchain import compilers, elf, targets
+
+    words = []
+    for target in (x for x in targets.TARGETS.values() if x.abi):
+        library, size = built(t, target.name, [], BUILD / "targets" / f"{target.name}-whole")
+        program = link_program(t, compilers.cross_file(target, "zig"), library.parents[1])
+        if problems := elf.check_elf(program, elf.android_rules(target.abi, None, exports="")):
+            raise Failed(f"{program.name} for {target.name}: {'; '.join(problems)}")
+        words.append(f"{target.name} {size}")
+    # the first one again, in another folder and with nothing from zig's cache of objects, or it would be the same files
+    again = BUILD / "again"
+    shutil.rmtree(again, ignore_errors=True)
+    other, _ = built(t, "android-arm64", [], again / "out", LITE_OPT_CACHE=str(again / "cache"),
+                     ZIG_GLOBAL_CACHE_DIR=str(again / "zig"), ZIG_LOCAL_CACHE_DIR=str(again / "zig"))
+    if other.read_bytes() != (BUILD / "targets" / "android-arm64-whole" / "lib" / other.name).read_bytes():
+        raise Failed(f"{other} was built twice from the same sources, and differs")
+    return f"{', '.join(words)} bytes; android-arm64 twice the same"
+
+
+def link_program(t: Run, text: str, folder: Path) -> Path:
+    """An example, linked with the static library as an app's native code is."""
+    import ast
+
+    compiler = ast.literal_eval(next(x for x in text.splitlines() if x.startswith("c = "))[4:])
+    program = folder / "classify"
+    t.sh(*compiler, "-std=c11", "-O2", "-s", f"-ffile-prefix-map={ROOT}/=", f"-I{folder / 'include'}",
+         ROOT / "examples" / "classify.c", folder / "lib" / "liblite_runtime.a", "-lm", "-o", program)
+    return program

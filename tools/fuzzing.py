@@ -4,16 +4,11 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cpu_levels
 import environment
+from step import BUILD, ROOT, Run, Skip
 
-if TYPE_CHECKING:
-    from checks import Run
-
-ROOT = environment.ROOT
-BUILD = ROOT / "build"
 FINDINGS = ROOT / "tests" / "fuzz" / "findings"
 MAX_SEED = 50_000  # bytes
 PER_LEVEL = 20_000  # damaged files on each instruction set level but the highest
@@ -64,7 +59,7 @@ def libfuzzer(t: Run, seconds: int) -> str:
     take the same random numbers each time: a landing must not depend on luck."""
     t.need("clang")
     if not environment.clang_has_fuzzer():
-        t.skip("clang's libFuzzer is not installed")
+        raise Skip("clang's libFuzzer is not installed")
     folder = t.build("libfuzzer", *LIBFUZZER, CC="clang")
     files, words = seeds(t), []
     env = {"LR_FUZZ_SEEDS": str(BUILD / "fuzz-seeds"), "UBSAN_OPTIONS": "print_stacktrace=1",

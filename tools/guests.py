@@ -6,16 +6,11 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import environment
 import fuzzing
 import models
+from step import ROOT, Failed, Run, Skip
 
-if TYPE_CHECKING:
-    from checks import Run
-
-ROOT = environment.ROOT
 # C tests that stay short under an emulator; `faults`, `stop` and `threads` run millions of instructions again and again
 SHORT_TESTS = ("kernels", "open", "pool", "session", "seams", "callbacks", "image")
 OCR = ("ppocr2_cls", "ppocr4_rec", "ppocr4_det")
@@ -23,46 +18,44 @@ OCR = ("ppocr2_cls", "ppocr4_rec", "ppocr4_det")
 
 @dataclass(frozen=True)
 class Guest:
-    """A target. cpus: CPU of qemu -> the instruction sets that the library must find on it; full_cpus: more of them
-    with --full. all_tests: on each CPU also those tests that take long. models: what is compared with onnxruntime."""
+    """How a target of lite-opt is tested. cpus: CPU of qemu -> the instruction sets that the library must find on it;
+    full_cpus: more of them with --full. all_tests: also those tests that take long. models: what is compared with
+    onnxruntime."""
 
-    triple: str
-    emulator: str
+    target: str
     cpus: dict[str, str]
     full_cpus: dict[str, str]
     all_tests: bool
     models: tuple[str, ...]
 
     @property
-    def compiler(self) -> str:
-        return f"{self.triple}-gcc"
-
-    @property
     def runner(self) -> list[str]:
-        return [self.emulator, "-L", f"/usr/{self.triple}"]
+        """The emulator, which gets a program and its arguments."""
+        from lite_runtime.converter.toolchain import compilers, targets
 
-    @property
-    def cross(self) -> list[str]:
-        return ["--cross-file", str(ROOT / "tools" / "cross" / f"{self.triple}.ini")]
+        return compilers.runner(targets.find(self.target))
 
 
 _I8MM = "neon neonfp16 neondot neoni8mm"
 GUESTS = {
-    "arm64": Guest("aarch64-linux-gnu", "qemu-aarch64",
+    "arm64": Guest("linux-arm64",
                    {"cortex-a53": "neon", "cortex-a76": "neon neonfp16 neondot", "max": _I8MM}, {"max,sve=off": _I8MM},
                    True, tuple(models.MODELS)),
     # a Cortex-A9 does not convert f16 by HWCAP; without NEON all is plain C
-    "armv7": Guest("arm-linux-gnueabihf", "qemu-arm",
+    "armv7": Guest("linux-armv7",
                    {"cortex-a15": "neon32 vfpv4", "cortex-a9": "neon32", "cortex-a15,neon=off": ""}, {}, False, OCR),
-    "riscv64": Guest("riscv64-linux-gnu", "qemu-riscv64", {"rv64": ""}, {}, False, OCR),
+    "riscv64": Guest("linux-riscv64", {"rv64": ""}, {}, False, OCR),
 }
 
 
 def build(t: Run, name: str) -> Path:
     """The C library and its tests for a guest. Skips where compiler or emulator are missing."""
-    g = GUESTS[name]
-    t.need(g.compiler, g.emulator)
-    return t.build(name, *g.cross, "-Dtests=true")
+    t.need_package()
+    from lite_runtime.converter.toolchain.targets import find
+
+    target = find(GUESTS[name].target)
+    t.need(f"{target.gcc}-gcc", target.qemu)
+    return t.build(name, *t.cross(target.name, "gcc"), "-Dtests=true")
 
 
 def check_cpu(t: Run, command: list[str], folder: Path, expected: str) -> None:
@@ -70,7 +63,7 @@ def check_cpu(t: Run, command: list[str], folder: Path, expected: str) -> None:
     out = t.sh(*command, next(folder.rglob("lite_run")), "--cpu", show=False)
     found = " ".join(line.split()[0] for line in out.splitlines())
     if found != expected:
-        t.fail(f"on {shlex.join(command)} the library finds '{found}', not '{expected}'")
+        raise Failed(f"on {shlex.join(command)} the library finds '{found}', not '{expected}'")
 
 
 def damaged(t: Run, command: list[str], folder: Path, count: int) -> None:
@@ -111,7 +104,7 @@ def poorest_x86(t: Run) -> str:
     """Kernels and models on an x86-64 CPU that has SSE2 and nothing newer: what is not for it must not run there."""
     t.need("qemu-x86_64")
     if platform.machine() != "x86_64":
-        t.skip("the machine is no x86-64")
+        raise Skip("the machine is no x86-64")
     folder = t.build("native", "-Dtests=true")
     command = ["qemu-x86_64", "-cpu", "qemu64"]
     check_cpu(t, command, folder, "sse2")

@@ -1,18 +1,11 @@
 """The steps of checks.py about Windows and macOS: built by zig; run under Wine, or looked at where nothing can run."""
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import environment
+from step import BUILD, ROOT, Failed, Run
 
-if TYPE_CHECKING:
-    from checks import Run
-
-ROOT = environment.ROOT
-BUILD = ROOT / "build"
 ZIG = [sys.executable, "-m", "ziglang", "cc", "-fno-sanitize=undefined"]
 # seeds that have most kinds of nodes, and the instruction sets: plain C, SSE2 alone, all of this CPU
 SEEDS = ("convnet", "control", "qdq_conv", "streaming", "values", "views")
@@ -22,13 +15,8 @@ KERNELS = ("gemm", "dwconv", "pool", "softmax", "winograd", "cast", "image")
 APP, INCLUDE = ROOT / "examples" / "pkg-config" / "app.c", f"-I{ROOT / 'lite_runtime' / 'include'}"
 # names by which an image knows itself; zig's linker leaves them in the table of symbols
 OWN_HEADER = {"__mh_dylib_header", "___dso_handle"}
+MACS = {"macos-arm64": "aarch64", "macos-x64": "x86_64"}
 MAC_CPUS = {"aarch64": 0x0100000C, "x86_64": 0x01000007}
-
-
-def cross(name: str) -> list[str]:
-    if importlib.util.find_spec("ziglang") is None:
-        environment.pip(Path(sys.executable), environment.ZIG)
-    return ["--cross-file", str(ROOT / "tools" / "cross" / f"zig-{name}.ini")]
 
 
 def wine(t: Run) -> dict[str, str]:
@@ -41,10 +29,10 @@ def wine(t: Run) -> dict[str, str]:
 
 
 def demand(library: Path, facts: dict[str, bool]) -> str:
-    """The facts in a line; ToolError with those that are not so."""
+    """The facts in a line; Failed with those that are not so."""
     missing = [what for what, so in facts.items() if not so]
     if missing:
-        raise environment.ToolError(f"{library.name} is not as wanted: {'; '.join(missing)}")
+        raise Failed(f"{library.name} is not as wanted: {'; '.join(missing)}")
     return ", ".join(facts)
 
 
@@ -78,13 +66,13 @@ def windows_app(t: Run, folder: Path, env: dict[str, str]) -> None:
         t.sh(*words, library / name, "-o", app, show=False)
         out = t.sh("wine", app, t.models() / "streaming.lrm", show=False, WINEPATH=path, **env)
         if out.split("\n")[:2] != ["input x, rank 2", "output y, rank 2"]:
-            raise environment.ToolError(f"{app}: printed {out!r}")
+            raise Failed(f"{app}: printed {out!r}")
 
 
 def windows(t: Run) -> str:
     """The library for Windows and its C tests, under Wine."""
     env = wine(t)
-    folder = t.build("windows", *cross("x86_64-windows-gnu"), "-Dtests=true")
+    folder = t.build("windows", *t.cross("windows-x64", "zig"), "-Dtests=true")
     library = folder / "lite_runtime" / "lite_runtime.dll"
     words = demand(library, dll_facts(library) | {
         "names no folder of this machine": str(ROOT).encode() not in library.read_bytes(),
@@ -129,9 +117,9 @@ def dylib_facts(library: Path, cpu: str) -> dict[str, bool]:
 def macos(t: Run) -> str:
     """The library and the example app for macOS, linked and looked at; nothing of it runs here."""
     words = {}
-    for cpu in MAC_CPUS:
+    for target, cpu in MACS.items():
         tests = ["-Dtests=true"] if cpu == "aarch64" else []
-        folder = t.build(f"macos-{cpu}", *cross(f"{cpu}-macos"), *tests)
+        folder = t.build(f"macos-{cpu}", *t.cross(target, "zig"), *tests)
         library = folder / "lite_runtime" / "liblite_runtime.dylib"
         words[cpu] = demand(library, dylib_facts(library, cpu) | {
             "names no folder of this machine": str(ROOT).encode() not in library.read_bytes(),

@@ -12,8 +12,9 @@ as in lr_model_options (0x80000000: plain C). A program for 32-bit ARM runs on a
 
 Needs a qemu-aarch64 (qemu-arm) that takes plugins (Debian 12's qemu-user 7.2 does), a C compiler, and
 lite_run built for ARM:
-meson setup build/arm64 --cross-file tools/cross/aarch64-linux-gnu.ini -Dpython=false -Dapp=true
-(clang-aarch64-linux-gnu.ini for the compiler that phones' toolchains have).
+python -m lite_runtime.converter.toolchain.compilers linux-arm64 gcc > arm64.ini
+meson setup build/arm64 --cross-file arm64.ini -Dpython=false -Dapp=true
+(clang in the place of gcc for the compiler that phones' toolchains have).
 """
 from __future__ import annotations
 
