@@ -36,6 +36,9 @@ PROGRAMS = {
     "riscv64-linux-gnu-gcc": ["gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross"],
     "ssh": ["openssh-client"],
     "sshd": ["openssh-server"],
+    "jq": ["jq"],
+    "zsh": ["zsh"],
+    "fish": ["fish"],
 }
 # apart, because apt installs all or none, and Ubuntu has it as a snap only
 BROWSER = {"chromium": ["chromium"]}

@@ -115,7 +115,7 @@ def _describe(new: Path, folder: Path, target: Target, compiler: str, wanted: Ne
     if target.elf:
         _check(shared, target, compiler.partition(" ")[0])
         with_symbols = next(p for p in sorted((folder / "lite_runtime").glob("*lite_runtime_symbols*")) if p.is_file())
-        parts = sizes.measure(with_symbols, folder, shared.stat().st_size)
+        parts = sizes.measure(shared, with_symbols, folder)
     names = [p.relative_to(new).as_posix() for p in (shared, static, linked)]
     return Built(new, target.name, compiler, *names[:2], wanted, names[2], parts=parts)
 
@@ -143,6 +143,6 @@ def app(target: Target, models: Sequence[Path] = (), toolchain: str = "zig", *, 
     if target.system == "linux" and toolchain == "zig":  # zig links glibc dynamically only
         target = replace(target, triple=STATIC[target.cpu])
     options = [*_options(target, needs(models) if models else None), "-Dapp=true"]
-    with compiled(target, toolchain, options, say, embedded=models if embed else []) as (folder, _):
+    with compiled(target, toolchain, options, say, goals=["lite_run"], embedded=models if embed else []) as (folder, _):
         found = sorted((folder / "lite_runtime" / "app").glob("lite_run*"))
         return next(p for p in found if p.is_file() and p.suffix in ("", ".exe"))

@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 from elftools.elf.elffile import ELFFile
 from onnx import helper, numpy_helper
+from this_machine import HERE
 
 import lite_runtime
 from lite_runtime.converter.errors import ConvertError
 from lite_runtime.converter.toolchain import build as building
 from lite_runtime.converter.toolchain import compilers, library, sources
 from lite_runtime.converter.toolchain.targets import TARGETS, TOOLCHAINS, find
-
-HERE = {"x86_64": "linux-x64", "aarch64": "linux-arm64"}.get(platform.machine(), "")
 
 
 @pytest.fixture(scope="module")
