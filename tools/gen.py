@@ -14,6 +14,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "spec"
+# bits of what -Dposts chooses, in words of 64: post-ops have their codes, kinds of reductions and dtypes follow
+WORD = 64
+REDUCE, CAST, CASES = 128, 144, 192
 
 
 def load(name):
@@ -77,17 +80,27 @@ def signatures():
 
 
 def cases_of(ops, postops, dtypes):
-    """What -Dposts chooses: cases of kernels by name, with their bits. Post-ops have their codes; reduce_<kind> is what
-    the reductions' kernels do, cast_<dtype> a type that casts are from or to."""
+    """What -Dposts chooses: cases of kernels by name, with their bits. reduce_<kind> is what the reductions' kernels
+    do, cast_<dtype> a type that casts are from or to."""
     kinds = next(a.values for a in ops["reduce"].attrs if a.name == "kind")
     cases = {p.name: p.code for p in postops.values()}
-    cases |= {f"reduce_{k}": 128 + i for i, k in enumerate(kinds) if k not in ("mean", "l2", "log_sum")}
-    return cases | {f"cast_{d.name}": 144 + d.code for d in dtypes.values() if d.name not in ("bf16", "i4", "u4")}
+    cases |= {f"reduce_{k}": REDUCE + i for i, k in enumerate(kinds) if k not in ("mean", "l2", "log_sum")}
+    return cases | {f"cast_{d.name}": CAST + d.code for d in dtypes.values() if d.name not in ("bf16", "i4", "u4")}
+
+
+def rooms(ops, names):
+    """Bytes of the longest of some names, with their zeros."""
+    def room(texts):
+        return max(map(len, texts)) + 1
+
+    return ["enum {", f"  LR_NAME_ROOM = {room([*ops, *names])}, /* of an operator, a kernel signature or a case */",
+            f"  LR_ATTR_ROOM = {room(a.name for o in ops.values() for a in o.attrs)},",
+            f"  LR_INPUTS_ROOM = {room(o.inputs for o in ops.values())}", "};"]
 
 
 def tailoring(sigs, vectors, built, posts, cases, target):
     """What a build was cut down to, as code that is nothing in a full one."""
-    masks = [sum(1 << cases[n] % 64 for n in posts if cases[n] // 64 == word) for word in range(3)]
+    masks = [sum(1 << cases[n] % WORD for n in posts if cases[n] // WORD == word) for word in range(CASES // WORD)]
     kernels = sum(1 << i for i, s in enumerate(sigs, 1) if s in built)
     cut = int(set(sigs) != built or set(cases) != posts)
     out = [f'#define LR_TARGET "{target}"', "/* X(signature): all of kernels.inc */", "#define LR_SIGNATURES(X) \\"]
@@ -96,16 +109,17 @@ def tailoring(sigs, vectors, built, posts, cases, target):
     out += [f"#define LR_IF_KERNEL_{s}(...){' __VA_ARGS__' if s in built else ''}" for s in sigs]
     out += ["/* LR_UNLESS_NEON_<signature>(code): nothing where a NEON kernel does the same */"]
     out += [f"#define LR_UNLESS_NEON_{s}(...){'' if s in vectors else ' __VA_ARGS__'}" for s in sigs]
-    out += ["enum {"] + [f"  LR_HAS_KERNEL_{s} = {int(s in built)}," for s in sigs]
-    out += [f"  LR_TAILORED = {cut} /* kernels or post-ops are left out */", "};"]
+    out += [f"enum {{ LR_TAILORED = {cut} }}; /* kernels or post-ops are left out */"]
     out += [f"#define LR_KERNELS_BUILT 0x{kernels:x}ull /* bits by LR_SIG_* */"]
-    out += [f"#define LR_POSTS_BUILT_{i} 0x{m:x}ull /* bits by code, from {64 * i} on */" for i, m in enumerate(masks)]
-    out += ["enum { LR_CASE_REDUCE = 128, LR_CASE_CAST = 144, LR_CASE_LIMIT = 192 }; /* + kind, + dtype */",
+    out += [f"#define LR_POSTS_BUILT_{i} 0x{m:x}ull /* by code - {WORD * i} */" for i, m in enumerate(masks)]
+    out += ["/* + kind, + dtype */",
+            f"enum {{ LR_CASE_REDUCE = {REDUCE}, LR_CASE_CAST = {CAST}, LR_CASE_LIMIT = {CASES} }};",
             "/* X(case, name) of those that are no post-ops */", "#define LR_CASES(X) \\"]
-    out += [" \\\n".join(f"  X({c}, {n})" for n, c in cases.items() if c >= 128)]
+    out += [" \\\n".join(f"  X({c}, {n})" for n, c in cases.items() if c >= REDUCE)]
     return [*out, "/* post-ops and LR_CASE_* */", "#define LR_POST_BUILT(code) \\",
-            "  ((code) < 0 || (((code) < 64    ? LR_POSTS_BUILT_0 \\",
-            "                   : (code) < 128 ? LR_POSTS_BUILT_1 : LR_POSTS_BUILT_2) >> ((code) & 63) & 1))"]
+            f"  ((code) < 0 || (((code) < {WORD}    ? LR_POSTS_BUILT_0 \\",
+            f"                   : (code) < {2 * WORD} ? LR_POSTS_BUILT_1 \\",
+            f"                                  : LR_POSTS_BUILT_2) >> ((code) & {WORD - 1}) & 1))"]
 
 
 def header(ops, built, postops, schema, more):
@@ -147,9 +161,6 @@ def header(ops, built, postops, schema, more):
 def table(ops, built):
     """Names of all operators, for messages; everything else of those that are built in. Text stands in the tables
     themselves: a pointer costs 32 bytes of a shared library."""
-    for o in ops.values():
-        if len(o.name) >= 20 or len(o.inputs) >= 48 or any(len(a.name) >= 22 for a in o.attrs):
-            sys.exit(f"gen.py: operator {o.name}: a name is too long; enlarge the arrays in lite_runtime/core/op.h")
     out = ["/* Generated from spec/. */", '#include "op.h"', "const char lr_op_names[] ="]
     names = {o.code: o.name for o in ops.values()}
     out += [f'  "{names.get(code, "")}\\0"' for code in range(max(names) + 1)] + ["  ;"]
@@ -172,12 +183,10 @@ def main():
     ops, postops = load("ops").OPS, load("postops").POSTOPS
     built = chosen("ops", wanted, ops)
     sigs, pictures, vectors = signatures()
-    if len(sigs) > 63:
-        sys.exit("gen.py: more than 63 signatures; widen struct lr_needs in lite_runtime/core/needs.h")
     cases = cases_of(ops, postops, load("dtypes").DTYPES)
-    cut = tailoring(sigs, vectors, chosen("kernels", kernels, sigs) | pictures, chosen("posts", posts, cases), cases,
-                    target)
-    Path(out_h).write_text(header(ops, built, postops, load("fbs").load(), cut))
+    more = rooms(ops, [*sigs, *cases]) + tailoring(sigs, vectors, chosen("kernels", kernels, sigs) | pictures,
+                                                   chosen("posts", posts, cases), cases, target)
+    Path(out_h).write_text(header(ops, built, postops, load("fbs").load(), more))
     Path(out_c).write_text(table(ops, built))
 
 

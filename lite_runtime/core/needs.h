@@ -5,11 +5,14 @@
 #include "op.h"
 
 struct lr_needs {
-  uint64_t kernels;  /* bits by enum lr_signature */
-  uint64_t posts[3]; /* bits by enum lr_postop, then LR_CASE_*: a kind of reduction, a dtype of casts */
+  uint64_t kernels; /* bits by enum lr_signature */
+  uint64_t posts[LR_CASE_LIMIT /
+                 64]; /* bits by enum lr_postop, then LR_CASE_*: a kind of reduction, a dtype of casts */
 };
-_Static_assert(LR_SIG_LIMIT <= 64 && LR_POST_LIMIT <= 128 && LR_CASE_LIMIT <= 192,
-               "struct lr_needs has too few bits");
+_Static_assert(LR_SIG_LIMIT <= 64, "struct lr_needs has too few bits");
+_Static_assert((int)LR_POST_LIMIT <= LR_CASE_REDUCE &&
+                   LR_CASE_REDUCE + (int)LR_REDUCE_KIND_LIMIT <= LR_CASE_CAST,
+               "the bits of tools/gen.py overlap");
 
 /* Signatures by the dtype of x, LR_SIG_NONE where there are none; of the files that have the operators. */
 enum lr_signature lr_vop_signature(int32_t dtype); /* of post-ops */
@@ -20,18 +23,22 @@ enum lr_signature lr_pool_signature(int32_t x_dtype, bool mean);
 /* Adds what the node needs. Its operator is in this build; its subgraphs' nodes count for themselves. */
 void lr_node_needs(const struct lr_subgraph *g, const struct lr_node *n, struct lr_needs *needs);
 
-/* Sets op[code] of all operators of a model, and what the nodes need whose operators are in this build. */
-void lr_model_needs(const lr_model *m, bool *op, struct lr_needs *needs);
+/* Sets op[code] of all operators of a model. */
+void lr_model_ops(const lr_model *m, bool *op);
+/* Adds what its nodes need; the model is verified, so that all its operators are in this build. */
+void lr_model_needs(const lr_model *m, struct lr_needs *needs);
 const char *lr_signature_name(enum lr_signature s);
 const char *lr_case_name(int32_t i); /* of bit i of posts, NULL for none */
 
-/* The kernel of a signature for the model's CPU. UNSUPPORTED, with its name, when it is not in this build: then
- * lr_node_needs is wrong, as lr_needs_check lets no such model come so far. */
+/* The kernel of a signature for the model's CPU. UNSUPPORTED, with the node's and its name, when it is not in this build:
+ * then lr_node_needs is wrong, as lr_needs_check lets no such model come so far. */
 lr_status lr_find_kernel(const struct lr_bind *b, enum lr_signature s, const struct lr_kernel **kernel);
 
 /* The same for a case within kernels: a post-op or LR_CASE_*. A kernel without it would compute nothing. */
 lr_status lr_find_case(const struct lr_bind *b, int32_t code);
 
-/* UNSUPPORTED, with one sentence that names all operators, kernels and post-ops which the model needs and this build lacks.
- * ops: only when an operator is among them. */
-lr_status lr_needs_check(const lr_model *m, bool ops, lr_error *error);
+/* UNSUPPORTED, with one sentence that names all operators which the model has and this build lacks. Reads nothing but the
+ * codes: other facts of the nodes are not verified yet. */
+lr_status lr_ops_check(const lr_model *m, lr_error *error);
+/* The same of kernels and cases, of a verified model. */
+lr_status lr_needs_check(const lr_model *m, lr_error *error);

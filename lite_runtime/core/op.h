@@ -26,16 +26,16 @@ bool lr_broadcast(struct lr_type *a, const struct lr_type *b);
 lr_status lr_program_infer(const struct lr_infer *c, int32_t acc_dtype, struct lr_type *y);
 
 struct lr_attr {
-  char name[22];
+  char name[LR_ATTR_ROOM];
   uint8_t is_float; /* must be finite */
   uint8_t n_values; /* of an enum, else 0 */
   uint32_t missing; /* default */
 };
 struct lr_op {
-  char inputs[48]; /* "x w b?" */
-  int8_t n_own;    /* -1: variadic */
-  int8_t n_out;    /* -1: one or more */
-  bool post;       /* may carry a program */
+  char inputs[LR_INPUTS_ROOM]; /* "x w b?" */
+  int8_t n_own;                /* -1: variadic */
+  int8_t n_out;                /* -1: one or more */
+  bool post;                   /* may carry a program */
   uint8_t n_attrs;
   const struct lr_attr *attrs;
   lr_status (*infer)(struct lr_infer *c);

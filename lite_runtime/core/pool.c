@@ -261,7 +261,7 @@ static void stop_workers(lr_pool *p) {
 }
 
 static void destroy(lr_pool *p) {
-  if (LR_HAS_ANY) stop_workers(p); /* without operators there is no work, and there are no workers */
+  stop_workers(p);
   const lr_allocator alloc = p->alloc;
   lr_free(&alloc, p->worker);
   lr_free(&alloc, p);
@@ -295,7 +295,7 @@ lr_status lr_pool_open(const lr_pool_options *options, lr_pool **pool, lr_error 
   p->threads = o.threads ? o.threads : cores();
   p->parallel_for = o.parallel_for;
   p->user = o.user;
-  if (LR_HAS_ANY) LR_TRY(open_workers(p, error));
+  LR_TRY(open_workers(p, error));
   *pool = p;
   return LR_OK;
 }

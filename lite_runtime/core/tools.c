@@ -110,27 +110,30 @@ lr_status lr_tool_infer(int32_t op, const uint32_t *attrs, int32_t n_attrs, cons
 }
 
 /* ---- what a model needs ---- */
-int32_t lr_tool_need(const lr_model *m, int32_t i, lr_tool_need_info *need) {
+struct found {
+  lr_tool_need_info *needs;
+  int32_t room, n;
+};
+
+static void found(struct found *f, lr_tool_need_kind kind, const char *name) {
+  if (f->n < f->room) f->needs[f->n] = (lr_tool_need_info){kind, name};
+  f->n++;
+}
+
+int32_t lr_tool_needs(const lr_model *m, lr_tool_need_info *needs, int32_t room) {
   bool op[LR_OP_LIMIT] = {false};
   struct lr_needs all = {0};
-  if (!m || !need || i < 0) return 0;
-  lr_model_needs(m, op, &all);
+  struct found f = {needs, needs ? room : 0, 0};
+  if (!m) return 0;
+  lr_model_ops(m, op);
+  lr_model_needs(m, &all);
   for (int32_t k = 0; k < LR_OP_LIMIT; k++)
-    if (op[k] && !i--) {
-      *need = (lr_tool_need_info){LR_TOOL_NEEDS_OP, lr_op_name(k)};
-      return 1;
-    }
+    if (op[k]) found(&f, LR_TOOL_NEEDS_OP, lr_op_name(k));
   for (int32_t k = 1; k < LR_SIG_LIMIT; k++)
-    if (all.kernels >> k & 1 && !i--) {
-      *need = (lr_tool_need_info){LR_TOOL_NEEDS_KERNEL, lr_signature_name((enum lr_signature)k)};
-      return 1;
-    }
+    if (all.kernels >> k & 1) found(&f, LR_TOOL_NEEDS_KERNEL, lr_signature_name((enum lr_signature)k));
   for (int32_t k = 0; k < LR_CASE_LIMIT; k++)
-    if (all.posts[k / 64] >> (k & 63) & 1 && !i--) {
-      *need = (lr_tool_need_info){LR_TOOL_NEEDS_POST, lr_case_name(k)};
-      return 1;
-    }
-  return 0;
+    if (all.posts[k / 64] >> (k & 63) & 1) found(&f, LR_TOOL_NEEDS_POST, lr_case_name(k));
+  return f.n;
 }
 
 /* ---- the memory of a plan ---- */

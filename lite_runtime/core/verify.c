@@ -304,7 +304,7 @@ static lr_status check_tree(const struct lr_loader *l, int32_t *parent) {
 }
 
 static lr_status verify_with(struct verifier *v, int32_t *parent) {
-  LR_TRY(lr_needs_check(v->l->model, true, v->l->error));
+  LR_TRY(lr_ops_check(v->l->model, v->l->error));
   LR_TRY(check_tree(v->l, parent));
   for (int32_t i = 0; i < v->l->model->n_subgraphs; i++) LR_TRY(check_graph(v, i));
   return LR_OK;

@@ -24,8 +24,9 @@ LR_API int32_t lr_tool_has_op(int32_t op);
  * architecture is not known. */
 LR_API double lr_tool_fma_peak(double seconds, uint32_t cpu_mask);
 
-/* What a build must have for a model, for any shapes and any CPU: operator, kernel signature or case of a kernel i of all that its
- * nodes, those of subgraphs too, may ask for. Returns 0 past the end. */
+/* What a build must have for a model, for any shapes and any CPU: all operators, kernel signatures and cases of kernels that
+ * its nodes, those of subgraphs too, may ask for. Fills the first `room` of them (needs may be NULL), returns how many there
+ * are. */
 typedef enum lr_tool_need_kind {
   LR_TOOL_NEEDS_OP = 0,
   LR_TOOL_NEEDS_KERNEL = 1,
@@ -35,7 +36,7 @@ typedef struct lr_tool_need_info {
   int32_t kind;     /* lr_tool_need_kind */
   const char *name; /* as in the meson options -Dops, -Dkernels and -Dposts; static */
 } lr_tool_need_info;
-LR_API int32_t lr_tool_need(const lr_model *model, int32_t i, lr_tool_need_info *need);
+LR_API int32_t lr_tool_needs(const lr_model *model, lr_tool_need_info *needs, int32_t room);
 
 /* One piece of memory of a session's plan. Addresses count from the start of the plan's own memory (activations and scratch),
  * in which pieces that never live at the same time may overlap. */

@@ -4,7 +4,7 @@
 #include "conv_winograd.h"
 
 /* Without its kernels in the build there is no such way; models that may take it are refused (needs.c). */
-enum { WINOGRAD = LR_HAS_KERNEL_f32_winograd_in };
+enum { WINOGRAD = LR_KERNELS_BUILT >> LR_SIG_f32_winograd_in & 1 };
 
 bool lr_conv_depthwise(int64_t groups, int64_t group_channels) { return groups > 1 && group_channels == 1; }
 

@@ -117,9 +117,10 @@ class Model:
         """The operators, kernel signatures and cases of kernels that a runtime must have for this model, whatever the
         shapes and the CPU: what `-Dops`, `-Dkernels` and `-Dposts` name."""
         found: tuple[list[str], list[str], list[str]] = ([], [], [])
-        c = ffi.new("lr_tool_need_info *")
-        while lib.lr_tool_need(self._ptr, sum(map(len, found)), c):
-            found[c.kind].append(ffi.string(c.name).decode())
+        c = ffi.new("lr_tool_need_info[]", lib.lr_tool_needs(self._ptr, ffi.NULL, 0))
+        lib.lr_tool_needs(self._ptr, c, len(c))
+        for need in c:
+            found[need.kind].append(ffi.string(need.name).decode())
         return found
 
     def __repr__(self) -> str:

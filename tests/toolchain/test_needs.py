@@ -2,8 +2,8 @@
 programs in the file; then runtimes that are built for some of them compute the same bits, and refuse all others."""
 from __future__ import annotations
 
+import ctypes as c
 import re
-import shutil
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from onnx import helper
 from op_frame import model, rows
-from tailored import ROOT, Library, Refused, library
+from tailored import ROOT, Library, Refused, compiler, library
 
 import lite_runtime
 from lite_runtime.converter.lower import reader
@@ -84,7 +84,7 @@ def some(names: set[str]) -> list[int]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not any(shutil.which(n) for n in ("gcc", "cc", "clang")):
+    if not compiler():
         pytest.skip("missing: a C compiler")
     pytest.importorskip("mesonbuild", reason="missing: meson")
     return tmp_path_factory.mktemp("runtimes")
@@ -126,13 +126,36 @@ def refuses_others(small: Library, what: Needs, others: list[int]) -> None:
         ops = set(lacks.ops) - set(what.ops)
         assert (where, status) == ("lr_model_open_memory" if ops else "lr_session_open", 5), r.title()
         refused[where] += 1
-        assert sentence.startswith("this runtime was built without "), sentence
+        assert sentence.startswith("model: this runtime was built without "), sentence
         assert sentence.endswith("; build one that has them: lite-opt build MODEL.lrm --target here"), sentence
-        named = sentence.removeprefix("this runtime was built without ").partition(";")[0].split(", ")
-        # kernels of an operator that is not there are not looked for
-        assert ops <= set(named) <= set(missing), sentence
-        assert ops or set(named) == set(missing), sentence
+        named = sentence.removeprefix("model: this runtime was built without ").partition(";")[0].split(", ")
+        assert set(named) == (ops or set(missing)), sentence  # kernels are looked for when all operators are there
     assert all(refused.values()), refused
+
+
+def test_a_full_sentence(folder: Path) -> None:
+    """A long path, a long target and more names than there is room for: names are left out, the cure never is."""
+    names = ["Exp", "Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Erf", "Floor", "Ceil",
+             "Round", "Abs", "Neg", "Sqrt", "Reciprocal", "Sign", "Tanh", "Sigmoid", "Softplus", "Softsign"]
+    nodes = [helper.make_node(n, [f"t{i}"], [f"t{i + 1}"]) for i, n in enumerate(names)]
+    x, y = (helper.make_tensor_value_info(n, 1, [4]) for n in ("t0", f"t{len(names)}"))
+    m = helper.make_model(helper.make_graph(nodes, "g", [x], [y]), opset_imports=[helper.make_opsetid("", 17)],
+                          ir_version=8)
+    path, target = folder / ("m" * 200 + ".lrm"), "t" * 100
+    path.write_bytes(lite_runtime.convert(m, verify=False))
+    every = needs([path])
+    lib = library(folder / "full", Needs(every.ops), target)
+    opened, session = c.c_void_p(), c.c_void_p()
+    lib.call("lr_model_open", str(path).encode(), None, c.byref(opened))
+    with pytest.raises(Refused) as e:
+        lib.call("lr_session_open", opened, None, c.byref(session))
+    lib.lib.lr_model_close(opened)
+    start, _, cure = (sentence := e.value.args[2]).partition(", ...;")
+    assert cure == f" build one that has them: lite-opt build MODEL.lrm --target {target}", sentence
+    where, _, named = start.partition(": this runtime was built without ")
+    assert where.startswith("...mmm") and len(where) == 159, sentence
+    assert 3 < len(named.split(", ")) < len(names) and {*named.split(", ")} <= {*every.kernels, *every.posts}, sentence
+    assert 511 - 40 < len(sentence) <= 511, sentence
 
 
 def test_union_and_options() -> None:
