@@ -4,6 +4,7 @@
 usage: embed.py OUT_C MODEL.lrm ...
 """
 import hashlib
+import re
 import sys
 from pathlib import Path
 
@@ -49,7 +50,8 @@ const char *lr_embedded_name(int32_t i) {
 
 
 def quoted(text):
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+    """As C and assemblers write it. Codes for lines, and for what C takes for trigraphs."""
+    return re.sub(r"[\x01-\x1f\x7f?]", lambda m: f"\\{ord(m[0]):03o}", text.replace("\\", "\\\\").replace('"', '\\"'))
 
 
 def main():
@@ -58,11 +60,11 @@ def main():
     for i, path in enumerate(paths):
         data = path.read_bytes()
         # the hash is for compilers that keep results by their source: they do not see what the assembler reads
-        text += f"\n/* {path.name}, {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()} */\n"
+        text += f"\n/* {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()} */\n"
         text += f'MODEL("lr_model_{i}", "{quoted(quoted(path.resolve().as_posix()))}");\n'
         text += f'__attribute__((visibility("hidden"))) extern const unsigned char lr_model_{i}[];\n'
         rows.append(f'    {{"{quoted(path.stem)}", lr_model_{i}, {len(data)}}},')
-    out.write_text(text + TAIL % "\n".join(rows))
+    out.write_text(text + TAIL % "\n".join(rows), encoding="utf-8", errors="surrogateescape")
 
 
 main()
