@@ -4,6 +4,7 @@
 #ifndef LITE_RUN_APP_H
 #define LITE_RUN_APP_H
 #include <stdint.h>
+#include <stdio.h>
 
 #include "lite_runtime.h"
 
@@ -18,6 +19,8 @@ struct options {
   int32_t runs, warmup; /* -1: not given */
   double seconds, timeout;
   int32_t bench, profile, json, instructions;
+  const char *of_bench,
+      *of_runs; /* an option that was given and is of a benchmark alone; that no script takes */
 };
 
 /* Values of the inputs. Each is bound to the session, so it must live as long as that. */
@@ -73,11 +76,15 @@ void report_json(lr_session *s, const lr_model *model, const struct options *o, 
 void report_text(lr_session *s, const lr_model *model, struct measured *m);
 void report_cpu(void);
 
-/* system.c */
+/* system.c: text is UTF-8 on every system */
+char **arguments(int *argc, char **argv); /* what main was given; NULL: no memory. Never freed */
+FILE *open_file(const char *path, const char *mode);
+int rename_file(const char *from, const char *to); /* which it replaces at once; 0 when it could */
+void remove_file(const char *path);
 uint64_t clock_ns(void);
 int32_t cores(void);        /* that this process may use */
 uint64_t peak_memory(void); /* the most that this process had in memory, in bytes; 0: not known */
-void mark(void);            /* a system call that does nothing, for counters of instructions */
+void mark(void); /* a system call that does nothing, for counters of instructions; none on Windows */
 const char *system_name(void);
 const char *machine_name(void);
 #endif

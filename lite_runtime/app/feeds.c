@@ -66,6 +66,10 @@ static int no_such(const lr_model *m, const char *option, const char *text) {
               *names ? names : "none");
 }
 
+static int given(const char *option, const char *text) {
+  return fail("%s %s: the input is given already; give it one --input or one --shape", option, text);
+}
+
 static int parse_dims(const char *text, lr_tensor_info *info) {
   const char *p = text;
   info->rank = 0;
@@ -132,11 +136,13 @@ int feeds_gather(struct feeds *f, lr_session *s, const lr_model *m, const struct
   for (int32_t i = 0; i < o->n_inputs; i++) {
     int32_t index = find(m, o->inputs[i], &rest);
     if (index < 0) return no_such(m, "--input", o->inputs[i]);
+    if (f->of[index].data) return given("--input", o->inputs[i]);
     if (feeds_file(f, s, m, index, rest)) return 1;
   }
   for (int32_t i = 0; i < o->n_shapes; i++) {
     int32_t index = find(m, o->shapes[i], &rest);
     if (index < 0) return no_such(m, "--shape", o->shapes[i]);
+    if (f->of[index].data) return given("--shape", o->shapes[i]);
     lr_tensor_info info;
     if (lr_model_info(m, LR_INPUT, index, &info, NULL) || parse_dims(rest, &info)) return 1;
     if (random_input(f, s, &info, index, o->seed)) return 1;

@@ -31,7 +31,7 @@ static const char USAGE[] =
     "  --json                  print the document without --bench too\n"
     "  --instructions          a getppid() call before and after each run that counts, and after each step "
     "of the\n"
-    "                          profile, for a program that counts instructions\n";
+    "                          profile, for a program that counts instructions; not on Windows\n";
 
 int fail(const char *format, ...) {
   va_list args;
@@ -48,6 +48,13 @@ static int number(const char *option, const char *text, double least, double mos
   *value = strtod(text, &end);
   if (end != text && !*end && *value >= least && *value <= most) return 0;
   fail("%s %s: is not a number from %.0f to %.0f", option, text, least, most);
+  return 2;
+}
+
+static int whole(const char *option, const char *text, double least, double most, double *value) {
+  int bad = number(option, text, least, most, value);
+  if (bad || *value == (double)(int64_t)*value) return bad;
+  fail("%s %s: is not a whole number", option, text);
   return 2;
 }
 
@@ -88,19 +95,19 @@ static int set_value(struct options *o, const char *option, const char *text) {
   } else if (!strcmp(option, "--timeout")) {
     bad = number(option, text, 0, 1e6, &o->timeout);
   } else if (!strcmp(option, "--seed")) {
-    bad = number(option, text, 0, 4294967295.0, &x);
+    bad = whole(option, text, 0, 4294967295.0, &x);
     o->seed = (uint64_t)x;
   } else if (!strcmp(option, "--cpu-mask")) {
-    bad = number(option, text, 0, 4294967295.0, &x);
+    bad = whole(option, text, 0, 4294967295.0, &x);
     o->cpu_mask = (uint32_t)x;
   } else if (!strcmp(option, "--threads")) {
-    bad = number(option, text, 0, 256, &x);
+    bad = whole(option, text, 0, 256, &x);
     o->threads = x >= 1 ? (int32_t)x : cores();
   } else if (!strcmp(option, "--runs")) {
-    bad = number(option, text, 1, 1e6, &x);
+    bad = whole(option, text, 1, 1e6, &x);
     o->runs = (int32_t)x;
   } else if (!strcmp(option, "--warmup")) {
-    bad = number(option, text, 0, 1e6, &x);
+    bad = whole(option, text, 0, 1e6, &x);
     o->warmup = (int32_t)x;
   } else {
     fail("%s: unknown option; see: lite_run --help", option);
@@ -109,23 +116,49 @@ static int set_value(struct options *o, const char *option, const char *text) {
   return bad;
 }
 
+static int among(const char *option, const char *const *list) {
+  while (*list && strcmp(option, *list)) list++;
+  return *list != NULL;
+}
+
+static void note(struct options *o, const char *option) {
+  static const char *const of_scripts[] = {"--script", "--threads", "--timeout", "--cpu-mask", NULL};
+  static const char *const of_bench[] = {"--seconds", "--warmup", NULL};
+  if (!among(option, of_scripts)) o->of_runs = option;
+  if (among(option, of_bench)) o->of_bench = option;
+}
+
+/* 0, or 2 after a sentence: nothing that is given is ignored. */
+static int check(const struct options *o) {
+  if (!o->model) return fail("no model is given; see: lite_run --help"), 2;
+  if (o->script && o->of_runs)
+    return fail("%s: has no meaning with --script, which says what runs; leave one of them out", o->of_runs),
+           2;
+  if (o->of_bench && !o->bench) return fail("%s: is for a benchmark; add --bench", o->of_bench), 2;
+  if (o->instructions && o->threads != 1)
+    return fail("--instructions: is for one thread; add --threads 1"), 2;
+  if (o->instructions && !strcmp(system_name(), "windows"))
+    return fail("--instructions: is not there on Windows"), 2;
+  return 0;
+}
+
 static int parse(int argc, char **argv, struct options *o) {
   *o = (struct options){.threads = cores(), .runs = -1, .warmup = -1, .seconds = 2};
   for (int i = 1; i < argc; i++) {
     if (argv[i][0] != '-') {
       if (o->model) return fail("%s: more than one model is given", argv[i]), 2;
       o->model = argv[i];
-    } else if (!set_flag(o, argv[i])) {
+      continue;
+    }
+    note(o, argv[i]);
+    if (!set_flag(o, argv[i])) {
       if (i + 1 == argc) return fail("%s: is unknown, or needs a value; see: lite_run --help", argv[i]), 2;
       int bad = set_value(o, argv[i], argv[i + 1]);
       if (bad) return bad;
       i++;
     }
   }
-  if (!o->model) return fail("no model is given; see: lite_run --help"), 2;
-  if (o->instructions && o->threads != 1)
-    return fail("--instructions: is for one thread; add --threads 1"), 2;
-  return 0;
+  return check(o);
 }
 
 /* A file, or one of the models that are linked in. */
@@ -172,6 +205,7 @@ static int run(const struct options *o) {
 }
 
 int main(int argc, char **argv) {
+  if (!(argv = arguments(&argc, argv))) return fail("no memory");
   if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
     fputs(USAGE, argc < 2 ? stderr : stdout);
     return argc < 2 ? 2 : 0;

@@ -92,8 +92,9 @@ int measure_runs(lr_session *s, const struct options *o, struct measured *m) {
   if (!o->bench) { /* the first run counts, and is all there is unless there are --runs */
     lr_error e;
     if (lr_session_plan(s, &e)) return fail("%s", e.message);
+    uint64_t planning = clock_ns() - start;
     if (repeat(s, o, o->runs < 0 ? 1 : o->runs, 0, 0, &m->runs)) return 1;
-    m->first_ms = 1e-6 * (double)(clock_ns() - start);
+    m->first_ms = 1e-6 * (double)(planning + m->runs.ns[0]);
     return o->profile ? profile(s, o, m) : 0;
   }
   if (run(s, o, NULL)) return 1;

@@ -77,7 +77,7 @@ static int read_header(FILE *f, lr_tensor *t) {
 }
 
 int npy_read(const char *path, lr_tensor *t) {
-  FILE *f = fopen(path, "rb");
+  FILE *f = open_file(path, "rb");
   if (!f) return fail("%s: cannot be opened", path);
   memset(t, 0, sizeof *t);
   int bad = 0;
@@ -116,17 +116,14 @@ int npy_write(const char *path, const lr_tensor *t) {
   char temporary[1100];
   if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
     return fail("%s: is too long a path", path);
-  FILE *f = fopen(temporary, "wb");
+  FILE *f = open_file(temporary, "wb");
   if (!f) return fail("%s: cannot be written", temporary);
   int bad = write_to(f, t);
   if (fclose(f) || bad) {
-    remove(temporary);
+    remove_file(temporary);
     return fail("%s: cannot be written; is the disk full?", path);
   }
-#if defined(_WIN32)
-  remove(path); /* rename does not replace there */
-#endif
-  if (!rename(temporary, path)) return 0;
-  remove(temporary);
+  if (!rename_file(temporary, path)) return 0;
+  remove_file(temporary);
   return fail("%s: cannot be written", path);
 }

@@ -45,7 +45,7 @@ static int line_of_script(lr_session *s, const lr_model *m, struct feeds *f, cha
 }
 
 int script_run(lr_session *s, const lr_model *m, const char *path, uint64_t timeout_ns) {
-  FILE *script = fopen(path, "r");
+  FILE *script = open_file(path, "r");
   if (!script) return fail("%s: cannot be opened", path);
   struct feeds feeds = {0};
   char line[4096];

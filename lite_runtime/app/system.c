@@ -5,6 +5,55 @@
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 #include <psapi.h>
+#include <shellapi.h>
+#include <stdlib.h>
+
+/* From malloc; NULL when there is none. */
+static wchar_t *wide(const char *text) {
+  int n = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, NULL, 0);
+  wchar_t *to = n > 0 ? malloc((size_t)n * sizeof *to) : NULL;
+  if (to) MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, to, n);
+  return to;
+}
+
+static char *narrow(const wchar_t *text) {
+  int n = WideCharToMultiByte(CP_UTF8, 0, text, -1, NULL, 0, NULL, NULL);
+  char *to = n > 0 ? malloc((size_t)n) : NULL;
+  if (to) WideCharToMultiByte(CP_UTF8, 0, text, -1, to, n, NULL, NULL);
+  return to;
+}
+
+/* Those of main are of the code page, in which most letters are question marks. */
+char **arguments(int *argc, char **argv) {
+  wchar_t **given = CommandLineToArgvW(GetCommandLineW(), argc);
+  char **all = given ? calloc((size_t)*argc + 1, sizeof *all) : NULL;
+  for (int i = 0; all && i < *argc; i++)
+    if (!(all[i] = narrow(given[i]))) return NULL;
+  LocalFree(given);
+  return all;
+}
+
+FILE *open_file(const char *path, const char *mode) {
+  wchar_t *p = wide(path), *m = wide(mode);
+  FILE *f = p && m ? _wfopen(p, m) : NULL;
+  free(p);
+  free(m);
+  return f;
+}
+
+int rename_file(const char *from, const char *to) {
+  wchar_t *f = wide(from), *t = wide(to);
+  int done = f && t && MoveFileExW(f, t, MOVEFILE_REPLACE_EXISTING);
+  free(f);
+  free(t);
+  return !done;
+}
+
+void remove_file(const char *path) {
+  wchar_t *p = wide(path);
+  if (p) _wremove(p);
+  free(p);
+}
 
 uint64_t clock_ns(void) {
   LARGE_INTEGER now, per_second;
@@ -31,6 +80,11 @@ void mark(void) {}
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+char **arguments(int *argc, char **argv) { return argv; }
+FILE *open_file(const char *path, const char *mode) { return fopen(path, mode); }
+int rename_file(const char *from, const char *to) { return rename(from, to); }
+void remove_file(const char *path) { remove(path); }
 
 uint64_t clock_ns(void) {
   struct timespec t;

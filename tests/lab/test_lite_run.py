@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -82,6 +83,47 @@ def test_document(run, cnn):
     assert "marks" not in r and "steps" not in json.loads(run(cnn, "--shape", "x=1,3,8,8", "--json"))
 
 
+def test_first_run(run, cnn):
+    """Its time is that of planning and of one run, however many there are."""
+    r = json.loads(run(cnn, "--shape", "x=1,3,256,256", "--json", "--runs", 200, "--threads", 1))
+    assert len(r["all_ms"]) == 200 and r["all_ms"][0] <= r["first_ms"] < sum(r["all_ms"])
+
+
+def test_an_input_given_twice(run, cnn, tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((1, 3, 8, 8), np.float32))
+    for twice in (["--input", "x=x.npy"] * 2, ["--input", "x=x.npy", "--shape", "x=1,3,8,8"]):
+        assert "the input is given already; give it one --input or one --shape" in run(cnn, *twice, code=1)
+
+
+def test_windows(program, cnn, tmp_path):
+    """Letters of no one code page, files that are replaced, and what is not there."""
+    if not shutil.which("wine"):
+        pytest.skip("missing: wine")
+    env = dict(os.environ, WINEDEBUG="-all", LC_ALL="C.UTF-8", WINEPREFIX=str(tmp_path / "wine"))
+
+    def wine(*words: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["wine", program("windows-x64"), *map(str, words)], cwd=tmp_path, capture_output=True,
+                              encoding="utf-8", timeout=300, env=env)
+
+    folder = tmp_path / "模型 für Ёлка"
+    folder.mkdir()
+    shutil.copy(cnn, folder / "é模.lrm")
+    np.save(folder / "x.npy", np.ones((1, 3, 8, 8), np.float32))
+    (folder / "s").write_text(f"input 0 {folder.name}/x.npy\nrun {folder.name}/ж\n", encoding="utf-8")
+    (folder / "ж.0.npy").write_text("an older file")
+    with lite_runtime.Session(cnn) as session:
+        want = session.run({"x": np.ones((1, 3, 8, 8), np.float32)})["y"]
+    model, x, y = (f"{folder.name}/{n}" for n in ("é模.lrm", "x.npy", "ж"))
+    for words in (["--script", f"{folder.name}/s"], ["--input", f"x={x}", "--output", y]):
+        p = wine(model, *words)
+        assert not p.returncode, p.stderr
+        assert np.abs(np.load(folder / "ж.0.npy") - want).max() < 1e-5 * np.abs(want).max()
+        (folder / "ж.0.npy").write_text("an older file")
+    assert not list(folder.glob("*.tmp"))
+    p = wine(model, "--instructions", "--threads", 1)
+    assert p.returncode == 2 and "--instructions: is not there on Windows" in p.stderr
+
+
 def test_other_words(run, cnn):
     assert run("--version").strip() == lite_runtime.__version__
     assert {line.split()[0]: int(line.split()[1]) for line in run("--cpu").splitlines()} == lite_runtime.cpu_features()
@@ -125,6 +167,13 @@ def test_damaged_files(name, says, run, cnn, tmp_path):
     (["--frob", "3"], 2, "--frob: unknown option"), (["--frob"], 2, "--frob: is unknown, or needs a value"),
     (["--threads", "x"], 2, "--threads x: is not a number from 0 to 256"), (["b.lrm"], 2, "more than one model"),
     (["--threads", "2", "--instructions"], 2, "--instructions: is for one thread"),
+    (["--threads", "0.5"], 2, "--threads 0.5: is not a whole number"),
+    (["--seed", "1.5"], 2, "--seed 1.5: is not a whole number"), (["--runs", "2.5"], 2, "is not a whole number"),
+    (["--warmup", "3"], 2, "--warmup: is for a benchmark; add --bench"),
+    (["--seconds", "3", "--runs", "2"], 2, "--seconds: is for a benchmark; add --bench"),
+    (["--script", "s", "--bench"], 2, "--bench: has no meaning with --script, which says what runs"),
+    (["--output", "o", "--script", "s"], 2, "--output: has no meaning with --script"),
+    (["--shape", "x=1,3,8,8", "--shape", "x=1,3,4,4"], 1, "--shape x=1,3,4,4: the input is given already"),
 ])
 def test_sentences(words, code, says, run, cnn):
     assert says in run(cnn, *words, code=code)
