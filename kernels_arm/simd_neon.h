@@ -20,17 +20,8 @@ static inline void vf_store_f32(float *p, vf x) { vst1q_f32(p, x); }
 #if defined(__aarch64__) || defined(LR_NEON_F16)
 static inline vf vf_load_f16(const uint16_t *p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
 static inline void vf_store_f16(uint16_t *p, vf x) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(x))); }
-#else
-static inline vf vf_load_f16(const uint16_t *p) {
-  float x[4];
-  for (int i = 0; i < 4; i++) x[i] = lr_f16_to_f32(p[i]);
-  return vld1q_f32(x);
-}
-static inline void vf_store_f16(uint16_t *p, vf x) {
-  float each[4];
-  vst1q_f32(each, x);
-  for (int i = 0; i < 4; i++) p[i] = lr_f16_from_f32(each[i]);
-}
+#else /* nothing that has f16 is compiled for NEON alone */
+#define LR_SIMD_NO_F16
 #endif
 static inline vm vm_load(const uint8_t *p) {
   uint32_t four;

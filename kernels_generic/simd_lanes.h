@@ -15,7 +15,9 @@
     memcpy(p, all, n * sizeof all[0]);                               \
   }
 PART(f32, float)
+#ifndef LR_SIMD_NO_F16
 PART(f16, uint16_t)
+#endif
 #undef PART
 
 static inline vf vf_each1(float (*f)(float), vf x) {
