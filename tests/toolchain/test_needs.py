@@ -3,15 +3,19 @@ programs in the file; then runtimes that are built for some of them compute the 
 from __future__ import annotations
 
 import ctypes as c
+import json
 import re
+import shutil
+import subprocess
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 from op_frame import model, rows
-from tailored import ROOT, Library, Refused, compiler, library
+from tailored import ROOT, Library, Refused, build, compiler, library
 
 import lite_runtime
 from lite_runtime.converter.lower import reader
@@ -156,6 +160,53 @@ def test_a_full_sentence(folder: Path) -> None:
     assert where.startswith("...mmm") and len(where) == 159, sentence
     assert 3 < len(named.split(", ")) < len(names) and {*named.split(", ")} <= {*every.kernels, *every.posts}, sentence
     assert 511 - 40 < len(sentence) <= 511, sentence
+
+
+def network() -> onnx.ModelProto:
+    """Convolutions of all kinds, pooling, a resize, rows and products, in f32 and f16."""
+    rng = np.random.default_rng(3)
+    sizes = {"w1": (16, 3, 3, 3), "w2": (16, 16, 3, 3), "w3": (16, 1, 3, 3), "w4": (24, 16, 1, 1), "w5": (8, 24, 3, 3),
+             "w6": (8, 1, 3, 3), "w7": (8, 10)}
+    weights = {n: (rng.normal(size=s) / np.sqrt(np.prod(s[1:]))).astype(np.float32) for n, s in sizes.items()}
+    weights |= {n: weights[n].astype(np.float16) for n in ("w5", "w6")}
+    weights["scales"] = np.array([1, 1, 2, 2], np.float32)
+    make, pads = helper.make_node, [1] * 4
+    nodes = [make("Conv", ["x", "w1"], ["a"], pads=pads, strides=[2, 2]), make("HardSwish", ["a"], ["b"]),
+             make("Conv", ["b", "w2"], ["c"], pads=pads), make("Add", ["b", "c"], ["d"]),
+             make("Conv", ["d", "w3"], ["e"], pads=pads, group=16), make("Sigmoid", ["e"], ["f"]),
+             make("MaxPool", ["f"], ["g"], kernel_shape=[3, 3], strides=[2, 2], pads=pads),
+             make("Conv", ["g", "w4"], ["h"]), make("AveragePool", ["h"], ["i"], kernel_shape=[2, 2], strides=[1, 1]),
+             make("Resize", ["i", "", "scales"], ["j"], mode="linear"), make("Cast", ["j"], ["k"], to=10),
+             make("Conv", ["k", "w5"], ["l"], pads=pads), make("Conv", ["l", "w6"], ["m"], pads=pads, group=8),
+             make("MaxPool", ["m"], ["n"], kernel_shape=[2, 2], strides=[2, 2]), make("Cast", ["n"], ["o"], to=1),
+             make("GlobalAveragePool", ["o"], ["p"]), make("Flatten", ["p"], ["q"]),
+             make("MatMul", ["q", "w7"], ["r"]), make("Softmax", ["r"], ["y"])]
+    x, y = (helper.make_tensor_value_info(n, 1, s) for n, s in (("x", [1, 3, 64, 64]), ("y", [1, 10])))
+    graph = helper.make_graph(nodes, "g", [x], [y], [numpy_helper.from_array(w, n) for n, w in weights.items()])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_small_arm64(folder: Path, tmp_path: Path) -> None:
+    """There NEON kernels are all there is: this machine's are another set, so onnxruntime is asked."""
+    for tool in ("aarch64-linux-gnu-gcc", "qemu-aarch64"):
+        if not shutil.which(tool):
+            pytest.skip(f"missing: {tool}")
+    ort = pytest.importorskip("onnxruntime", reason="missing: onnxruntime")
+    m, path, x = network(), tmp_path / "m.lrm", np.random.default_rng(4).normal(size=(1, 3, 64, 64)).astype(np.float32)
+    path.write_bytes(lite_runtime.convert(m, verify=False))
+    np.save(tmp_path / "x.npy", x)
+    what = needs([path])
+    assert {"f32_gemm", "f32_dwconv", "f32_winograd_in", "f32_maxpool", "f32_avgpool", "f32_vop", "f32_softmax",
+            "f32_wsum", "f16_gemm", "f16_dwconv", "f16_maxpool", "vcast"} <= set(what.kernels)
+    build(folder / "arm64", [*what.meson_options(), "-Dapp=true", "--cross-file",
+                             str(ROOT / "tools/cross/aarch64-linux-gnu.ini")])
+    program = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", folder / "arm64/lite_runtime/app/lite_run"]
+    out = subprocess.run([*program, path, "--input", f"x={tmp_path / 'x.npy'}", "--output", tmp_path / "o", "--json",
+                          "--profile"], capture_output=True, text=True, check=True).stdout
+    want = ort.InferenceSession(m.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
+    assert np.abs(np.load(tmp_path / "o.0.npy") - want).max() < 2e-3 * np.abs(want).max()
+    ran = {s["kernel"] for s in json.loads(out)["steps"]}
+    assert any(n.endswith("__neon") for n in ran) and not any(n.endswith("__c") for n in ran), ran
 
 
 def test_union_and_options() -> None:
