@@ -14,7 +14,7 @@ import fuzzing
 import guests
 from step import BUILD, PY, ROOT, Failed, Run, Skip, compiler
 
-MAX_EMPTY_RUNTIME = 50 * 1024  # bytes, stripped, arm64, as lite-opt build makes it
+MAX_EMPTY_RUNTIME = 40 * 1024  # bytes, stripped, arm64, as lite-opt build makes it
 MAX_RUNTIME = 1_200_000  # bytes, stripped, x86-64, with all operators, built for speed
 
 

@@ -114,8 +114,10 @@ def tailoring(sigs, vectors, built, posts, cases, target):
     out += [f"#define LR_POSTS_BUILT_{i} 0x{m:x}ull /* by code - {WORD * i} */" for i, m in enumerate(masks)]
     out += ["/* + kind, + dtype */",
             f"enum {{ LR_CASE_REDUCE = {REDUCE}, LR_CASE_CAST = {CAST}, LR_CASE_LIMIT = {CASES} }};",
-            "/* X(case, name) of those that are no post-ops */", "#define LR_CASES(X) \\"]
-    out += [" \\\n".join(f"  X({c}, {n})" for n, c in cases.items() if c >= REDUCE)]
+            "/* names of post-ops and LR_CASE_*, one behind the other by code, \"\" where there is none */",
+            "#define LR_CASE_NAMES \\"]
+    names = {code: name for name, code in cases.items()}
+    out += [" \\\n".join(f'  "{names.get(code, "")}\\0"' for code in range(CASES))]
     return [*out, "/* post-ops and LR_CASE_* */", "#define LR_POST_BUILT(code) \\",
             f"  ((code) < 0 || (((code) < {WORD}    ? LR_POSTS_BUILT_0 \\",
             f"                   : (code) < {2 * WORD} ? LR_POSTS_BUILT_1 \\",

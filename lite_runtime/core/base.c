@@ -11,30 +11,26 @@
 
 const char *lr_version(void) { return LR_VERSION; }
 
+const char *lr_nth_name(const char *names, int32_t i) {
+  for (; i > 0; i--) names += strlen(names) + 1;
+  return names;
+}
+
 const char *lr_status_string(lr_status status) {
-  switch (status) {
-    case LR_OK:
-      return "ok";
-    case LR_ERR_ARGUMENT:
-      return "wrong argument";
-    case LR_ERR_IO:
-      return "the file could not be read";
-    case LR_ERR_MODEL:
-      return "damaged file or not a model";
-    case LR_ERR_VERSION:
-      return "a newer runtime is needed";
-    case LR_ERR_UNSUPPORTED:
-      return "not supported by this build";
-    case LR_ERR_VALUE:
-      return "a value in a tensor is out of range";
-    case LR_ERR_MEMORY:
-      return "out of memory";
-    case LR_ERR_DEVICE:
-      return "an accelerator failed";
-    case LR_ERR_CANCELLED:
-      return "cancelled";
-  }
-  return "unknown status";
+  static const char words[] = /* by code */
+      "ok\0"
+      "wrong argument\0"
+      "the file could not be read\0"
+      "damaged file or not a model\0"
+      "a newer runtime is needed\0"
+      "not supported by this build\0"
+      "a value in a tensor is out of range\0"
+      "out of memory\0"
+      "an accelerator failed\0"
+      "cancelled\0"
+      "unknown status";
+  return lr_nth_name(words,
+                     status < LR_OK || status > LR_ERR_CANCELLED ? LR_ERR_CANCELLED + 1 : (int32_t)status);
 }
 
 uint32_t lr_utf8_length(const uint8_t *s, uint64_t room) {

@@ -58,6 +58,8 @@ static inline uint64_t lr_align_up(uint64_t n, uint64_t align) { return (n + ali
 
 /* Size of one element in bytes (1 for the 4-bit types, whose tensors the CPU does not compute on), 0 for an unknown code. */
 size_t lr_dtype_size(int32_t dtype);
+/* Number i of names that stand one behind the other: pointers to them would cost 32 bytes each. */
+const char *lr_nth_name(const char *names, int32_t i);
 const char *lr_dtype_name(int32_t dtype); /* "f32", ...; "?" for an unknown code */
 /* Bytes of the well-formed UTF-8 sequence at s (RFC 3629), which has `room` bytes; 0 if there is none. NUL is none. */
 uint32_t lr_utf8_length(const uint8_t *s, uint64_t room);

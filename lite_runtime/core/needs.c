@@ -7,30 +7,13 @@
 
 #include <stdio.h>
 
-/* One behind the other: a table of pointers costs 32 bytes each. */
-static const char signature_names[] = "\0"
-#define X(signature) #signature "\0"
-    LR_SIGNATURES(X)
-#undef X
-    ;
-
 const char *lr_signature_name(enum lr_signature s) {
-  const char *name = signature_names;
-  for (int32_t i = 0; i < (int32_t)s; i++) name += strlen(name) + 1;
-  return name;
+#define X(signature) #signature "\0"
+  return lr_nth_name("\0" LR_SIGNATURES(X), (int32_t)s);
+#undef X
 }
 
-const char *lr_case_name(int32_t i) {
-  switch (i) {
-#define X(code, name) \
-  case code:          \
-    return #name;
-    LR_CASES(X)
-#undef X
-    default:
-      return lr_postop_info(i).name;
-  }
-}
+const char *lr_case_name(int32_t i) { return lr_nth_name(LR_CASE_NAMES, i); }
 
 static const char sentence[] =
     "%s: this runtime was built without %s; build one that has them: lite-opt build MODEL.lrm --target %s";
@@ -54,8 +37,8 @@ static struct list list_of(const lr_model *m) {
                        .room = sizeof(lr_error) - strlen(where) - sizeof sentence - sizeof LR_TARGET};
 }
 
-static void add(struct list *l, const char *name) { /* NULL: a dtype that nothing casts has none */
-  if (!name) return;
+static void add(struct list *l, const char *name) {
+  if (!*name) return; /* a dtype that nothing casts has none */
   if (l->used + NAME + sizeof more <= l->room)
     l->used += (size_t)snprintf(l->text + l->used, NAME + 1, "%s%s", l->used ? ", " : "", name);
   else
@@ -70,7 +53,7 @@ static lr_status refuse(const struct list *l, lr_error *error) {
 /* A bug of ours: lr_needs_check lets no model come so far. */
 static lr_status missing(const struct lr_bind *b, const char *what, const char *name) {
   return lr_node_fail(b->error, LR_ERR_UNSUPPORTED, b->node->op, b->node->name,
-                      "the %s %s is not in this build; report this", what, name ? name : "?");
+                      "the %s %s is not in this build; report this", what, *name ? name : "?");
 }
 
 lr_status lr_find_kernel(const struct lr_bind *b, enum lr_signature s, const struct lr_kernel **kernel) {

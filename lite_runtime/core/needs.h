@@ -28,7 +28,8 @@ void lr_model_ops(const lr_model *m, bool *op);
 /* Adds what its nodes need; the model is verified, so that all its operators are in this build. */
 void lr_model_needs(const lr_model *m, struct lr_needs *needs);
 const char *lr_signature_name(enum lr_signature s);
-const char *lr_case_name(int32_t i); /* of bit i of posts, NULL for none */
+const char *lr_case_name(
+    int32_t i); /* of bit i of posts: a post-op's, or of LR_CASE_*; "" where there is none */
 
 /* The kernel of a signature for the model's CPU. UNSUPPORTED, with the node's and its name, when it is not in this build:
  * then lr_node_needs is wrong, as lr_needs_check lets no such model come so far. */

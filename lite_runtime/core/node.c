@@ -19,10 +19,7 @@ lr_status lr_node_fail(lr_error *error, lr_status s, int32_t op, const char *nam
 
 /* The name, "" where there is none. */
 static const char *name_of(int32_t op) {
-  const char *s = lr_op_names;
-  if (op < 0 || op >= LR_OP_LIMIT) return "";
-  for (; op; op--) s += strlen(s) + 1;
-  return s;
+  return op < 0 || op >= LR_OP_LIMIT ? "" : lr_nth_name(lr_op_names, op);
 }
 
 const char *lr_op_name(int32_t op) {

@@ -261,7 +261,7 @@ static void stop_workers(lr_pool *p) {
 }
 
 static void destroy(lr_pool *p) {
-  stop_workers(p);
+  if (LR_HAS_ANY) stop_workers(p); /* without operators there are none, and nothing takes the lock */
   const lr_allocator alloc = p->alloc;
   lr_free(&alloc, p->worker);
   lr_free(&alloc, p);
@@ -292,10 +292,10 @@ lr_status lr_pool_open(const lr_pool_options *options, lr_pool **pool, lr_error 
   if (!p) return lr_fail(error, LR_ERR_MEMORY, "pool: out of memory");
   p->alloc = alloc;
   p->refs = 1;
-  p->threads = o.threads ? o.threads : cores();
+  p->threads = o.threads ? o.threads : LR_HAS_ANY ? cores() : 1;
   p->parallel_for = o.parallel_for;
   p->user = o.user;
-  LR_TRY(open_workers(p, error));
+  if (LR_HAS_ANY) LR_TRY(open_workers(p, error));
   *pool = p;
   return LR_OK;
 }

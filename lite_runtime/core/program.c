@@ -1,18 +1,17 @@
 /* Post-op programs: decoding, typing, broadcasting. spec/postops.py has the encoding. */
 #include "program.h"
 
+#include "needs.h"
+
 #include <math.h>
 
 struct lr_postop_info lr_postop_info(int32_t op) {
-  switch (op) {
-#define X(code, name, arity, dtypes, is_bool) \
-  case code:                                  \
-    return (struct lr_postop_info){#name, arity, dtypes, is_bool};
-    LR_POSTOPS(X)
+  static const struct lr_postop_info table[LR_POST_LIMIT] = {
+#define X(code, name, arity, dtypes, is_bool) [code] = {dtypes, arity, is_bool},
+      LR_POSTOPS(X)
 #undef X
-    default:
-      return (struct lr_postop_info){NULL, 0, 0, false};
-  }
+  };
+  return op < 0 || op >= LR_POST_LIMIT ? table[0] : table[op];
 }
 
 int32_t lr_instr_src_dtype(const struct lr_instr *in, int32_t k) {
@@ -50,33 +49,34 @@ static lr_status decode_one(const uint32_t *words, int32_t n_words, int32_t *at,
   *in = (struct lr_instr){0};
   if (n_words - *at < 2) return lr_fail(error, LR_ERR_MODEL, "program: instruction %d is cut off", i);
   uint32_t w = words[(*at)++], s = words[(*at)++];
-  struct lr_postop_info info = lr_postop_info(w & 255);
+  in->op = (uint8_t)(w & 255);
+  struct lr_postop_info info = lr_postop_info(in->op);
   uint32_t dtype = w >> 8 & 255, dst = w >> 16;
-  if (!info.name)
+  if (!info.dtypes)
     return lr_fail(error, LR_ERR_VERSION,
                    "program: instruction %d has opcode %u, which this runtime does not know; "
                    "use a newer runtime",
-                   i, (unsigned)(w & 255));
+                   i, (unsigned)in->op);
   if (dtype >= 32 || !(info.dtypes >> dtype & 1))
     return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) does not exist for dtype %s", i,
-                   info.name, lr_dtype_name((int32_t)dtype));
+                   lr_case_name(in->op), lr_dtype_name((int32_t)dtype));
   if (dst >= LR_REGISTERS)
-    return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) writes register %u of %d", i, info.name,
-                   (unsigned)dst, LR_REGISTERS);
-  in->op = (uint8_t)(w & 255);
+    return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) writes register %u of %d", i,
+                   lr_case_name(in->op), (unsigned)dst, LR_REGISTERS);
   in->dtype = (uint8_t)dtype;
   in->dst = (uint8_t)dst;
   if (s >> 24)
-    return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) has a fourth source", i, info.name);
+    return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) has a fourth source", i,
+                   lr_case_name(in->op));
   for (int32_t k = 0; k < 3; k++) {
     uint32_t src = s >> (8 * k) & 255;
     in->src[k] = (uint8_t)src;
     if (k >= info.arity ? src != LR_SRC_NONE : !source_known(src))
-      return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) has %u as source %d", i, info.name,
-                     (unsigned)src, k);
+      return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) has %u as source %d", i,
+                     lr_case_name(in->op), (unsigned)src, k);
     if (src != LR_SRC_IMM) continue;
     if (*at >= n_words)
-      return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) is cut off", i, info.name);
+      return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) is cut off", i, lr_case_name(in->op));
     in->imm[k] = words[(*at)++];
   }
   if (in->op == LR_POST_CAST && in->src[0] == LR_SRC_IMM)
@@ -84,7 +84,7 @@ static lr_status decode_one(const uint32_t *words, int32_t n_words, int32_t *at,
                    "program: instruction %d casts an immediate, which has no type of its own", i);
   if (lr_instr_divides(in) && in->src[1] == LR_SRC_IMM && !in->imm[1])
     return lr_fail(error, LR_ERR_MODEL, "program: instruction %d (%s) divides by the constant 0", i,
-                   info.name);
+                   lr_case_name(in->op));
   return LR_OK;
 }
 
@@ -136,7 +136,7 @@ bool lr_broadcast(struct lr_type *a, const struct lr_type *b) {
 static lr_status source_dtype(const struct lr_infer *c, const int32_t *reg, int32_t first, int32_t i,
                               int32_t k, int32_t *dtype) {
   const struct lr_instr *in = &c->program->instr[i];
-  const char *name = lr_postop_info(in->op).name;
+  const char *name = lr_case_name(in->op);
   int32_t src = in->src[k], want = lr_instr_src_dtype(in, k);
   if (src == LR_SRC_IMM) {
     *dtype = want;

@@ -10,12 +10,11 @@
 lr_status lr_program_decode(const uint32_t *words, int32_t n_words, struct lr_instr *out, int32_t max,
                             int32_t *n, lr_error *error);
 
-/* Facts of one opcode; name NULL where there is no such opcode. */
+/* Facts of one opcode; no dtypes where there is no such opcode. */
 struct lr_postop_info {
-  const char *name;
-  int32_t arity;
-  uint32_t dtypes; /* 1 << lr_dtype */
-  bool is_bool;    /* the result is bool whatever the dtype */
+  uint16_t dtypes; /* 1 << lr_dtype */
+  uint8_t arity;
+  bool is_bool; /* the result is bool whatever the dtype */
 };
 struct lr_postop_info lr_postop_info(int32_t op);
 

@@ -111,7 +111,7 @@ lr_status lr_session_open(lr_model *model, const lr_session_options *options, lr
   if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
   const lr_allocator alloc = o.allocator ? *o.allocator : model->alloc;
   LR_TRY(lr_allocator_check(&alloc, "session", error));
-  if (LR_TAILORED) LR_TRY(lr_needs_check(model, error));
+  if (LR_TAILORED && LR_HAS_ANY) LR_TRY(lr_needs_check(model, error));
   lr_session *s = lr_alloc(&alloc, sizeof *s, LR_ALIGN);
   if (!s) return lr_fail(error, LR_ERR_MEMORY, "session: out of memory");
   s->alloc = alloc;

@@ -58,7 +58,7 @@ lr_status lr_weights_open(lr_model *m, lr_error *error) {
   struct lr_weights *w = lr_alloc(&m->alloc, sizeof *w, LR_ALIGN);
   if (!w) return no_memory(error, "the weight cache");
   w->arena.alloc = m->alloc;
-  if (!lr_lock_open(&w->lock)) {
+  if (LR_HAS_ANY && !lr_lock_open(&w->lock)) { /* without operators nothing in the library takes it */
     lr_free(&m->alloc, w);
     return no_memory(error, "a lock");
   }
@@ -69,7 +69,7 @@ lr_status lr_weights_open(lr_model *m, lr_error *error) {
 void lr_weights_close(lr_model *m) {
   struct lr_weights *w = m->weights;
   if (!w) return;
-  lr_lock_close(&w->lock);
+  if (LR_HAS_ANY) lr_lock_close(&w->lock);
   lr_arena_clear(&w->arena);
   lr_free(&m->alloc, w);
   m->weights = NULL;

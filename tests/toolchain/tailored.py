@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import lite_runtime
-from lite_runtime.converter.toolchain.build import RELEASE
+from lite_runtime.converter.toolchain.library import RELEASE
 from lite_runtime.converter.toolchain.needs import Needs
 from lite_runtime.model import DTYPES as DTYPES_OF_C
 

@@ -19,7 +19,9 @@ from tailored import ROOT, Library, Refused, build, compiler, library
 
 import lite_runtime
 from lite_runtime.converter.lower import reader
+from lite_runtime.converter.toolchain.compilers import cross_file
 from lite_runtime.converter.toolchain.needs import Needs, needs
+from lite_runtime.converter.toolchain.targets import find
 from lite_runtime.spec.ops import BY_CODE
 from lite_runtime.spec.postops import POSTOPS
 
@@ -198,8 +200,8 @@ def test_small_arm64(folder: Path, tmp_path: Path) -> None:
     what = needs([path])
     assert {"f32_gemm", "f32_dwconv", "f32_winograd_in", "f32_maxpool", "f32_avgpool", "f32_vop", "f32_softmax",
             "f32_wsum", "f16_gemm", "f16_dwconv", "f16_maxpool", "vcast"} <= set(what.kernels)
-    build(folder / "arm64", [*what.meson_options(), "-Dapp=true", "--cross-file",
-                             str(ROOT / "tools/cross/aarch64-linux-gnu.ini")])
+    (tmp_path / "arm64.ini").write_text(cross_file(find("linux-arm64"), "gcc"))
+    build(folder / "arm64", [*what.meson_options(), "-Dapp=true", "--cross-file", str(tmp_path / "arm64.ini")])
     program = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", folder / "arm64/lite_runtime/app/lite_run"]
     out = subprocess.run([*program, path, "--input", f"x={tmp_path / 'x.npy'}", "--output", tmp_path / "o", "--json",
                           "--profile"], capture_output=True, text=True, check=True).stdout
