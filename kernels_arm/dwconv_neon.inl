@@ -77,12 +77,19 @@ static size_t LOCAL(_step)(struct pixels *p, size_t edge) {
 void DWCONV(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, const void *const *a,
             size_t a_step, size_t x_step, const void *w, const float *bias, float *y, size_t y_stride,
             float lo, float hi) {
+  enum { five = LR_POST_BUILT(LR_CASE_DWCONV_5X5) };
+#define FIVE(name) (five ? LOCAL(name) : NULL)
   static void (*const windows[3][3])(const struct pixels *) = {
       {LOCAL(_3x3_apart_0), LOCAL(_3x3_step1_0), LOCAL(_3x3_step2_0)}, /* pointers for each pixel */
       {LOCAL(_3x3_apart_0), LOCAL(_3x3_step1_1), LOCAL(_3x3_step2_1)}, /* of the first */
-      {LOCAL(_5x5_apart), LOCAL(_5x5_step1), LOCAL(_5x5_step2)}};
+      {FIVE(_5x5_apart), FIVE(_5x5_step1), FIVE(_5x5_step2)}};
+#undef FIVE
   struct pixels p = {rows, ks, 4 * ks, y_stride, first, mult, 0, rows, a_step, x_step, a, w, bias, y, lo, hi};
-  const size_t edge = mult > 1 ? 0 : ks == 9 ? 3 : ks == 25 ? 5 : 0, step = edge ? LOCAL(_step)(&p, edge) : 0;
+  const size_t edge = mult > 1           ? 0
+                      : ks == 9          ? 3
+                      : five && ks == 25 ? 5
+                                         : 0,
+               step = edge ? LOCAL(_step)(&p, edge) : 0;
   const size_t kind = edge == 5 ? 2 : a_step == 0, most = edge == 3 ? WIDE : 4;
   for (; cols; cols -= p.n) {
     p.n = cols < 4 ? cols : cols < most ? 4 : most;

@@ -153,10 +153,16 @@ BY_ROWS(6, 3)
 
 void GEMM(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a, const void *w,
           const float *bias, float *y, size_t y_stride, float lo, float hi) {
-  static void (*const by_rows[])(const struct job *, size_t) = {LOCAL(_1), LOCAL(_2), LOCAL(_3),
-                                                                LOCAL(_4), LOCAL(_5), LOCAL(_6)};
+  enum { few = LR_POST_BUILT(LR_CASE_GEMM_FEW_ROWS) }; /* else 3 to 5 rows are 2, 2 and 1 */
+#define FEW(name) (few ? LOCAL(name) : NULL)
+  static void (*const by_rows[])(const struct job *, size_t) = {LOCAL(_1), LOCAL(_2), FEW(_3),
+                                                                FEW(_4),   FEW(_5),   LOCAL(_6)};
+#undef FEW
   struct job j = {ks, kc, ks * kc * NR, y_stride, a, w, bias, y, lo, hi, lo > -INFINITY || hi < INFINITY};
-  by_rows[rows - 1](&j, cols);
+  for (size_t n; rows; rows -= n, j.a += n, j.y += n * y_stride) {
+    n = by_rows[rows - 1] ? rows : 2;
+    by_rows[n - 1](&j, cols);
+  }
 }
 #undef JOIN
 #undef JOIN_

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "spec"
 # bits of what -Dposts chooses, in words of 64: post-ops have their codes, kinds of reductions and dtypes follow
 WORD = 64
-REDUCE, CAST, CASES = 128, 144, 192
+REDUCE, CAST, TILE, CASES = 128, 144, 160, 192
+TILES = ("gemm_few_rows", "dwconv_5x5")
 
 
 def load(name):
@@ -81,11 +82,12 @@ def signatures():
 
 def cases_of(ops, postops, dtypes):
     """What -Dposts chooses: cases of kernels by name, with their bits. reduce_<kind> is what the reductions' kernels
-    do, cast_<dtype> a type that casts are from or to."""
+    do, cast_<dtype> a type that casts are from or to. TILES only save time: other code computes the same bits."""
     kinds = next(a.values for a in ops["reduce"].attrs if a.name == "kind")
     cases = {p.name: p.code for p in postops.values()}
     cases |= {f"reduce_{k}": REDUCE + i for i, k in enumerate(kinds) if k not in ("mean", "l2", "log_sum")}
-    return cases | {f"cast_{d.name}": CAST + d.code for d in dtypes.values() if d.name not in ("bf16", "i4", "u4")}
+    cases |= {f"cast_{d.name}": CAST + d.code for d in dtypes.values() if d.name not in ("bf16", "i4", "u4")}
+    return cases | {name: TILE + i for i, name in enumerate(TILES)}
 
 
 def rooms(ops, names):
@@ -114,6 +116,7 @@ def tailoring(sigs, vectors, built, posts, cases, target):
     out += [f"#define LR_POSTS_BUILT_{i} 0x{m:x}ull /* by code - {WORD * i} */" for i, m in enumerate(masks)]
     out += ["/* + kind, + dtype */",
             f"enum {{ LR_CASE_REDUCE = {REDUCE}, LR_CASE_CAST = {CAST}, LR_CASE_LIMIT = {CASES} }};",
+            f"enum {{ {', '.join(f'LR_CASE_{n.upper()} = {TILE + i}' for i, n in enumerate(TILES))} }};",
             "/* names of post-ops and LR_CASE_*, one behind the other by code, \"\" where there is none */",
             "#define LR_CASE_NAMES \\"]
     names = {code: name for name, code in cases.items()}

@@ -61,16 +61,39 @@ static void product(struct lr_needs *needs, const struct lr_subgraph *g, const s
   program(needs, g, n, x == LR_F16 && !n->program.n ? LR_F32 : lr_gemm_acc_dtype(x), n->n_own);
 }
 
+/* A product of so many rows, -1 for unknown: tiles of 3 to 5 rows are worth their bytes where such tails are much of it. */
+static void gemm(struct lr_needs *needs, enum lr_signature s, int64_t rows) {
+  enum { FULL = 6, MANY = 4 * FULL };
+  kernel(needs, s);
+  if (rows < 0 || (rows < MANY && rows % FULL > 2)) post(needs, LR_CASE_GEMM_FEW_ROWS);
+}
+
+/* Pixels of an image, rows of a matrix: all dims but the last. -1: not known. */
+static int64_t rows_of(const struct lr_type *t) {
+  int64_t rows = 1;
+  for (int32_t i = 0; i < t->rank - 1; i++) {
+    if (t->dim[i] < 0) return -1;
+    if (rows <= INT32_MAX) rows *= t->dim[i] < INT32_MAX ? t->dim[i] : INT32_MAX;
+  }
+  return t->rank > 1 ? rows : -1;
+}
+
+/* w: weights of its window, [O kh kw 1]; unknown with no rank */
+static void depthwise(struct lr_needs *needs, enum lr_signature s, const struct lr_type *w) {
+  kernel(needs, s);
+  if (w->rank < 4 || (w->dim[1] == 5 && w->dim[2] == 5)) post(needs, LR_CASE_DWCONV_5X5);
+}
+
 static void conv(struct lr_needs *needs, const struct lr_subgraph *g, const struct lr_node *n) {
   const struct lr_conv_attrs *a = n->attrs;
   const struct lr_graph_tensor *w = input(g, n, 1);
   int32_t x = input(g, n, 0)->type.dtype;
   bool constant = w->lifetime == LR_LIFE_CONST && w->type.rank > 0;
   int64_t depth = constant ? w->type.dim[w->type.rank - 1] : 1;
-  bool depthwise = lr_conv_depthwise(a->groups, depth);
-  if (depthwise) kernel(needs, lr_gemm_signature(x, true));
-  if (!depthwise || !constant) kernel(needs, lr_gemm_signature(x, false));
-  if (constant && !depthwise && lr_conv_winograd_may(x, &w->type, a)) {
+  bool channels = lr_conv_depthwise(a->groups, depth);
+  if (channels) depthwise(needs, lr_gemm_signature(x, true), &w->type);
+  if (!channels || !constant) gemm(needs, lr_gemm_signature(x, false), rows_of(&g->tensors[n->out[0]].type));
+  if (constant && !channels && lr_conv_winograd_may(x, &w->type, a)) {
     kernel(needs, LR_SIG_f32_winograd_in);
     kernel(needs, LR_SIG_f32_winograd_out);
   }
@@ -80,8 +103,8 @@ static void conv(struct lr_needs *needs, const struct lr_subgraph *g, const stru
 static void inverted_residual(struct lr_needs *needs, const struct lr_subgraph *g, const struct lr_node *n) {
   const struct lr_inverted_residual_attrs *a = n->attrs;
   const uint32_t act[] = {a->expand_act, a->depthwise_act};
-  kernel(needs, LR_SIG_f32_gemm);
-  kernel(needs, LR_SIG_f32_dwconv);
+  gemm(needs, LR_SIG_f32_gemm, rows_of(&g->tensors[n->out[0]].type));
+  depthwise(needs, LR_SIG_f32_dwconv, &input(g, n, 3)->type);
   for (int32_t k = 0; k < 2; k++) {
     struct lr_instr instr;
     struct lr_program p = lr_inverted_residual_act(act[k], 0, 0, &instr);
@@ -94,7 +117,7 @@ static void recurrent(struct lr_needs *needs, const struct lr_subgraph *g, const
   static const uint8_t posts[] = {LR_POST_ADD, LR_POST_SUB, LR_POST_MUL, LR_POST_CLIP};
   const struct lr_recurrent_attrs *a = n->attrs;
   bool int8 = lr_is_int8(input(g, n, 1)->type.dtype);
-  kernel(needs, int8 ? LR_SIG_qu8_gemm : LR_SIG_f32_gemm);
+  gemm(needs, int8 ? LR_SIG_qu8_gemm : LR_SIG_f32_gemm, -1);
   if (int8) kernel(needs, LR_SIG_vquantize);
   for (size_t i = 0; i < sizeof posts; i++) vop(needs, LR_F32, posts[i]);
   post(needs, lr_recurrent_post(a->f));
@@ -129,7 +152,7 @@ static void softmax(struct lr_needs *needs, const struct lr_subgraph *g, const s
 }
 
 static void attention(struct lr_needs *needs) {
-  kernel(needs, LR_SIG_f32_gemm);
+  gemm(needs, LR_SIG_f32_gemm, -1);
   kernel(needs, LR_SIG_f32_softmax_piece);
   kernel(needs, LR_SIG_f32_wsum);
   vop(needs, LR_F32, LR_POST_MUL);
@@ -146,13 +169,14 @@ void lr_node_needs(const struct lr_subgraph *g, const struct lr_node *n, struct 
   if (LR_HAS_ELEMENTWISE && op == LR_OP_ELEMENTWISE) program(needs, g, n, 0, 0);
   if (LR_HAS_CONV && op == LR_OP_CONV) conv(needs, g, n);
   if (LR_HAS_CONV_TRANSPOSE && op == LR_OP_CONV_TRANSPOSE) {
-    kernel(needs, lr_gemm_signature(x, false));
+    gemm(needs, lr_gemm_signature(x, false), -1);
     product(needs, g, n, x);
   }
   if (LR_HAS_MATMUL && op == LR_OP_MATMUL && lr_matmul_is_plain(x))
     program(needs, g, n, x, n->n_own);
   else if (LR_HAS_MATMUL && op == LR_OP_MATMUL) {
-    kernel(needs, lr_gemm_signature(x, false));
+    const struct lr_type *y = &g->tensors[n->out[0]].type;
+    gemm(needs, lr_gemm_signature(x, false), y->rank == 2 ? rows_of(y) : -1);
     product(needs, g, n, x);
   }
   if (LR_HAS_INVERTED_RESIDUAL && op == LR_OP_INVERTED_RESIDUAL) inverted_residual(needs, g, n);
