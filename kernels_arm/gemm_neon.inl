@@ -160,7 +160,7 @@ void GEMM(size_t rows, size_t cols, size_t ks, size_t kc, const void *const *a, 
 #undef FEW
   struct job j = {ks, kc, ks * kc * NR, y_stride, a, w, bias, y, lo, hi, lo > -INFINITY || hi < INFINITY};
   for (size_t n; rows; rows -= n, j.a += n, j.y += n * y_stride) {
-    n = by_rows[rows - 1] ? rows : 2;
+    n = few || rows == MR || rows < 3 ? rows : 2;
     by_rows[n - 1](&j, cols);
   }
 }
