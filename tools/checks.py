@@ -131,7 +131,7 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "hardening": (compiling.hardening, "what the shared library exports, and what protects it"),
     "size": (compiling.size, "size of the runtime without operators, and with all"),
     "targets": (deploying.targets, "lite-opt build for a target of each system (--full: all), tailored to a model"),
-    "android": (deploying.libraries, "the library for three ABIs of Android by ziglang alone, and its ELF files"),
+    "android": (deploying.libraries, "libraries for three ABIs of Android by ziglang alone, and their ELF files"),
     "install": (installed, "apps built from what meson install gives, by pkg-config and CMake, shared and static"),
     "wheels": (installing.wheels, "Python wheels for other machines, by zig; arm64's runs under qemu (--full all)"),
     "pytest": (python_tests, "all Python tests, but for those in a browser and of wheels"),

@@ -59,26 +59,32 @@ with library.compiled(targets.find("linux-arm64"), "zig", {NOTHING!r}) as (folde
 
 
 def libraries(t: Run) -> str:
-    """The whole library and a program for each ABI of Android, by ziglang alone, checked; one library twice."""
+    """A library and a program for each ABI of Android, by ziglang alone, checked; one library twice. For arm64 the
+    library is whole; for the others only with --full, else it is tailored to a small model."""
     t.need_zig()
     t.need_package()
     from lite_runtime.converter.toolchain import compilers, elf, targets
 
-    words = []
+    words, model = [], [t.models() / MODEL]
     for target in (x for x in targets.TARGETS.values() if x.abi):
-        library, size = built(t, target.name, [], BUILD / "targets" / f"{target.name}-whole")
+        whole = t.full or target.name == "android-arm64"
+        library, size = built(t, target.name, [] if whole else model, BUILD / "targets" / target.name)
         program = link_program(t, compilers.cross_file(target, "zig"), library.parents[1])
         if problems := elf.check_elf(program, elf.android_rules(target.abi, None, exports="")):
             raise Failed(f"{program.name} for {target.name}: {'; '.join(problems)}")
-        words.append(f"{target.name} {size}")
-    # the first one again, in another folder and with nothing from zig's cache of objects, or it would be the same files
+        words.append(f"{target.name} {'' if whole else 'tailored '}{size}")
+    return f"{', '.join(words)} bytes; {twice(t, 'android-armv7', [] if t.full else model)}"
+
+
+def twice(t: Run, name: str, models: list[Path]) -> str:
+    """Builds a library again in another folder, with empty caches, and compares the bytes."""
     again = BUILD / "again"
     shutil.rmtree(again, ignore_errors=True)
-    other, _ = built(t, "android-arm64", [], again / "out", LITE_OPT_CACHE=str(again / "cache"),
+    other, _ = built(t, name, models, again / "out", LITE_OPT_CACHE=str(again / "cache"),
                      ZIG_GLOBAL_CACHE_DIR=str(again / "zig"), ZIG_LOCAL_CACHE_DIR=str(again / "zig"))
-    if other.read_bytes() != (BUILD / "targets" / "android-arm64-whole" / "lib" / other.name).read_bytes():
+    if other.read_bytes() != (BUILD / "targets" / name / "lib" / other.name).read_bytes():
         raise Failed(f"{other} was built twice from the same sources, and differs")
-    return f"{', '.join(words)} bytes; android-arm64 twice the same"
+    return f"{name} twice the same"
 
 
 def link_program(t: Run, text: str, folder: Path) -> Path:

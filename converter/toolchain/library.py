@@ -79,8 +79,16 @@ def meson(folder: Path, *args: str | Path) -> None:
     with log.open("a", encoding="utf-8") as f:
         f.write(r.stdout)
     if r.returncode:
-        lines = [s for s in r.stdout.splitlines() if "error" in s.lower()] or r.stdout.splitlines()[-3:]
-        raise ConvertError(f"meson {args[0]}: {' '.join(lines[:3])}; the whole output is in {log}")
+        raise ConvertError(f"meson {args[0]}: {_reason(r.stdout.splitlines())}; the whole output is in {log}")
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """What of meson's or ninja's output says why it failed."""
+    errors = [s for s in lines if "error" in s.lower()]
+    failed = next((i for i, s in enumerate(lines) if s.startswith("FAILED:")), -1)
+    if not errors and failed >= 0:
+        errors = [lines[failed], *lines[failed + 2:failed + 4]]  # between them the command
+    return " ".join(errors[:3] or lines[-3:])
 
 
 # ---- who works in which folder ----
