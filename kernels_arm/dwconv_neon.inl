@@ -85,15 +85,13 @@ void DWCONV(size_t rows, size_t cols, size_t ks, size_t first, size_t mult, cons
       {FIVE(_5x5_apart), FIVE(_5x5_step1), FIVE(_5x5_step2)}};
 #undef FIVE
   struct pixels p = {rows, ks, 4 * ks, y_stride, first, mult, 0, rows, a_step, x_step, a, w, bias, y, lo, hi};
-  const size_t edge = mult > 1           ? 0
-                      : ks == 9          ? 3
-                      : five && ks == 25 ? 5
-                                         : 0,
-               step = edge ? LOCAL(_step)(&p, edge) : 0;
+  const size_t edge = mult > 1 ? 0 : ks == 9 ? 3 : ks == 25 ? 5 : 0;
+  const bool tiles = edge && (edge == 3 || five);
+  const size_t step = tiles ? LOCAL(_step)(&p, edge) : 0;
   const size_t kind = edge == 5 ? 2 : a_step == 0, most = edge == 3 ? WIDE : 4;
   for (; cols; cols -= p.n) {
     p.n = cols < 4 ? cols : cols < most ? 4 : most;
-    if (edge && p.n == most)
+    if (tiles && p.n == most)
       windows[kind][step](&p);
     else
       LOCAL(_any)(&p, edge ? edge : ks);

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,7 +131,7 @@ STEPS: dict[str, tuple[Callable[[Run], str], str]] = {
     "header": (compiling.header, "the public headers, in C and C++, by each compiler"),
     "hardening": (compiling.hardening, "what the shared library exports, and what protects it"),
     "size": (compiling.size, "size of the runtime without operators, and with all"),
-    "targets": (deploying.targets, "lite-opt build for a target of each system (--full: all), tailored to a model"),
+    "targets": (deploying.targets, "lite-opt build for Windows and macOS (--full: for all), tailored to a model"),
     "android": (deploying.libraries, "libraries for three ABIs of Android by ziglang alone, and their ELF files"),
     "install": (installed, "apps built from what meson install gives, by pkg-config and CMake, shared and static"),
     "wheels": (installing.wheels, "Python wheels for other machines, by zig; arm64's runs under qemu (--full all)"),
@@ -161,8 +162,11 @@ def run_step(name: str, full: bool, fuzz_seconds: int) -> tuple[str, float, str]
         result, words = "ok", STEPS[name][0](t)
     except Skip as e:
         result, words = "skipped", str(e)
-    except (Failed, environment.ToolError, OSError, StopIteration) as e:
-        print(e if str(e) else f"{type(e).__name__} in step {name}", flush=True)
+    except Exception as e:  # whatever it is, the other steps run
+        known = isinstance(e, (Failed, environment.ToolError))
+        with t.log.open("a") as f:
+            f.write("" if known else traceback.format_exc())
+        print(e if known else f"{type(e).__name__} in step {name}: {e}", flush=True)
         result, words = "FAILED", f"see {t.log.relative_to(ROOT)}"
     seconds = time.monotonic() - start
     print(f"-- {name}: {result}, {seconds:.1f} s" + (f", {words}" if words else ""), flush=True)

@@ -32,7 +32,7 @@ def built(t: Run, target: str, models: list[Path], out: Path, **env: str) -> tup
 
 
 def targets(t: Run) -> str:
-    """A library tailored to a small model for each target; lite-opt itself checks the ELF files."""
+    """A library tailored to a small model for Windows and macOS, with --full for each target."""
     t.need_zig()
     t.need_package()
     from lite_runtime.converter.toolchain.targets import TARGETS
@@ -53,7 +53,8 @@ def empty(t: Run) -> int:
     t.need_package()
     code = f"""from lite_runtime.converter.toolchain import library, targets
 with library.compiled(targets.find("linux-arm64"), "zig", {NOTHING!r}) as (folder, _):
-    print("bytes", next((folder / "lite_runtime").glob("liblite_runtime.so.?.?.?")).stat().st_size)"""
+    found = (folder / "lite_runtime").glob("liblite_runtime.so.*")
+    print("bytes", next(p for p in found if p.is_file() and not p.is_symlink()).stat().st_size)"""
     text = t.sh(sys.executable, "-c", code, show=False, LITE_OPT_CACHE=str(CACHE))
     return int(text.split()[-1])
 

@@ -115,7 +115,8 @@ def tailoring(sigs, vectors, built, posts, cases, target):
     out += [f"#define LR_KERNELS_BUILT 0x{kernels:x}ull /* bits by LR_SIG_* */"]
     out += [f"#define LR_POSTS_BUILT_{i} 0x{m:x}ull /* by code - {WORD * i} */" for i, m in enumerate(masks)]
     out += ["/* + kind, + dtype */",
-            f"enum {{ LR_CASE_REDUCE = {REDUCE}, LR_CASE_CAST = {CAST}, LR_CASE_LIMIT = {CASES} }};",
+            f"enum {{ LR_CASE_REDUCE = {REDUCE}, LR_CASE_CAST = {CAST} }};",
+            f"enum {{ LR_CASE_TILE = {TILE}, LR_CASE_LIMIT = {CASES} }};",
             f"enum {{ {', '.join(f'LR_CASE_{n.upper()} = {TILE + i}' for i, n in enumerate(TILES))} }};",
             "/* names of post-ops and LR_CASE_*, one behind the other by code, \"\" where there is none */",
             "#define LR_CASE_NAMES \\"]

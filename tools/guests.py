@@ -9,7 +9,7 @@ from pathlib import Path
 
 import fuzzing
 import models
-from step import ROOT, Failed, Run, Skip
+from step import ROOT, Failed, Run, Skip, emulator
 
 # C tests that stay short under an emulator; `faults`, `stop` and `threads` run millions of instructions again and again
 SHORT_TESTS = ("kernels", "open", "pool", "session", "seams", "callbacks", "image")
@@ -31,9 +31,7 @@ class Guest:
     @property
     def runner(self) -> list[str]:
         """The emulator, which gets a program and its arguments."""
-        from lite_runtime.converter.toolchain import compilers, targets
-
-        return compilers.runner(targets.find(self.target))
+        return emulator(self.target)
 
 
 _I8MM = "neon neonfp16 neondot neoni8mm"

@@ -99,7 +99,7 @@ def _replace(new: Path, out: Path, old: Path) -> None:
         out.rename(old)
     try:
         new.rename(out)
-    except OSError:
+    except BaseException:
         if old.exists():
             old.rename(out)
         raise
@@ -137,12 +137,12 @@ def app(target: Target, models: Sequence[Path] = (), toolchain: str = "zig", *, 
     """The program lite_run for a target, tailored to models or whole, in a kept build: copy it soon.
 
     Static where it is for Linux, and for Android, whose kernel runs the same file."""
+    options = [*_options(target, needs(models) if models else None), "-Dapp=true"]
     if target.system == "android":
         target = next(t for t in TARGETS.values() if t.system == "linux" and t.cpu == target.cpu)
         toolchain = "zig" if toolchain == "ndk" else toolchain
     if target.system == "linux" and toolchain == "zig":  # zig links glibc dynamically only
         target = replace(target, triple=STATIC[target.cpu])
-    options = [*_options(target, needs(models) if models else None), "-Dapp=true"]
     with compiled(target, toolchain, options, say, goals=["lite_run"], embedded=models if embed else []) as (folder, _):
         found = sorted((folder / "lite_runtime" / "app").glob("lite_run*"))
         return next(p for p in found if p.is_file() and p.suffix in ("", ".exe"))

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -41,13 +42,17 @@ def compiled(target: Target, toolchain: str, options: Sequence[str], say: Callab
     if embedded:
         options.append(f"-Dembed={words([str(m.resolve()) for m in embedded])}")
     text = cross_file(target, compiler.name)
-    contents = [hashlib.sha256(m.read_bytes()).hexdigest() for m in embedded]
-    key = "\0".join([sources.digest(source), str(source), compiler.version, text, *options, *goals, *contents])
-    builds = cache.folder() / "builds"
-    folder = builds / f"{target.name}-{compiler.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
-    with _alone(folder):
+
+    def made_of() -> str:
+        contents = [hashlib.sha256(m.read_bytes()).hexdigest() for m in embedded]
+        key = "\0".join([sources.digest(source), str(source), compiler.version, text, *options, *goals, *contents])
+        return hashlib.sha256(key.encode()).hexdigest()[:12]
+
+    builds, key = cache.folder() / "builds", made_of()
+    folder = builds / f"{target.name}-{compiler.name}-{key}"
+    with _alone(folder, say):
         if not (folder / "done").exists():
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
             folder.mkdir(parents=True)
             (folder / "cross.ini").write_text(text, encoding="utf-8")
             # the generators run by this Python, whatever else is called python3 here
@@ -57,6 +62,8 @@ def compiled(target: Target, toolchain: str, options: Sequence[str], say: Callab
                   folder / "native.ini", *options)
             say(f"{target.name}: compiling")
             meson(folder, "compile", "-C", folder / "build", *goals)
+            if made_of() != key:
+                raise ConvertError(f"{target.name}: its sources or models changed while it was built; build again")
             (folder / "done").touch()
         os.utime(folder)  # when it was used last
         yield folder / "build", f"{compiler.name} {compiler.version}"
@@ -93,12 +100,15 @@ def _reason(lines: Sequence[str]) -> str:
 
 # ---- who works in which folder ----
 @contextlib.contextmanager
-def _alone(folder: Path, wait: bool = True) -> Iterator[bool]:
-    """Holds the lock of a folder, until the process ends at the latest. False: another has it (not `wait`)."""
+def _alone(folder: Path, say: Callable[[str], None] | None) -> Iterator[bool]:
+    """Holds the lock of a folder, until the process ends at the latest. say: tells that it waits for another; None: it
+    does not wait, and gives False."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(folder.name + ".lock").open("a+") as f:
-        while not (held := _lock(f)) and wait:
-            time.sleep(0.2)
+        if not (held := _lock(f)) and say:
+            say("waiting for another lite-opt that builds the same")
+            while not (held := _lock(f)):
+                time.sleep(0.2)
         yield held
 
 
@@ -112,9 +122,17 @@ def _lock(f: IO[str]) -> bool:
             import fcntl
 
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as e:
+        if e.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+            return False
+        raise ConvertError(f"{f.name}: cannot be locked ({e.strerror}); set LITE_OPT_CACHE to a local folder") from None
     return True
+
+
+def _remove(folder: Path) -> None:
+    """Removes a build; one that is cut off leaves nothing that looks whole."""
+    (folder / "done").unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _used(folder: Path) -> float:
@@ -129,6 +147,6 @@ def _prune(builds: Path) -> None:
     """Removes those that were not used for the longest time, failed ones among them; never one that is in use."""
     ages = sorted(((_used(p), p) for p in builds.iterdir() if p.suffix != ".lock"), reverse=True)
     for age, old in ages[KEPT:]:
-        with _alone(old, wait=False) as held:
+        with _alone(old, None) as held:
             if held and _used(old) == age:
-                shutil.rmtree(old, ignore_errors=True)
+                _remove(old)

@@ -19,7 +19,7 @@ class Needs:
     """Signatures of `kernels.inc`, but for those of pictures, which `image` brings."""
     posts: tuple[str, ...] = ()
     """Cases within kernels: post-ops of `spec/postops.py`, `reduce_<kind>` of reductions, `cast_<dtype>` for each type
-    that casts are from or to."""
+    that casts are from or to, and tiles that only save time."""
     image: bool = False
     """`lite_image.h`: that is for the app to say, a model does not know."""
 

@@ -50,10 +50,14 @@ def _purpose(library: str, stem: str, names: set[str]) -> Purpose:
 
 @dataclass(frozen=True)
 class Owners:
-    """What serves what: source files ('ops/conv.c'), and functions and tables by their names."""
+    """What serves what: source files ('ops/conv.c'), and functions and tables."""
 
     files: dict[str, Purpose]
-    names: dict[str, Purpose]
+    symbols: dict[tuple[str, str], Purpose]
+    """By source ('conv.c') and name; by "" and name what is the same in all sources, or first."""
+
+    def of(self, source: str, name: str) -> Purpose:
+        return self.symbols.get((source, name)) or self.symbols.get(("", name)) or ("core", "helpers of the compiler")
 
 
 def _owners(build: Path) -> Owners:
@@ -63,13 +67,15 @@ def _owners(build: Path) -> Owners:
             continue  # the same sources as bitcode, and programs
         with path.open("rb") as f:
             table = ELFFile(f).get_section_by_name(".symtab")
+            source = next((s.name for s in table.iter_symbols() if s["st_info"]["type"] == "STT_FILE"), "")
             names = [s.name for s in table.iter_symbols() if s["st_shndx"] != "SHN_UNDEF" and s.name]
         stem = path.name.removesuffix(".o").removesuffix(".c")
         what = _purpose(path.parent.name, stem, set(names))
         owners.files[f"{stem.replace('_', '/', 1)}.c"] = what
         for name in names:
             kernel = KERNEL.match(name)
-            owners.names.setdefault(name, ("kernel", f"{kernel[1]} ({kernel[2]})") if kernel else what)
+            for key in ((source, name), ("", name)):
+                owners.symbols.setdefault(key, ("kernel", f"{kernel[1]} ({kernel[2]})") if kernel else what)
     return owners
 
 
@@ -117,12 +123,15 @@ def _name_of(program: Any, index: int, first: int) -> str:
     return "/".join(name.split("/")[-2:])
 
 
-def _symbols(elf: Any) -> Iterator[Any]:
-    """The functions and data of an ELF file."""
-    table = elf.get_section_by_name(".symtab")
+def _symbols(elf: Any) -> Iterator[tuple[str, Any]]:
+    """The functions and data of an ELF file, each local one with the source that the symbols before it name."""
+    table, source = elf.get_section_by_name(".symtab"), ""
     for s in table.iter_symbols() if table else ():
-        if s["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT") and isinstance(s["st_shndx"], int):
-            yield s
+        kind = s["st_info"]["type"]
+        if kind == "STT_FILE":
+            source = s.name
+        elif kind in ("STT_FUNC", "STT_OBJECT") and isinstance(s["st_shndx"], int):
+            yield source if s["st_info"]["bind"] == "STB_LOCAL" else "", s
 
 
 def _loaded(library: Path) -> Counter[str]:
@@ -144,8 +153,10 @@ def measure(library: Path, symbols: Path, build: Path) -> list[Part]:
         elf = ELFFile(f)
         sections, lines = list(elf.iter_sections()), _lines(elf)
         seen = set()
-        for s in _symbols(elf):
-            start, size = s["st_value"] & ~(elf["e_machine"] == "EM_ARM"), s["st_size"]  # Thumb code is odd
+        for source, s in _symbols(elf):
+            start, size = s["st_value"], s["st_size"]
+            if elf["e_machine"] == "EM_ARM" and s["st_info"]["type"] == "STT_FUNC":
+                start -= start & 1  # Thumb code
             section = sections[s["st_shndx"]].name
             if (start, size) in seen or section not in left:
                 continue
@@ -155,7 +166,7 @@ def measure(library: Path, symbols: Path, build: Path) -> list[Part]:
                 if name in owners.files:  # headers' functions count for what they are in
                     sums[owners.files[name]] += n
                     size -= n
-            sums[owners.names.get(s.name.partition(".")[0], ("core", "helpers of the compiler"))] += size
+            sums[owners.of(source, s.name.partition(".")[0])] += size
     for name, n in left.items():
         if name in SECTIONS:
             sums["file", SECTIONS[name]] += n

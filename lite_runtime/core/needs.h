@@ -41,5 +41,5 @@ lr_status lr_find_case(const struct lr_bind *b, int32_t code);
 /* UNSUPPORTED, with one sentence that names all operators which the model has and this build lacks. Reads nothing but the
  * codes: other facts of the nodes are not verified yet. */
 lr_status lr_ops_check(const lr_model *m, lr_error *error);
-/* The same of kernels and cases, of a verified model. */
+/* The same of kernels and cases, but for tiles, of a verified model. */
 lr_status lr_needs_check(const lr_model *m, lr_error *error);

@@ -76,6 +76,7 @@ void lr_weights_close(lr_model *m) {
 }
 
 uint64_t lr_weights_bytes(lr_model *m) {
+  if (!LR_HAS_ANY) return 0; /* nor is there a lock */
   lr_lock_take(&m->weights->lock);
   uint64_t n = m->weights->bytes;
   lr_lock_give(&m->weights->lock);

@@ -90,10 +90,11 @@ static void conv(struct lr_needs *needs, const struct lr_subgraph *g, const stru
   int32_t x = input(g, n, 0)->type.dtype;
   bool constant = w->lifetime == LR_LIFE_CONST && w->type.rank > 0;
   int64_t depth = constant ? w->type.dim[w->type.rank - 1] : 1;
-  bool channels = lr_conv_depthwise(a->groups, depth);
-  if (channels) depthwise(needs, lr_gemm_signature(x, true), &w->type);
-  if (!channels || !constant) gemm(needs, lr_gemm_signature(x, false), rows_of(&g->tensors[n->out[0]].type));
-  if (constant && !channels && lr_conv_winograd_may(x, &w->type, a)) {
+  bool by_channel = lr_conv_depthwise(a->groups, depth);
+  if (by_channel) depthwise(needs, lr_gemm_signature(x, true), &w->type);
+  if (!by_channel || !constant)
+    gemm(needs, lr_gemm_signature(x, false), rows_of(&g->tensors[n->out[0]].type));
+  if (constant && !by_channel && lr_conv_winograd_may(x, &w->type, a)) {
     kernel(needs, LR_SIG_f32_winograd_in);
     kernel(needs, LR_SIG_f32_winograd_out);
   }
@@ -104,7 +105,7 @@ static void inverted_residual(struct lr_needs *needs, const struct lr_subgraph *
   const struct lr_inverted_residual_attrs *a = n->attrs;
   const uint32_t act[] = {a->expand_act, a->depthwise_act};
   gemm(needs, LR_SIG_f32_gemm, rows_of(&g->tensors[n->out[0]].type));
-  depthwise(needs, LR_SIG_f32_dwconv, &input(g, n, 3)->type);
+  depthwise(needs, LR_SIG_f32_dwconv, &input(g, n, 1 + 2 * LR_DEPTHWISE)->type);
   for (int32_t k = 0; k < 2; k++) {
     struct lr_instr instr;
     struct lr_program p = lr_inverted_residual_act(act[k], 0, 0, &instr);

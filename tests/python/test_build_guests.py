@@ -1,5 +1,4 @@
-"""What lite-opt build makes for other CPUs runs under qemu: the shared library, which is optimised as a whole, linked to the
-example by README's line."""
+"""What lite-opt build makes for other CPUs runs under qemu: its shared library, linked to the example."""
 from __future__ import annotations
 
 import re
@@ -30,8 +29,8 @@ def test_the_example_runs(name: str, cpu: str, cnn_model, tmp_path: Path) -> Non
                 if built.shared in s and " -o example" in s)
     line = re.sub(r"^python3?\b", lambda _: f"'{sys.executable}'", line)
     subprocess.run(line, shell=True, check=True, cwd=built.folder)
-    r = subprocess.run([target.qemu, "-cpu", cpu, "-L", f"/usr/{target.gcc}", "-E", f"LD_LIBRARY_PATH={built.folder}/lib",
-                        "./example"], capture_output=True, text=True, cwd=built.folder)
+    qemu = [target.qemu, "-cpu", cpu, "-L", f"/usr/{target.gcc}", "-E", f"LD_LIBRARY_PATH={built.folder}/lib"]
+    r = subprocess.run([*qemu, "./example"], capture_output=True, text=True, cwd=built.folder)
     found = re.fullmatch(r"(\d+) bytes, the first is (\S+)\n", r.stdout)
     assert found, r
     reference = onnxruntime.InferenceSession(cnn_model.SerializeToString(), providers=["CPUExecutionProvider"])
