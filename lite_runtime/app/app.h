@@ -46,6 +46,7 @@ struct measured {
 
 /* main.c */
 int fail(const char *format, ...);
+void fail_at(const char *script, long line); /* what `fail` begins with from now on; NULL: nothing */
 
 /* npy.c: numpy's files, versions 1 to 3, of little-endian numbers in C order. The caller frees t->data. */
 struct dtype {
@@ -77,7 +78,7 @@ void report_text(lr_session *s, const lr_model *model, struct measured *m);
 void report_cpu(void);
 
 /* system.c: text is UTF-8 on every system */
-char **arguments(int *argc, char **argv); /* what main was given; NULL: no memory. Never freed */
+char **arguments(int *argc, char **argv); /* what main was given; NULL after a sentence. Never freed */
 FILE *open_file(const char *path, const char *mode);
 int rename_file(const char *from, const char *to); /* which it replaces at once; 0 when it could */
 void remove_file(const char *path);

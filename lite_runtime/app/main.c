@@ -33,10 +33,19 @@ static const char USAGE[] =
     "of the\n"
     "                          profile, for a program that counts instructions; not on Windows\n";
 
+static const char *at_script; /* NULL: no line of a script is being run */
+static long at_line;
+
+void fail_at(const char *script, long line) {
+  at_script = script;
+  at_line = line;
+}
+
 int fail(const char *format, ...) {
   va_list args;
   va_start(args, format);
   fprintf(stderr, "lite_run: ");
+  if (at_script) fprintf(stderr, "%s:%ld: ", at_script, at_line);
   vfprintf(stderr, format, args);
   fprintf(stderr, "\n");
   va_end(args);
@@ -204,20 +213,31 @@ static int run(const struct options *o) {
   return bad;
 }
 
-int main(int argc, char **argv) {
-  if (!(argv = arguments(&argc, argv))) return fail("no memory");
-  if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
-    fputs(USAGE, argc < 2 ? stderr : stdout);
-    return argc < 2 ? 2 : 0;
-  }
-  if (argc == 2 && !strcmp(argv[1], "--version")) return puts(lr_version()) < 0;
-  if (argc == 2 && !strcmp(argv[1], "--cpu")) {
+/* What is printed instead of a run, wherever it stands among the arguments; 0: nothing is. */
+static int print_instead(const char *const *given) {
+  if (among("--help", given) || among("-h", given))
+    fputs(USAGE, stdout);
+  else if (among("--version", given))
+    puts(lr_version());
+  else if (among("--cpu", given))
     report_cpu();
+  else
     return 0;
+  return 1;
+}
+
+int main(int argc, char **argv) {
+  if (!(argv = arguments(&argc, argv))) return 1;
+  if (argc < 2) {
+    fputs(USAGE, stderr);
+    return 2;
   }
   struct options o;
-  int bad = parse(argc, argv, &o);
-  if (!bad) bad = run(&o);
+  int bad = 0;
+  if (!print_instead((const char *const *)argv + 1)) {
+    bad = parse(argc, argv, &o);
+    if (!bad) bad = run(&o);
+  }
   if (fflush(stdout) && !bad) bad = fail("standard output: cannot be written");
   return bad;
 }

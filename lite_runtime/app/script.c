@@ -1,7 +1,8 @@
 /* Several runs in one process, and what is written of each. Each line of a script is one of
  *   input INDEX FILE.npy    the file's shape and values are those of the input; the path goes to the line's end
  *   run PREFIX              runs; writes output k to PREFIX.k.npy
- *   reset                   sets all states to zero */
+ *   reset                   sets all states to zero
+ * What is wrong with a line begins with its place: SCRIPT:3: ... */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,10 +51,15 @@ int script_run(lr_session *s, const lr_model *m, const char *path, uint64_t time
   struct feeds feeds = {0};
   char line[4096];
   int bad = feeds_open(&feeds, m);
-  while (!bad && fgets(line, sizeof line, script)) {
+  for (long n = 1; !bad && fgets(line, sizeof line, script); n++) {
+    fail_at(path, n);
+    if (strlen(line) == sizeof line - 1 && line[sizeof line - 2] != '\n') /* its rest is still to be read */
+      bad = fail("the line is longer than %d bytes", (int)sizeof line - 2);
     line[strcspn(line, "\r\n")] = 0;
-    bad = *line && line_of_script(s, m, &feeds, line, timeout_ns);
+    bad = bad || (*line && line_of_script(s, m, &feeds, line, timeout_ns));
   }
+  fail_at(NULL, 0);
+  if (!bad && ferror(script)) bad = fail("%s: cannot be read", path);
   fclose(script);
   for (int32_t i = 0; i < feeds.n; i++) lr_session_bind(s, LR_INPUT, i, NULL, 0, NULL);
   feeds_close(&feeds);

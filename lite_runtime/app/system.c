@@ -8,7 +8,7 @@
 #include <shellapi.h>
 #include <stdlib.h>
 
-/* From malloc; NULL when there is none. */
+/* From malloc; NULL when there is none, or the text is no UTF-8. */
 static wchar_t *wide(const char *text) {
   int n = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, NULL, 0);
   wchar_t *to = n > 0 ? malloc((size_t)n * sizeof *to) : NULL;
@@ -16,6 +16,7 @@ static wchar_t *wide(const char *text) {
   return to;
 }
 
+/* From malloc; NULL when there is none. Halves of letters become U+FFFD. */
 static char *narrow(const wchar_t *text) {
   int n = WideCharToMultiByte(CP_UTF8, 0, text, -1, NULL, 0, NULL, NULL);
   char *to = n > 0 ? malloc((size_t)n) : NULL;
@@ -23,12 +24,20 @@ static char *narrow(const wchar_t *text) {
   return to;
 }
 
-/* Those of main are of the code page, in which most letters are question marks. */
+static UINT code_page; /* of the console, which outlives this process */
+
+static void give_back_code_page(void) { SetConsoleOutputCP(code_page); }
+
+/* Those of main are of the code page, in which most letters are question marks. What we print is UTF-8, too,
+ * which a console must be told. */
 char **arguments(int *argc, char **argv) {
+  if ((code_page = GetConsoleOutputCP()) && SetConsoleOutputCP(CP_UTF8)) atexit(give_back_code_page);
   wchar_t **given = CommandLineToArgvW(GetCommandLineW(), argc);
-  char **all = given ? calloc((size_t)*argc + 1, sizeof *all) : NULL;
+  if (!given) return fail("the command line cannot be read: Windows error %lu", GetLastError()), NULL;
+  char **all = calloc((size_t)*argc + 1, sizeof *all);
   for (int i = 0; all && i < *argc; i++)
-    if (!(all[i] = narrow(given[i]))) return NULL;
+    if (!(all[i] = narrow(given[i]))) all = NULL;
+  if (!all) fail("the command line: no memory");
   LocalFree(given);
   return all;
 }

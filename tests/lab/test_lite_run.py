@@ -64,11 +64,18 @@ def test_script(run, counter, tmp_path):
     (tmp_path / "script").write_text("input 0 one two.npy\nrun a\nrun b\nreset\nrun c\n")
     run(counter, "--script", "script")
     assert [np.load(tmp_path / f"{n}.0.npy").tolist() for n in "abc"] == [[-1, -2], [-2, -4], [-1, -2]]
-    for text, says in (("go", "go: is none of input, run and reset"), ("run a", "input 0 has no value"),
-                       ("input 1 x.npy", "needs the number of an input, below 1"),
-                       ("input 0 no.npy", "no.npy: cannot be opened")):
-        (tmp_path / "script").write_text(text + "\n")
-        assert says in run(counter, "--script", "script", code=1)
+    for text, says in (("go", "go: is none of input, run and reset"), ("run a", "run: input 0 has no value"),
+                       ("input 1 x.npy", "input 1 x.npy: needs the number of an input, below 1"),
+                       ("input 0 no.npy", "no.npy: cannot be opened"),
+                       ("run " + 4091 * "a", "the line is longer than 4094 bytes"),
+                       (4095 * " " + "reset", "the line is longer than 4094 bytes")):
+        (tmp_path / "script").write_text(f"reset\n\n{text}\nreset\n")
+        assert run(counter, "--script", "script", code=1).startswith(f"lite_run: script:3: {says}")
+    for text in ("run " + 4090 * "a", "run " + 4090 * "a" + "\n"):  # read whole, although no file has such a name
+        (tmp_path / "script").write_text("input 0 one two.npy\n" + text)
+        assert "aaa: is too long a path" in run(counter, "--script", "script", code=1)
+    assert run(counter, "--script", "none", code=1) == "lite_run: none: cannot be opened\n"
+    assert ": cannot be read" in run(counter, "--script", ".", code=1)
 
 
 def test_document(run, cnn):
@@ -127,7 +134,9 @@ def test_windows(program, cnn, tmp_path):
 def test_other_words(run, cnn):
     assert run("--version").strip() == lite_runtime.__version__
     assert {line.split()[0]: int(line.split()[1]) for line in run("--cpu").splitlines()} == lite_runtime.cpu_features()
-    assert "--bench" in run("--help")
+    for words in (["--help"], ["-h"], [cnn, "--help"], [cnn, "--shape", "x=1,3,8,8", "--version", "--frob", "--help"]):
+        assert "--bench" in run(*words)
+    assert run(cnn, "--version") == run("--version") and run(cnn, "--bench", "--cpu") == run("--cpu")
     plain = json.loads(run(cnn, "--shape", "x=1,3,8,8", "--json", "--profile", "--cpu-mask", 2**31))
     assert not any("__a" in s["kernel"] or "__n" in s["kernel"] for s in plain["steps"])
 
