@@ -1,6 +1,7 @@
 """The example that lies beside a built library: the shortest program that runs a model, and how to build it."""
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -90,14 +91,19 @@ def compile_line(target: Target, toolchain: str, library: str, static: bool) -> 
     return f"{cc} -O2 -Iinclude example.c {library}{rpath}{system} -o {program}"
 
 
+def quoted(text: str) -> str:
+    """As C writes it between quotation marks: the rule of tools/embed.py, which runs without this package."""
+    return re.sub(r"[\x01-\x1f\x7f?]", lambda m: f"\\{ord(m[0]):03o}", text.replace("\\", "\\\\").replace('"', '\\"'))
+
+
 def write(built: Built, target: Target, toolchain: str, embedded: Sequence[str]) -> None:
     """Writes example.c and README.txt into the folder of a build."""
     from ... import __version__
 
     header = "lite_models.h" if embedded else "lite_runtime.h"
-    open_ = EMBEDDED % embedded[0].replace("\\", "\\\\").replace('"', '\\"') if embedded else FROM_FILE
+    open_ = EMBEDDED % quoted(embedded[0]) if embedded else FROM_FILE
     source = SOURCE % {"include": f'#include "{header}"', "open": open_}
-    (built.folder / "example.c").write_text(source, encoding="utf-8")
+    (built.folder / "example.c").write_text(source, encoding="utf-8", errors="surrogateescape")
     what = TAILORED % ", ".join([*built.needs.ops, *built.needs.kernels]) if built.needs else ""
     beside = f"\n\n{built.shared} goes beside the program." if target.system == "windows" else ""
     (built.folder / "README.txt").write_text(README % {
