@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from this_machine import HERE
+from this_machine import HERE, number
 
 import lite_runtime
 from lite_runtime.converter.errors import ConvertError
@@ -137,3 +137,21 @@ def illegal(tmp_path) -> Callable[..., Path]:
         return made
 
     return compile_it
+
+
+@pytest.fixture
+def late_limit(monkeypatch) -> Callable[[Path, float], None]:
+    """A time limit of so many seconds begins when the program has written its number in a folder of a device's: on a
+    machine that is busy it may start later than any short limit."""
+
+    def begin(device: Path, limit: float) -> None:
+        communicate = subprocess.Popen.communicate
+
+        def wait(p: subprocess.Popen, input: object = None, timeout: float | None = None) -> tuple:
+            if timeout == limit:
+                number(device)
+            return communicate(p, input, timeout)
+
+        monkeypatch.setattr(subprocess.Popen, "communicate", wait)
+
+    return begin

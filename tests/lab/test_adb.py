@@ -102,13 +102,14 @@ def test_an_illegal_instruction(phone, cnn, illegal):
         LabSession(d, cnn.read_bytes(), made)
 
 
-def test_time_limit(phone, tmp_path):
+def test_time_limit(phone, late_limit, tmp_path):
     """What still runs there ends with the session."""
     (tmp_path / "slow").write_text(SLOW)
     with open_device("adb") as d:
         d.push(tmp_path / "slow", "slow", executable=True)
-        with pytest.raises(OutOfTime, match="not done after 3 s"):
-            d.run(["./slow"], 3)
+        late_limit(phone / "data/local/tmp", 1.5)
+        with pytest.raises(OutOfTime, match="not done after 1.5 s"):
+            d.run(["./slow"], 1.5)
         process = number(phone / "data/local/tmp")
         assert alive(process)
     assert left(phone) == []

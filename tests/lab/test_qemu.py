@@ -231,12 +231,13 @@ int main(void) {
     return tmp_path / "slow"
 
 
-def test_time_limit(slow, tmp_path, monkeypatch):
+def test_time_limit(slow, late_limit, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with Qemu("qemu:cortex-a53", "cortex-a53") as d:
         d.push(slow, "slow", executable=True)
-        with pytest.raises(OutOfTime, match="not done after 3 s"):
-            d.run(["./slow"], 3)
+        late_limit(tmp_path, 1.5)
+        with pytest.raises(OutOfTime, match="not done after 1.5 s"):
+            d.run(["./slow"], 1.5)
         assert ends(number(tmp_path))
     assert not list(tmp_path.glob("lite-lab-*"))
 

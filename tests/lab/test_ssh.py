@@ -180,13 +180,14 @@ def test_another_machine(server, cnn, tmp_path):
 
 
 @pytest.mark.usefixtures("key")
-def test_time_limit(server, tmp_path):
+def test_time_limit(server, late_limit, tmp_path):
     """What still runs there ends with the session."""
     (tmp_path / "slow").write_text(SLOW)
     with open_device(server.device) as d:
         d.push(tmp_path / "slow", "slow", executable=True)
-        with pytest.raises(OutOfTime, match="not done after 3 s"):
-            d.run(["./slow"], 3)
+        late_limit(server.temporary, 1.5)
+        with pytest.raises(OutOfTime, match="not done after 1.5 s"):
+            d.run(["./slow"], 1.5)
         process = number(server.temporary)
         assert alive(process)
     assert server.left() == []
