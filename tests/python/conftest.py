@@ -1,4 +1,4 @@
-"""Small ONNX models, and the files that they become."""
+"""Small ONNX models, and lite-opt on them."""
 from __future__ import annotations
 
 import importlib.util
@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+
+from lite_runtime.converter.cli.app import run
 
 FLOAT = TensorProto.FLOAT
 
@@ -80,6 +82,30 @@ def cnn_model() -> onnx.ModelProto:
         "var": channels(0.5, 1.5),
     }
     return make_model(nodes, {"x": [1, 3, "h", "w"]}, {"y": [1, 5]}, constants)
+
+
+class Ran:
+    """A run of the command line in this process, which is quicker."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], args: Sequence[object]) -> None:
+        self.code = run([*map(str, args)])
+        self.out, self.err = capsys.readouterr()
+
+
+@pytest.fixture
+def lite_opt(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    return lambda *args: Ran(capsys, args)
+
+
+@pytest.fixture
+def fails(lite_opt: Callable[..., Ran]) -> Callable[..., None]:
+    """lite-opt run says these words in one line, and nothing else."""
+
+    def check(*args: object, words: str, code: int = 1) -> None:
+        r = lite_opt("run", *args)
+        assert r.code == code and r.out == "" and words in r.err and r.err.count("\n") == 1, r.err
+
+    return check
 
 
 @pytest.fixture
