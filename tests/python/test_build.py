@@ -101,8 +101,8 @@ def test_refuses_what_it_was_not_built_for(built, models):
 
 
 def test_the_same_bytes_again(built, models, tmp_path, monkeypatch):
-    for kept in ("LITE_OPT_CACHE", "ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"):  # all is compiled again
-        monkeypatch.setenv(kept, str(tmp_path / kept))
+    # zig itself keeps no objects that meson has it compile
+    monkeypatch.setenv("LITE_OPT_CACHE", str(tmp_path / "cache"))
     again = building.build([models / "cnn.lrm"], find(HERE), tmp_path / "again", embed=True, with_app=True)
     for path in (p for p in built.folder.rglob("*") if p.is_file() and p.name != "example"):
         assert (again.folder / path.relative_to(built.folder)).read_bytes() == path.read_bytes(), path
