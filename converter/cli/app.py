@@ -123,7 +123,8 @@ def _run(args: Sequence[str]) -> int:
         return result if isinstance(result, int) else 0
     except click.UsageError as e:
         where = e.ctx.command_path if e.ctx else "lite-opt"
-        return _fail(f"{e.format_message().rstrip('.')}; see: {where} --help", as_json, EXIT_USAGE)
+        words = " ".join(e.format_message().split()).rstrip(".")  # click lists choices in lines of their own
+        return _fail(f"{words}; see: {where} --help", as_json, EXIT_USAGE)
     except click.ClickException as e:
         return _fail(e.format_message(), as_json, EXIT_ERROR)
     except (click.Abort, KeyboardInterrupt):

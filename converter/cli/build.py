@@ -1,6 +1,7 @@
 """lite-opt build: a library for a device, tailored to models."""
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,11 +34,26 @@ JSON = {
 }
 
 
+class TargetName(click.Choice[str]):
+    """A target; a usage error says what an unknown name may have meant."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name as it is."""
+        if value in self.choices:
+            return value
+        name = value.lower().replace("aarch64", "arm64").replace("x86_64", "x64")
+        close = [t.name for t in TARGETS.values() if value == t.abi or name == t.name]
+        close += [n for n in difflib.get_close_matches(name, TARGETS, 3, 0.5) if n not in close and name not in close]
+        hint = "iOS is not there yet" if "ios" in name else f"perhaps {' or '.join(close)}" if close else ""
+        self.fail(f"'{value}' is none of {', '.join(TARGETS)}" + (f"; {hint}" if hint else ""))
+
+
 @click.command("build", epilog=EXAMPLES)
 @click.argument("models", nargs=-1, type=ModelFile(".lrm"))
-@click.option("--target", "name", required=True, metavar="TARGET", type=click.Choice(list(TARGETS)),
+@click.option("--target", "name", required=True, metavar="TARGET", type=TargetName(list(TARGETS)),
               help="See: lite-opt targets.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Default: lite_runtime-TARGET.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
+              help="Default: lite_runtime-TARGET. An earlier result there is replaced.")
 @click.option("--toolchain", type=click.Choice(TOOLCHAINS), default="zig", show_default=True,
               help="The compiler; zig is the package ziglang.")
 @click.option("--image", is_flag=True, help="With lite_image.h (pictures to inputs), which a whole library has.")

@@ -135,6 +135,13 @@ class Progress:
             self._err.control(Control((ControlType.ERASE_IN_LINE, 2)))
 
 
+def notice(text: str) -> None:
+    """A line on stderr about what takes long for once, without --quiet."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is None or not ctx.meta.get(QUIET):
+        print(clean(text), file=sys.stderr, flush=True)
+
+
 @contextlib.contextmanager
 def progress() -> Iterator[Progress]:
     """For a block of long work: shows what it tells on stderr, when that is a terminal, without --quiet and --json."""

@@ -14,8 +14,7 @@ from typing import IO, Any
 
 from ..errors import ConvertError
 from ..toolchain.targets import Target
-
-FORMS = "qemu:CPU, ssh:USER@HOST[:PORT] or adb[:SERIAL]"
+from .options import FORMS
 
 
 @dataclass(frozen=True)
@@ -150,4 +149,4 @@ def open_device(name: str) -> Device:
         return Ssh(name, rest)
     if kind == "adb" and (rest or not colon):
         return Adb(name, rest)
-    raise ConvertError(f"--device {name}: is none; give {FORMS}")
+    raise ConvertError(f"--device {name}: this is no device; give {FORMS}")

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+FORMS = "qemu:CPU, ssh:USER@HOST[:PORT] or adb[:SERIAL]"
+
 
 @dataclass(frozen=True)
 class Where:
@@ -27,6 +29,8 @@ def on_device(function: Callable[..., Any]) -> Callable[..., Any]:
     def gathered(*args: Any, device: str | None, program: str | None, **others: Any) -> Any:
         if program and not device:
             raise click.UsageError("--program is for --device; give it too")
+        if device and device.partition(":")[0] not in ("qemu", "ssh", "adb"):  # before a conversion
+            raise click.UsageError(f"--device {device}: this is no device; give {FORMS}")
         where = Where(device, Path(program) if program else None) if device else None
         return function(*args, where=where, **others)
 

@@ -8,17 +8,24 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from ..cli.output import notice
 from ..errors import ConvertError
 from ..toolchain import cache
 from ..toolchain.targets import Target
 
 PLUGIN = Path(__file__).with_name("count_marks.c")
+
+
 def program(target: Target, given: Path | None) -> Path:
     """What to run on a device of this target: the program that is given, else ours."""
     if given is None:
         from ..toolchain.build import app
 
-        return app(target)
+        def tell(stage: str) -> None:
+            if stage.endswith("configuring"):
+                notice(f"building lite_run for {target.name}, once: about a minute")
+
+        return app(target, say=tell)
     if not given.is_file():
         raise ConvertError(f"--program {given}: there is no such file; build one with lite-opt build --app")
     return given

@@ -12,6 +12,7 @@ from typing import Any
 from ... import __version__
 from ..errors import ConvertError
 from . import elf, example, sizes
+from .compilers import need
 from .library import compiled, meson, quiet
 from .needs import Needs, needs
 from .targets import TARGETS, Target
@@ -64,8 +65,8 @@ def build(models: Sequence[Path], target: Target, out: Path, *, toolchain: str =
         raise ConvertError(f"{out}: exists and is not the result of an earlier build; give another folder with --out")
     embedded = _different_names(models) if embed else []
     wanted = needs(models, image) if models else None
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
+    need(target, toolchain)  # before a folder is made
+    with _beside(out) as temporary:
         new = Path(temporary).resolve() / "out"
         with compiled(target, toolchain, _options(target, wanted), say, embedded=embedded) as (folder, compiler):
             say(f"{target.name}: installing")
@@ -80,6 +81,16 @@ def build(models: Sequence[Path], target: Target, out: Path, *, toolchain: str =
         (new / MARK).write_text(json.dumps(built.as_dict(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
         _replace(new, out, Path(temporary) / "old")
     return replace(built, folder=out)
+
+
+def _beside(out: Path) -> tempfile.TemporaryDirectory[str]:
+    """A folder on the file system of `out`, which becomes `out` when it is done."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent)
+    except OSError as e:
+        why = (e.strerror or "?").lower()
+        raise ConvertError(f"{out}: cannot be made there ({why}); give another folder with --out") from None
 
 
 def _options(target: Target, wanted: Needs | None) -> list[str]:

@@ -152,8 +152,8 @@ def test_nothing_to_count_with(plugins, says, poor, cnn, program):
     ("qemu:nothing", "arm64: "),
     ("qemu:mips/24Kc", "unknown architecture 'mips'; use one of x64, arm64, armv7, riscv64"),
     ("qemu:", "give qemu:CPU, ssh:USER@HOST[:PORT] or adb[:SERIAL]"),
-    ("phone", "is none; give qemu:CPU"),
-    ("adb:", "is none; give"),
+    ("phone", "this is no device; give qemu:CPU"),
+    ("adb:", "this is no device; give"),
     ("ssh:-oProxyCommand=x", "is not ssh:USER@HOST"),
     ("ssh:a@b:c", "is not ssh:USER@HOST"),
 ])

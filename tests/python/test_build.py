@@ -16,6 +16,7 @@ from onnx import helper, numpy_helper
 from this_machine import HERE
 
 import lite_runtime
+from lite_runtime.converter.cli.app import run
 from lite_runtime.converter.errors import ConvertError
 from lite_runtime.converter.toolchain import build as building
 from lite_runtime.converter.toolchain import compilers, library, sources
@@ -148,6 +149,25 @@ def test_a_failed_compilation_leaves_nothing(models, tmp_path, monkeypatch):
     with pytest.raises(ConvertError, match=r"meson setup: .*no_such_option.*; the whole output is in .*log\.txt"):
         building.build([models / "cnn.lrm"], find("linux-arm64"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("name", "hint"), [
+    ("aarch64", "perhaps .*linux-arm64"), ("arm64-v8a", "perhaps android-arm64"), ("ios-arm64", "iOS is not there yet"),
+    ("mips", "android-x64; see")])
+def test_a_wrong_target(name, hint, capsys):
+    assert run(["build", "--target", name]) == 2
+    assert re.search(hint, capsys.readouterr().err)
+
+
+def test_no_target(capsys):
+    assert run(["build"]) == 2
+    assert capsys.readouterr().err.startswith("error: Missing option '--target'. Choose from: linux-x64, linux-arm64, ")
+
+
+def test_out_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConvertError, match="out: cannot be made there .*; give another folder with --out"):
+        building.build([], find("linux-arm64"), tmp_path / "file" / "out")
 
 
 @pytest.mark.parametrize(("change", "words"), [
