@@ -92,7 +92,8 @@ def need(target: Target, name: str) -> Compiler:
     """The toolchain of that name; ConvertError with what brings it when it is not there."""
     compiler = look(target, name)
     if not compiler.version:
-        raise ConvertError(f"target '{target.name}': {name} has no compiler for it here; {compiler.fix}")
+        run = "run: " if compiler.fix.startswith(("apt ", "pip ")) else ""
+        raise ConvertError(f"target '{target.name}': {name} has no compiler for it here; {run}{compiler.fix}")
     return compiler
 
 
