@@ -72,7 +72,7 @@ def lines(built):
     text = (built.folder / "README.txt").read_text()
     found = [s.strip() for s in text.splitlines() if "example.c" in s and " -o " in s]
     assert len(found) == 2
-    return [s.replace("python3", f"'{sys.executable}'", 1) if s.startswith("python3") else s for s in found]
+    return [re.sub(r"^python3?\b", lambda _: f"'{sys.executable}'", s) for s in found]
 
 
 def test_the_example_is_built_as_the_readme_says(built, models):
