@@ -34,7 +34,7 @@ JSON = {
 }
 
 
-class TargetName(click.Choice[str]):
+class TargetName(click.Choice):
     """A target; a usage error says what an unknown name may have meant."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
