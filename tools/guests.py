@@ -9,7 +9,7 @@ from pathlib import Path
 
 import fuzzing
 import models
-from step import ROOT, Failed, Run, Skip, emulator
+from step import ROOT, Failed, Run, Skip
 
 # C tests that stay short under an emulator; `faults`, `stop` and `threads` run millions of instructions again and again
 SHORT_TESTS = ("kernels", "open", "pool", "session", "seams", "callbacks", "image")
@@ -31,7 +31,9 @@ class Guest:
     @property
     def runner(self) -> list[str]:
         """The emulator, which gets a program and its arguments."""
-        return emulator(self.target)
+        from lite_runtime.converter.toolchain import compilers, targets
+
+        return compilers.runner(targets.find(self.target))
 
 
 _I8MM = "neon neonfp16 neondot neoni8mm"

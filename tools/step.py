@@ -93,7 +93,7 @@ class Run:
         from lite_runtime.converter.toolchain import compilers, targets
 
         target, file = targets.find(name), BUILD / f"{name}-{toolchain}.ini"
-        file.write_text(compilers.cross_file(target, toolchain, emulator(name)), encoding="utf-8")
+        file.write_text(compilers.cross_file(target, toolchain, compilers.runner(target)), encoding="utf-8")
         return ["--cross-file", str(file)]
 
     def build(self, name: str, *options: str, **env: str) -> Path:
@@ -125,14 +125,6 @@ class Run:
 
     def meson_test(self, folder: Path, *options: str, **env: str) -> None:
         self.sh("meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", *options, **env)
-
-
-def emulator(name: str) -> list[str]:
-    """What runs programs of a target of lite-opt here, with a CPU of choice, also when it is this machine's kind."""
-    from lite_runtime.converter.toolchain import compilers, targets
-
-    target = targets.find(name)
-    return [target.qemu, "-L", f"/usr/{target.gcc}"] if target.qemu else compilers.runner(target)
 
 
 def in_ci() -> bool:

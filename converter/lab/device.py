@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from ..errors import ConvertError
 from ..toolchain.targets import Target
-from .options import FORMS
+from .options import kind_of
 
 
 @dataclass(frozen=True)
@@ -137,16 +137,10 @@ def last_line(text: str) -> str:
 
 
 def open_device(name: str) -> Device:
-    """The device that a text names (FORMS), connected, with its folder made; ConvertError when that fails."""
+    """The device that a text names, connected, with its folder made; ConvertError when that fails."""
     from .adb import Adb
     from .qemu import Qemu
     from .ssh import Ssh
 
-    kind, colon, rest = name.partition(":")
-    if kind == "qemu" and rest:
-        return Qemu(name, rest)
-    if kind == "ssh" and rest:
-        return Ssh(name, rest)
-    if kind == "adb" and (rest or not colon):
-        return Adb(name, rest)
-    raise ConvertError(f"--device {name}: this is no device; give {FORMS}")
+    kind, rest = kind_of(name)
+    return {"qemu": Qemu, "ssh": Ssh, "adb": Adb}[kind](name, rest)

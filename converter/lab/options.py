@@ -9,7 +9,15 @@ from typing import Any
 
 import click
 
-FORMS = "qemu:CPU, ssh:USER@HOST[:PORT] or adb[:SERIAL]"
+from ..errors import ConvertError
+
+
+def kind_of(device: str) -> tuple[str, str]:
+    """Its kind (qemu, ssh, adb) and what follows the colon; ConvertError when the text is no device."""
+    kind, colon, rest = device.partition(":")
+    if (kind in ("qemu", "ssh") and rest) or (kind == "adb" and (rest or not colon)):
+        return kind, rest
+    raise ConvertError(f"--device {device}: this is no device; give qemu:CPU, ssh:USER@HOST[:PORT] or adb[:SERIAL]")
 
 
 @dataclass(frozen=True)
@@ -29,8 +37,8 @@ def on_device(function: Callable[..., Any]) -> Callable[..., Any]:
     def gathered(*args: Any, device: str | None, program: str | None, **others: Any) -> Any:
         if program and not device:
             raise click.UsageError("--program is for --device; give it too")
-        if device and device.partition(":")[0] not in ("qemu", "ssh", "adb"):  # before a conversion
-            raise click.UsageError(f"--device {device}: this is no device; give {FORMS}")
+        if device:
+            kind_of(device)  # before a conversion
         where = Where(device, Path(program) if program else None) if device else None
         return function(*args, where=where, **others)
 

@@ -23,7 +23,7 @@ def program(target: Target, given: Path | None) -> Path:
 
         def tell(stage: str) -> None:
             if stage.endswith("configuring"):
-                notice(f"building lite_run for {target.name}, once: about a minute")
+                notice(f"building lite_run for {target.name}, once: up to two minutes")
 
         return app(target, say=tell)
     if not given.is_file():

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -115,10 +114,10 @@ def _binaries(target: Target, compiler: str) -> dict[str, list[str]]:
 
 
 def runner(target: Target) -> list[str]:
-    """What runs the target's programs here; empty when nothing does, or when they run as they are."""
+    """What runs the target's programs here: an emulator, also of this machine's own CPU; empty: nothing does."""
     if target.system == "windows":
         return ["wine"] if shutil.which("wine") else []
-    if target.system == "linux" and target.cpu != platform.machine() and shutil.which(target.qemu):
+    if target.system == "linux" and target.qemu and shutil.which(target.qemu):
         return [target.qemu, "-L", f"/usr/{target.gcc}"]
     return []
 

@@ -19,8 +19,8 @@ struct options {
   int32_t runs, warmup; /* -1: not given */
   double seconds, timeout;
   int32_t bench, profile, json, instructions;
-  const char *of_bench,
-      *of_runs; /* an option that was given and is of a benchmark alone; that no script takes */
+  const char *of_bench; /* an option that was given and is for benchmarks alone */
+  const char *of_runs;  /* one that no script takes */
 };
 
 /* Values of the inputs. Each is bound to the session, so it must live as long as that. */

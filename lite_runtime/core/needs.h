@@ -6,8 +6,8 @@
 
 struct lr_needs {
   uint64_t kernels; /* bits by enum lr_signature */
-  uint64_t posts[LR_CASE_LIMIT /
-                 64]; /* bits by enum lr_postop, then LR_CASE_*: a kind of reduction, a dtype of casts */
+  /* bits by enum lr_postop, then LR_CASE_*: kinds of reductions, dtypes of casts, tiles */
+  uint64_t posts[LR_CASE_LIMIT / 64];
 };
 _Static_assert(LR_SIG_LIMIT <= 64, "struct lr_needs has too few bits");
 _Static_assert((int)LR_POST_LIMIT <= LR_CASE_REDUCE &&
@@ -28,8 +28,8 @@ void lr_model_ops(const lr_model *m, bool *op);
 /* Adds what its nodes need; the model is verified, so that all its operators are in this build. */
 void lr_model_needs(const lr_model *m, struct lr_needs *needs);
 const char *lr_signature_name(enum lr_signature s);
-const char *lr_case_name(
-    int32_t i); /* of bit i of posts: a post-op's, or of LR_CASE_*; "" where there is none */
+/* Of bit i of posts; "" where there is none. */
+const char *lr_case_name(int32_t i);
 
 /* The kernel of a signature for the model's CPU. UNSUPPORTED, with the node's and its name, when it is not in this build:
  * then lr_node_needs is wrong, as lr_needs_check lets no such model come so far. */

@@ -6,11 +6,11 @@ import json
 import platform
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from build_lines import build_lines
 from elftools.elf.elffile import ELFFile
 from onnx import helper, numpy_helper
 from this_machine import HERE
@@ -67,20 +67,12 @@ def test_sizes_add_up(built):
     assert "cumulative" not in facts["bytes"]["operator"]
 
 
-def lines(built):
-    """The two build lines of README.txt."""
-    text = (built.folder / "README.txt").read_text()
-    found = [s.strip() for s in text.splitlines() if "example.c" in s and " -o " in s]
-    assert len(found) == 2
-    return [re.sub(r"^python3?\b", lambda _: f"'{sys.executable}'", s) for s in found]
-
-
 def test_the_example_is_built_as_the_readme_says(built, models):
     with lite_runtime.Session(models / "cnn.lrm") as session:
         y = session.run({t.name: np.zeros([d if isinstance(d, int) else 1 for d in t.shape], np.float32)
                          for t in session.inputs})  # open sizes are 1 there
     first = next(iter(y.values()))
-    for line in lines(built):
+    for line in build_lines(built.folder):
         subprocess.run(line, shell=True, check=True, cwd=built.folder)
         r = subprocess.run(["./example"], capture_output=True, text=True, cwd=built.folder)
         found = re.fullmatch(r"(\d+) bytes, the first is (\S+)\n", r.stdout)

@@ -4,12 +4,12 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+from build_lines import build_lines
 
 import lite_runtime
 from lite_runtime.converter.toolchain.build import build
@@ -25,10 +25,7 @@ def test_the_example_runs(name: str, cpu: str, cnn_model, tmp_path: Path) -> Non
             pytest.skip(f"missing: {needed}")
     (tmp_path / "cnn.lrm").write_bytes(lite_runtime.convert(cnn_model))
     built = build([tmp_path / "cnn.lrm"], target, tmp_path / "out", embed=True)
-    line = next(s.strip() for s in (built.folder / "README.txt").read_text().splitlines()
-                if built.shared in s and " -o example" in s)
-    line = re.sub(r"^python3?\b", lambda _: f"'{sys.executable}'", line)
-    subprocess.run(line, shell=True, check=True, cwd=built.folder)
+    subprocess.run(build_lines(built.folder)[0], shell=True, check=True, cwd=built.folder)
     qemu = [target.qemu, "-cpu", cpu, "-L", f"/usr/{target.gcc}", "-E", f"LD_LIBRARY_PATH={built.folder}/lib"]
     r = subprocess.run([*qemu, "./example"], capture_output=True, text=True, cwd=built.folder)
     found = re.fullmatch(r"(\d+) bytes, the first is (\S+)\n", r.stdout)

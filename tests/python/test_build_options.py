@@ -2,13 +2,12 @@
 from __future__ import annotations
 
 import platform
-import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from build_lines import build_lines
 from onnx import helper
 from this_machine import HERE
 
@@ -54,10 +53,7 @@ def build(model: Path, out: Path, toolchain: str, *options: str) -> list[str]:
     if not found.version:
         pytest.skip(f"missing: {toolchain}; {found.fix}")
     assert run(["build", str(model), "--target", HERE, "--out", str(out), "--toolchain", toolchain, *options]) == 0
-    lines = re.findall(r"^ +(\S.* example\.c .* -o example)$", (out / "README.txt").read_text(), re.M)
-    assert len(lines) == 2
-    python = re.escape(Path(sys.executable).name)
-    return [re.sub(f"^{python} ", lambda _: f"'{sys.executable}' ", line) for line in lines]
+    return build_lines(out)
 
 
 def printed(line: str, out: Path, *arguments: object) -> str:
